@@ -1,0 +1,24 @@
+"""lynkr: a microkernel LLM gateway. The names here are the public API for plugins."""
+
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.errors import (
+    ClientGone, ConfigError, Forbidden, GatewayError, InvalidRequest, LynkrError, PluginError, RateLimited, TooLarge,
+    Unauthenticated, Unavailable, UnknownModel, UpstreamError,
+)  # fmt: skip
+from lynkr_core.exchange import (
+    Attempt, Candidate, Exchange, Key, Outcome, Price, Principal, Reject, Removal, Reply, Reservation, Score, Selection, Verdict,
+)  # fmt: skip
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.provider import HTTPConfig, HTTPProvider, Provider
+from lynkr_core.secret import Secret
+from lynkr_core.stores import Journal, MemoryStore, Record, Stores
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attempt", "Candidate", "ClientGone", "ConfigError", "Context", "Dialect", "Envelope", "Exchange", "Fields", "Forbidden",
+    "GatewayError", "HTTPConfig", "HTTPProvider", "Headers", "InvalidRequest", "Journal", "Key", "LynkrError", "MemoryStore",
+    "Outcome", "Plugin", "PluginError", "Price", "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply",
+    "Reservation", "Score", "Secret", "Selection", "Stores", "StreamDecoder", "StreamEncoder", "TooLarge", "Unauthenticated",
+    "Unavailable", "UnknownModel", "UpstreamError", "Verdict",
+]  # fmt: skip

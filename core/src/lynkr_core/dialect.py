@@ -1,0 +1,139 @@
+"""A dialect: one wire API, both ways.
+
+On the front it peeks at a caller's body, and writes answers, streams and errors. Towards a provider it writes requests and reads answers,
+streams and errors. Dialects are found by the entry-point group `lynkr.dialect`; each is registered under its `name`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.events import Event
+from lynkr_core.request import Request, Response, Usage
+
+Fields = dict[str, Any]
+"""A JSON object by top-level key; values may be `msgspec.Raw`, which is written out byte for byte."""
+
+Headers = Mapping[bytes, bytes]
+"""Header names in lower case."""
+
+_fields_decoder = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Envelope(Struct, frozen=True, kw_only=True):
+    """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched."""
+
+    fields: dict[str, Raw]
+    model: str
+    stream: bool = False
+    usage_asked: bool = True
+    max_tokens: int | None = None
+
+
+class StreamDecoder(Protocol):
+    """Reads an upstream's stream."""
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """The events that these bytes complete. Bytes may be split anywhere."""
+        ...
+
+    def close(self) -> Sequence[Event]:
+        """The events still owed at the end of the body; a `Failure` of kind `cut` when the dialect's terminator never came."""
+        ...
+
+
+class StreamEncoder(Protocol):
+    """Writes a stream for the caller."""
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes of this event; empty when the dialect has nothing to say for it."""
+        ...
+
+
+class Dialect(ABC):
+    """One wire API. Instances are stateless and shared."""
+
+    name: ClassVar[str]
+    operation: ClassVar[str] = "chat"
+    """OpenTelemetry's `gen_ai.operation.name`: chat or embeddings."""
+    routes: ClassVar[tuple[str, ...]] = ()
+    """Paths this dialect serves on the front, all by POST."""
+    forward: ClassVar[tuple[bytes, ...]] = ()
+    """Request headers that belong to the API and go to an upstream of the same dialect."""
+    usage_mark: ClassVar[bytes] = b'"usage"'
+    """Bytes without which a piece of a stream has no usage in it."""
+    content_type: ClassVar[bytes] = b"text/event-stream; charset=utf-8"
+    """Of a streamed answer."""
+
+    # front: what the caller sent
+    @abstractmethod
+    def peek(self, body: bytes) -> Envelope:
+        """Model, stream and the top-level keys. Raises `InvalidRequest`."""
+
+    @abstractmethod
+    def decode_request(self, envelope: Envelope) -> Request:
+        """The whole request. Raises `InvalidRequest` with the path of the mistake."""
+
+    # front: what the caller gets
+    @abstractmethod
+    def encode_response(self, response: Response, request: Request) -> bytes: ...
+
+    @abstractmethod
+    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
+        """For one stream. `input_tokens` is a local count, told until the upstream's own arrives."""
+
+    @abstractmethod
+    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
+        """The body of an error answer."""
+
+    @abstractmethod
+    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
+        """The event that tells of an error after the stream has begun. Never followed by a normal end."""
+
+    # towards a provider
+    @abstractmethod
+    def encode_request(self, request: Request, losses: list[str]) -> Fields:
+        """The request in this dialect, untouched fragments as they came when it came in this dialect.
+
+        What cannot be carried is added to `losses`, as `field: why`.
+        """
+
+    @abstractmethod
+    def decode_response(self, body: bytes) -> Response:
+        """Raises `UpstreamError` when the body is not an answer of this dialect, or is an error inside a 200."""
+
+    @abstractmethod
+    def decoder(self) -> StreamDecoder:
+        """For one stream."""
+
+    @abstractmethod
+    def usage(self, body: bytes) -> Usage | None:
+        """The usage in a whole answer's body, or None. Reads nothing else."""
+
+    @abstractmethod
+    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        """An error answer of an upstream, classified by status, then code and type, then text."""
+
+    def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
+        """Adds to a same-dialect request what lynkr needs of the upstream (usage in a stream). True when something was changed."""
+        return False
+
+    def strip_usage(self, piece: bytes) -> bytes:
+        """Whole stream events without what `prepare` made the upstream send and the caller did not ask for."""
+        return piece
+
+
+def read_fields(body: bytes) -> dict[str, Raw]:
+    """The top-level keys of a JSON object, values untouched. Raises `InvalidRequest`."""
+    try:
+        return _fields_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"the body is not a JSON object: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from None

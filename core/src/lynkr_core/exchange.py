@@ -1,0 +1,262 @@
+"""What flows: one request and everything that happens to it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+
+from msgspec import Struct
+
+from lynkr_core.dialect import Dialect, Envelope, Headers
+from lynkr_core.errors import ClientGone, GatewayError, Kind, UpstreamError
+from lynkr_core.request import Request, Usage
+
+if TYPE_CHECKING:
+    from lynkr_core.provider import Provider
+
+T = TypeVar("T")
+Status = Literal["ok", "error", "refused", "cut", "cancelled"]
+Route = Literal["auto", "tier", "alias", "exact"]
+
+
+class Key(Generic[T]):
+    """A typed slot for data between plugins: `STARTED: Key[float] = Key("my-plugin.started")`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who is calling."""
+
+    id: str = "anonymous"
+    key: str | None = None
+    user: str | None = None
+    team: str | None = None
+    agent: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+ANONYMOUS = Principal()
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """USD per million tokens. Cache prices default to the input price. `source` says where the row is from."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+    source: str = "lynkr.toml"
+
+
+class Candidate(Struct, frozen=True, kw_only=True, eq=False):
+    """A provider and one of its models that could serve. Windows are in tokens; None is unknown."""
+
+    provider: Provider
+    model: str
+    price: Price | None = None
+    context_window: int | None = None
+    max_output: int | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider.name}/{self.model}"
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """How demanding a request is, 0 (trivial) to 100 (hardest), and why.
+
+    `candidate`: the score speaks of this candidate only. `signals`: what was measured, by name. `gates`: rules that decided at once.
+    `weight`: how much it counts beside other scorers. `ask`: the text that was scored. `plugin` is filled in by the kernel.
+    """
+
+    value: float
+    reason: str = ""
+    signals: dict[str, float] = {}
+    gates: tuple[str, ...] = ()
+    ask: str | None = None
+    candidate: str | None = None
+    weight: float = 1.0
+    plugin: str = ""
+
+
+class Removal(Struct, frozen=True):
+    """A candidate that was taken out, by whom and why."""
+
+    candidate: str
+    reason: str
+    plugin: str = ""
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """The try order. `reason` in a few words; `removed`: what was taken out and why."""
+
+    order: tuple[Candidate, ...]
+    reason: str = ""
+    tier: str | None = None
+    removed: tuple[Removal, ...] = ()
+    plugin: str = ""
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """An answer given without a provider: the body in the caller's dialect, or any route's answer."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
+    reason: str = ""
+    cache: Literal["hit", "semantic", "miss", "off"] = "off"
+
+
+class Reject(Struct, frozen=True):
+    """A refusal. From `reserve` it moves on to the next candidate; elsewhere it ends the exchange."""
+
+    error: GatewayError
+
+
+class Reservation(Struct, frozen=True, kw_only=True, eq=False):
+    """Something set aside for one attempt by one plugin; `data` is the plugin's own. Settled exactly once."""
+
+    data: Any = None
+    plugin: str = ""
+
+
+class Verdict(Struct, frozen=True):
+    """What to do after a failed attempt; `delay` in seconds before a retry."""
+
+    action: Literal["retry", "next", "fail"]
+    delay: float = 0.0
+
+
+class Attempt:
+    """One upstream try. Times are seconds on the monotonic clock."""
+
+    __slots__ = ("candidate", "ended", "error", "first_token", "reservations", "started", "usage")
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.started = time.monotonic()
+        self.first_token: float | None = None
+        self.ended: float | None = None
+        self.error: UpstreamError | None = None
+        self.usage: Usage | None = None
+        self.reservations: list[tuple[Any, Reservation]] = []
+
+    @property
+    def kind(self) -> Kind | None:
+        return self.error.kind if self.error else None
+
+    def describe(self) -> str:
+        """`local/llama3.2: 503 server after 0.12 s`."""
+        took = (self.ended or time.monotonic()) - self.started
+        if self.error is None:
+            return f"{self.candidate.id}: ok after {took:.2f} s"
+        status = f"{self.error.status} " if self.error.status else ""
+        return f"{self.candidate.id}: {status}{self.error.kind} after {took:.2f} s"
+
+
+class Outcome(Struct, frozen=True, kw_only=True, eq=False):
+    """How an exchange, or one attempt of it, ended. Times in seconds; `cost` in USD, None when the price is unknown."""
+
+    status: Status
+    http_status: int
+    candidate: Candidate | None = None
+    usage: Usage | None = None
+    cost: float | None = None
+    error: str | None = None
+    duration: float = 0.0
+    first_token: float | None = None
+    attempts: Sequence[Attempt] = ()
+
+
+class Aborted(Protocol):
+    """Something that can be stopped at once."""
+
+    def abort(self) -> None: ...
+
+
+def new_id() -> str:
+    """A request id that sorts by time: 11 hex digits of milliseconds, 12 random ones."""
+    return f"req_{time.time_ns() // 1_000_000:011x}{os.urandom(6).hex()}"
+
+
+class Exchange:
+    """One request and all that happens to it. Plugins read it, and keep their own data in typed slots (`get`, `set`)."""
+
+    __slots__ = (
+        "_request", "_slots", "attempts", "body", "candidates", "caller", "chosen", "created", "dialect", "dry_run", "envelope",
+        "gone", "headers", "id", "losses", "path", "principal", "removed", "reply", "route", "saved_tokens", "score", "scores",
+        "selection", "started", "tier", "upstream",
+    )  # fmt: skip
+
+    def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes) -> None:
+        self.id = new_id()
+        self.created = time.time()
+        self.started = time.monotonic()
+        self.dialect = dialect
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self.dry_run = False
+        self.envelope: Envelope = cast("Envelope", None)
+        self.principal = ANONYMOUS
+        self.route: Route = "auto"
+        self.tier: str | None = None
+        self.candidates: tuple[Candidate, ...] = ()
+        self.removed: list[Removal] = []
+        self.scores: list[Score] = []
+        self.score: float | None = None
+        self.selection: Selection | None = None
+        self.chosen: Candidate | None = None
+        self.attempts: list[Attempt] = []
+        self.losses: list[str] = []
+        self.saved_tokens = 0
+        self.reply: Reply | None = None
+        self.gone = False
+        self.upstream: Aborted | None = None
+        self._request: Request | None = None
+        self._slots: dict[Key[Any], Any] | None = None
+
+    @property
+    def operation(self) -> str:
+        return self.dialect.operation
+
+    @property
+    def request(self) -> Request:
+        """The request in the internal model, built when first read. Raises `InvalidRequest`."""
+        if self._request is None:
+            self._request = self.dialect.decode_request(self.envelope)
+        return self._request
+
+    def header(self, name: bytes, default: str = "") -> str:
+        """A request header as text."""
+        value = self.headers.get(name)
+        return default if value is None else value.decode("latin-1")
+
+    def get(self, key: Key[T], default: T | None = None) -> T | None:
+        return default if self._slots is None else self._slots.get(key, default)
+
+    def set(self, key: Key[T], value: T) -> None:
+        if self._slots is None:
+            self._slots = {}
+        self._slots[key] = value
+
+    def abort(self) -> None:
+        """The caller has left: the upstream call is closed at once."""
+        self.gone = True
+        if self.upstream is not None:
+            self.upstream.abort()
+
+    def check(self) -> None:
+        """Raises `ClientGone` when the caller has left."""
+        if self.gone:
+            raise ClientGone
+
+    def remaining(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> float:
+        """Seconds until `deadline` seconds after the start."""
+        return self.started + deadline - clock()

@@ -1,0 +1,77 @@
+"""Server-sent events, as bytes: a reader that gives the same events however the stream was cut into pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lynkr_core.errors import UpstreamError
+
+MAX_EVENT = 8 * 1024 * 1024
+
+
+class ServerSentEvent(NamedTuple):
+    """`event` is empty when the stream named none; several `data:` lines are joined by a line end."""
+
+    event: bytes
+    data: bytes
+
+
+class Reader:
+    """Feeds on bytes and gives whole events. Comments, ids and unknown fields are passed over. Raises `UpstreamError` for one over 8 MiB."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
+        if self._rest:
+            data = self._rest + data
+        if b"\r" in data:
+            data, held = normalise(data)
+        else:
+            held = b""
+        whole, end, rest = data.rpartition(b"\n\n")
+        self._rest = rest + held
+        if len(self._rest) > MAX_EVENT:
+            raise UpstreamError("server", f"an event of the stream is over {MAX_EVENT} bytes")
+        if not end:
+            return
+        for block in whole.split(b"\n\n"):
+            event = parse(block)
+            if event is not None:
+                yield event
+
+    def close(self) -> Iterator[ServerSentEvent]:
+        """An event that the stream ended without an empty line after."""
+        rest, self._rest = self._rest.replace(b"\r", b"\n").strip(b"\n"), b""
+        event = parse(rest)
+        if event is not None:
+            yield event
+
+
+def normalise(data: bytes) -> tuple[bytes, bytes]:
+    """Line ends as `\\n`; a `\\r` at the very end is held back, its `\\n` may be still to come."""
+    held = b"\r" if data.endswith(b"\r") else b""
+    return data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n"), held
+
+
+def parse(block: bytes) -> ServerSentEvent | None:
+    """One block of lines; None when it has no data."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return ServerSentEvent(b"", block[6:])
+    event, data = b"", []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            event = value
+    return ServerSentEvent(event, b"\n".join(data)) if data else None
+
+
+def event(data: bytes, name: bytes = b"") -> bytes:
+    """The bytes of one event."""
+    return b"event: %b\ndata: %b\n\n" % (name, data) if name else b"data: %b\n\n" % data
