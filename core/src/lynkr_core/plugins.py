@@ -19,10 +19,14 @@ API = 1
 """The version of the contract between core and plugins. A plugin says which one it was written for."""
 
 
+class NoConfig(Struct, forbid_unknown_fields=True):
+    """For a plugin without settings."""
+
+
 class Plugin(Struct, frozen=True, kw_only=True):
     """What a package's entry point names: `plugin = Plugin(api=1, config=Config, create=Thing)`.
 
-    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called as `create(config)` or `create(config, context)`.
+    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called with as many of `config, context` as it takes.
     """
 
     api: int
