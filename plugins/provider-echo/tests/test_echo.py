@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from lynkr_core import ConfigError, Context, Dialect, Envelope, GatewayError, Stores, UpstreamError
+from lynkr_core import Context, Dialect, Envelope, GatewayError, PluginError, Stores, UpstreamError
 from lynkr_core.dialect import Fields, Headers, read_fields
 from lynkr_core.events import Delta, End, Finish, Grammar, PartStart, Start, UsageEvent
 from lynkr_core.request import Message, Reasoning, Request, Response, Text, ToolCall, ToolCallResponse, Usage
@@ -184,7 +184,7 @@ async def test_a_directive_that_cannot_be_read_is_refused(directive: str) -> Non
     answer = await send(Double(), user(f"hi [[echo: {directive}]]")).response()
     assert answer.status == 400
     assert directive.encode() in await answer.read()
-    with pytest.raises(ConfigError, match=r"\[provider.echo\] \$.directives"):
+    with pytest.raises(PluginError, match=r"\$.directives"):
         create(Config(directives=[directive]))
 
 

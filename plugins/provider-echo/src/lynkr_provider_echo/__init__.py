@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 
 from lynkr_core.dialect import Dialect, Envelope
 from lynkr_core.errors import (
-    ConfigError,
     Forbidden,
     GatewayError,
     InvalidRequest,
+    PluginError,
     RateLimited,
     TooLarge,
     Unauthenticated,
@@ -48,7 +48,7 @@ class Echo(Provider):
     dialects = ("openai.chat", "anthropic.messages", "openai.responses", "openai.embeddings", "anthropic.count_tokens")
 
     def __init__(self, config: Config, context: Context) -> None:
-        """Raises `ConfigError` for a directive that cannot be read."""
+        """Raises `PluginError` for a directive that cannot be read."""
         self.name = context.name
         self.models = tuple(config.models) or ("echo",)
         self._prefix = config.prefix
@@ -56,7 +56,7 @@ class Echo(Provider):
         try:
             self._script([])
         except InvalidRequest as error:
-            raise ConfigError([f"[provider.{context.name}] $.directives: {error}"]) from None
+            raise PluginError(f"$.directives: {error}") from None
 
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Line:
         try:
