@@ -14,6 +14,7 @@ import pytest
 
 from lynkr_core import Context, Dialect, Envelope, GatewayError, PluginError, Stores, UpstreamError
 from lynkr_core.dialect import Fields, Headers, read_fields
+from lynkr_core.errors import AllFailed
 from lynkr_core.events import Delta, End, Finish, Grammar, PartStart, Start, UsageEvent
 from lynkr_core.request import Message, Reasoning, Request, Response, Text, ToolCall, ToolCallResponse, Usage
 from lynkr_provider_echo import Config, plugin
@@ -52,7 +53,8 @@ class Double(Dialect):
         return SimpleNamespace(encode=encode)
 
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return f"{type(error).__name__}: {error.message}".encode()
+        kind = f" {error.last.kind}" if isinstance(error, AllFailed) else ""
+        return f"{type(error).__name__}{kind}: {error.message}".encode()
 
     def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
         return b"error in the stream"
@@ -160,12 +162,19 @@ async def test_streamed_arguments_and_reasoning_are_whole_again() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "name"),
-    [(400, "InvalidRequest"), (429, "RateLimited"), (503, "Unavailable"), (529, "GatewayError"), (418, "InvalidR")],
+    [(400, "InvalidRequest"), (429, "RateLimited"), (503, "Unavailable"), (529, "AllFailed"), (418, "AllFailed")],
 )
 async def test_it_fails_with_the_status_asked_for(status: int, name: str) -> None:
     answer = await send(Double(), user(f"[[echo: status {status} after 2]]", stream=True)).response()
     assert (answer.status, answer.headers[b"retry-after"]) == (status, b"2")
     assert (await answer.read()).startswith(name.encode())
+
+
+@pytest.mark.anyio
+async def test_it_fails_with_the_kind_of_error_asked_for() -> None:
+    answer = await send(Double(), user("[[echo: error context]]")).response()
+    assert (answer.status, await answer.read()) == (400, b"AllFailed context: the echo was told to fail")
+    assert (await send(Double(), user("[[echo: error auth]]")).response()).status == 401
 
 
 @pytest.mark.anyio
@@ -179,7 +188,9 @@ async def test_directives_in_the_models_name_and_the_configuration() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("directive", ["dance", "status 200", "status x", "delay -1", "delay nan", "chunks 1000000", "tool"])
+@pytest.mark.parametrize(
+    "directive", ["dance", "status 200", "status x", "delay -1", "delay nan", "chunks 1000000", "tool", "error odd"]
+)
 async def test_a_directive_that_cannot_be_read_is_refused(directive: str) -> None:
     answer = await send(Double(), user(f"hi [[echo: {directive}]]")).response()
     assert answer.status == 400

@@ -10,15 +10,18 @@ from msgspec import Meta, Struct
 
 from lynkr_core.dialect import Dialect, Envelope
 from lynkr_core.errors import (
+    AllFailed,
     Forbidden,
     GatewayError,
     InvalidRequest,
+    Kind,
     PluginError,
     RateLimited,
     TooLarge,
     Unauthenticated,
     Unavailable,
     UnknownModel,
+    UpstreamError,
 )
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context, Plugin
@@ -34,6 +37,7 @@ ERRORS: dict[int, type[GatewayError]] = {
     error.status: error
     for error in (InvalidRequest, Unauthenticated, Forbidden, UnknownModel, TooLarge, RateLimited, Unavailable)
 }
+KINDS_BY_STATUS: dict[int, Kind] = {408: "timeout", 409: "conflict", 504: "timeout", 529: "overloaded"}
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -100,14 +104,17 @@ def plain(script: Script, dialect: Dialect, body: Callable[[], bytes], request_i
 
 
 def refuse(dialect: Dialect, script: Script, message: str, request_id: str) -> Line:
-    error = fault(script.status, message)
+    error = fault(script.kind, script.status, message)
     headers = JSON if script.retry_after is None else {**JSON, b"retry-after": b"%g" % script.retry_after}
     return Line([dialect.encode_error(error, request_id)], status=script.status, headers=headers, delay=script.delay)
 
 
-def fault(status: int, message: str) -> GatewayError:
-    """The error that a dialect tells with this status, or one like it."""
-    return ERRORS.get(status, GatewayError if status >= 500 else InvalidRequest)(message)
+def fault(kind: Kind | None, status: int, message: str) -> GatewayError:
+    """The error that a dialect tells as of this kind, or with this status."""
+    if kind is None and status in ERRORS:
+        return ERRORS[status](message)
+    kind = kind or KINDS_BY_STATUS.get(status, "server" if status >= 500 else "invalid")
+    return AllFailed(UpstreamError(kind, message, status=status), [])
 
 
 def stream(script: Script, dialect: Dialect, request: Request, envelope: Envelope, response: Response, request_id: str) -> Line:
@@ -118,7 +125,7 @@ def stream(script: Script, dialect: Dialect, request: Request, envelope: Envelop
     if stops:
         pieces = islice(pieces, min(stops))
     if script.fail is not None:
-        pieces = chain(pieces, [dialect.encode_stream_error(fault(500, "the echo was told to fail"), request_id)])
+        pieces = chain(pieces, [dialect.encode_stream_error(fault("server", 500, "the echo was told to fail"), request_id)])
     headers = {b"content-type": dialect.content_type}
     return Line(pieces, headers=headers, delay=script.delay, every=script.every, cut=script.cut is not None)
 

@@ -6,7 +6,7 @@ import json
 
 from msgspec import Struct, field
 
-from lynkr_core.errors import InvalidRequest
+from lynkr_core.errors import KINDS, InvalidRequest, Kind
 
 OPEN, CLOSE = "[[echo:", "]]"
 LONGEST = 3600.0
@@ -19,6 +19,7 @@ class Script(Struct):
     """How one request is answered. `cut`, `end` and `fail` count pieces of a stream; times are in seconds."""
 
     status: int = 200
+    kind: Kind | None = None
     retry_after: float | None = None
     delay: float = 0.0
     every: float = 0.0
@@ -43,6 +44,9 @@ class Script(Struct):
     def _add_text(self, name: str, rest: str) -> bool:
         if name == "reasoning":
             self.reasoning = rest
+        elif name == "error" and rest in KINDS:
+            self.kind = rest
+            self.status = 401 if rest == "auth" else KINDS[rest].status
         elif name == "tool" and rest:
             tool, _, arguments = rest.partition(" ")
             self.tools.append((tool, arguments.strip() or "{}"))
