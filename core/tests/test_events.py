@@ -1,7 +1,7 @@
 import pytest
 
-from lynkr_core.events import Delta, End, Failure, Finish, Grammar, GrammarError, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.errors import UpstreamError
+from lynkr_core.events import Delta, End, Failure, Finish, Grammar, GrammarError, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Text, Usage
 
 START, OPEN, CLOSE = Start(id="1", model="m"), PartStart(0, Text(text="")), PartEnd(0)
