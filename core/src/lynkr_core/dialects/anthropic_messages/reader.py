@@ -56,7 +56,7 @@ class _Block(Struct):
     input: Raw = NOTHING
 
 
-class _DeltaType(Struct):
+class _DeltaType(Struct, frozen=True):
     type: str = ""
 
 
@@ -195,9 +195,11 @@ class MessageReader:
         events.append(PartEnd(self._index))
 
     def _complete(self, part: Generic) -> Generic:
-        if not self._input or part.native is None:
+        try:
+            value = msgspec.json.decode(self._input, type=Raw)
+        except msgspec.DecodeError:
             return part
-        return Generic(type=part.type, native=splice(part.native, {"input": Raw(self._input.encode())}))
+        return Generic(type=part.type, native=splice(part.native, {"input": value}))
 
     def _block_start(self, raw: Raw, events: list[Event]) -> None:
         try:

@@ -79,7 +79,7 @@ def _wire_same(response: Response) -> Wire:
         "stop_reason": stop_reason(choice.finish_reason, choice.stop_sequence),
         "stop_sequence": choice.stop_sequence,
     }
-    return fields | ({"usage": counts.write(response.usage)} if response.usage else {})
+    return fields | ({"usage": counts.write(response.usage, response.service_tier)} if response.usage else {})
 
 
 def _wire_foreign(response: Response, request: Request) -> Wire:
@@ -92,7 +92,7 @@ def _wire_foreign(response: Response, request: Request) -> Wire:
         "content": _content(choice.parts),
         "stop_reason": stop_reason(choice.finish_reason, choice.stop_sequence),
         "stop_sequence": choice.stop_sequence,
-        "usage": counts.write(response.usage or _counted(request, choice.parts)),
+        "usage": counts.write(response.usage or _counted(request, choice.parts), response.service_tier),
     }
 
 

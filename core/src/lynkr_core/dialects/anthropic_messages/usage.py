@@ -70,7 +70,7 @@ def merge(old: Usage, new: Usage) -> Usage:
     )
 
 
-def write(usage: Usage) -> dict[str, Any]:
+def write(usage: Usage, service_tier: str | None = None) -> dict[str, Any]:
     """The wire's usage object, with every field that clients add up."""
     cached = usage.cache_read + usage.cache_write
     wire: dict[str, Any] = {
@@ -85,4 +85,6 @@ def write(usage: Usage) -> dict[str, Any]:
     }
     if usage.reasoning:
         wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if service_tier is not None:
+        wire["service_tier"] = service_tier
     return wire

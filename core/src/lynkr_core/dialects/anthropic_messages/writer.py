@@ -102,7 +102,7 @@ class MessageWriter:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": counts.write(self._usage),
+            "usage": counts.write(self._usage, event.service_tier),
         }
         return sse(encode({"type": "message_start", "message": message}), b"message_start")
 
