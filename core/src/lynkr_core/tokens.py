@@ -23,21 +23,24 @@ FRAME = 4
 
 _LETTERS = string.ascii_letters.encode()
 _DIGITS = string.digits.encode()
-_LONG, _STRIDE = 8192, 5  # of a long text every fifth byte tells enough; a prime, so that no column of a table is met each time
+_ASCII = bytes(range(128))
+_SAMPLED = ((65536, 17), (8192, 5))
+"""Of a text over so many bytes one byte in so many tells enough; primes, so that no column of a table is met each time."""
 
 
 def estimate_text(text: str) -> int:
-    """Tokens of a text, at least 1 unless it is empty. About 3 µs for each KB, 1 when it is long."""
+    """Tokens of a text, at least 1 unless it is empty. 1 to 3 µs for each KB."""
     data = text.encode("utf-8", "replace")
-    if len(data) <= _LONG:
-        return _weigh(data, 1)
-    return _weigh(data[::_STRIDE], _STRIDE)
+    for size, stride in _SAMPLED:
+        if len(data) > size:
+            return _weigh(data[::stride], stride)
+    return _weigh(data, 1)
 
 
 def _weigh(data: bytes, scale: int) -> int:
     rest = data.translate(None, _LETTERS)
     spaces, lines = rest.count(b" "), rest.count(b"\n")
-    foreign = 0 if rest.isascii() else len(rest) - len(rest.decode("ascii", "ignore"))
+    foreign = 0 if rest.isascii() else len(rest.translate(None, _ASCII))
     digits = len(rest) - len(rest.translate(None, _DIGITS))
     other = len(rest) - spaces - lines - foreign - digits
     letters = len(data) - len(rest)

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from lynkr_core.dialect import Envelope
 from lynkr_core.dialects.anthropic_messages import AnthropicMessages
+from lynkr_core.dialects.anthropic_messages.signatures import make
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, File, Generic, Message, Reasoning, Request, Text, ToolCall, ToolCallResponse, Uri
 
@@ -219,7 +220,7 @@ def test_structured_output_in_both_spellings():
     assert bytes(new.response_format.schema) == b'{"type": "object"}'
 
 
-OURS = {"type": "thinking", "thinking": "t", "signature": "lynkr-WyJyc18xIiwiZW5jIl0="}
+OURS = {"type": "thinking", "thinking": "t", "signature": make("rs_1", "enc")}
 
 
 def loop(first: dict[str, Any]) -> dict[str, Any]:
@@ -251,7 +252,7 @@ def test_own_thinking_never_goes_to_a_real_upstream():
 
 
 def test_real_thinking_and_mere_mentions_are_left_alone():
-    body = loop({"type": "thinking", "thinking": 'see "lynkr-x"', "signature": "real"})
+    body = loop({"type": "thinking", "thinking": f'see "{make(None, None)}"', "signature": "real"})
     envelope = DIALECT.peek(json.dumps(body).encode())
     forwarded: dict[str, Any] = dict(envelope.fields)
     assert DIALECT.prepare(forwarded, envelope, True) is False

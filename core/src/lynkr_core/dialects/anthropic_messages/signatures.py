@@ -19,7 +19,8 @@ from lynkr_core.dialects.splice import splice
 from lynkr_core.request import Reasoning
 
 PREFIX = "lynkr-"
-_MARK = b'"lynkr-'
+_MARK = b'"lynkr-' + b"A" * 24
+"""How every signature of ours begins: 18 zero bytes in base64. So long a mark is found four times faster."""
 _kept = msgspec.json.Decoder(tuple[str | None, str | None])
 _list = msgspec.json.Decoder(list[Raw])
 
@@ -45,7 +46,7 @@ _thinking = msgspec.json.Decoder(_Thinking)
 
 def make(id: str | None, encrypted: str | None) -> str:
     """A signature of ours that keeps these two."""
-    return PREFIX + base64.b64encode(msgspec.json.encode((id, encrypted))).decode()
+    return PREFIX + base64.b64encode(bytes(18) + msgspec.json.encode((id, encrypted))).decode()
 
 
 def reasoning(text: str, signature: str | None, **part: Any) -> Reasoning:
@@ -53,7 +54,7 @@ def reasoning(text: str, signature: str | None, **part: Any) -> Reasoning:
     if signature is None or not signature.startswith(PREFIX):
         return Reasoning(text=text, signature=signature or None, **part)
     try:
-        id, encrypted = _kept.decode(base64.b64decode(signature[len(PREFIX) :]))
+        id, encrypted = _kept.decode(base64.b64decode(signature[len(PREFIX) :]).lstrip(b"\0"))
     except (binascii.Error, ValueError, msgspec.DecodeError):
         id, encrypted = None, None
     return Reasoning(text=text, id=id, encrypted=encrypted, **part)
