@@ -135,6 +135,17 @@ def test_an_edited_option_keeps_the_unknown_keys_beside_it():
     assert written["messages"] == original()["messages"]
 
 
+def test_what_an_edit_takes_away_is_taken_out():
+    request = decode(CLAUDE_CODE)
+    result = request.messages[3].parts[1].edit(is_error=False)
+    message = request.messages[3].edit(parts=(request.messages[3].parts[0].edit(cache=None), result))
+    adaptive = msgspec.structs.replace(request.reasoning, mode="adaptive", budget=None)
+    written = fields(request.edit(messages=(*request.messages[:3], message), reasoning=adaptive))
+    assert json.loads(written["thinking"]) == {"type": "adaptive", "display": "summarized"}
+    blocks = json.loads(written["messages"])[3]["content"]
+    assert [set(block) for block in blocks] == [{"type", "tool_use_id", "content"}] * 2
+
+
 def test_edited_tools_and_system():
     request = decode(CLAUDE_CODE)
     tool = request.tools[0].edit(description="r")

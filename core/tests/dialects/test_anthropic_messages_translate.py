@@ -164,6 +164,13 @@ def test_only_signed_thinking_goes_back():
     assert len(losses) == 1
 
 
+def test_redacted_thinking_goes_back_and_openais_does_not():
+    parts = (Reasoning(encrypted="opaque"), Reasoning(encrypted="x", id="rs_1"), Reasoning(encrypted="gAAAAx"), Text(text="ok"))
+    fields, losses = encode(ASK, say("assistant", *parts), ASK)
+    assert fields["messages"][1]["content"] == [{"type": "redacted_thinking", "data": "opaque"}, text("ok")]
+    assert len(losses) == 1
+
+
 def test_tools_of_every_kind():
     tools = (
         TOOL,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from lynkr_core.dialects.anthropic_messages.blocks import ROLES, is_string, read_block, read_message
 from lynkr_core.dialects.anthropic_messages.names import safe_id, safe_name
@@ -108,8 +108,8 @@ def _wire_uri(uri: str) -> Wire:
 
 
 def changed(old: Wire, new: Wire) -> Wire:
-    """The keys that differ; a key that is gone is set to null."""
-    gone: Wire = {key: None for key in old if key not in new}
+    """The keys that differ; a key that is gone is `UNSET`."""
+    gone: Wire = {key: UNSET for key in old if key not in new}
     return gone | {key: value for key, value in new.items() if key not in old or old[key] != value}
 
 

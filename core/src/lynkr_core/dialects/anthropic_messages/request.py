@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,7 +13,6 @@ from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joine
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
-from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Message, Request, Tool
 
@@ -153,16 +151,11 @@ def _write_options(request: Request, fields: Fields) -> None:
         if value is None:
             fields.pop(key, None)
         elif key in _SPLICED and old[key] is not None:
-            fields[key] = splice(fields.get(key), _with_nulls(old[key], value))
+            fields[key] = respelt(fields[key], old[key], value)
         else:
             fields[key] = value
     if request.response_format != before.response_format:
         fields.pop("output_format", None)
-
-
-def _with_nulls(old: Wire, new: Wire) -> Wire:
-    gone: dict[str, Any] = {key: None for key in old if key not in new}
-    return gone | new
 
 
 def _write_extra(request: Request, fields: Fields) -> None:

@@ -18,6 +18,7 @@ from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, To
 OPENING = "(conversation continues)"
 """Said by the user when the conversation would begin with the assistant."""
 NO_RESULT = "(no result)"
+_FERNET = "gAAAA"
 
 
 class Turn(Struct):
@@ -80,10 +81,9 @@ def _carried(part: Part, losses: list[str]) -> bool:
         case Text():
             return bool(part.text.strip())
         case Reasoning():
-            signed = part.signature is not None and not part.signature.startswith(PREFIX)
-            if not signed:
+            if not _signed(part):
                 note(losses, "reasoning: thinking that this vendor did not sign cannot be sent back to it")
-            return signed
+            return _signed(part)
         case ToolCall() | ToolCallResponse():
             return True
         case File():
@@ -94,6 +94,16 @@ def _carried(part: Part, losses: list[str]) -> bool:
                 return True
             note(losses, f"{getattr(part, 'modality', getattr(part, 'type', 'part'))}: the Messages API has no such input")
             return False
+
+
+def _signed(part: Reasoning) -> bool:
+    """Encrypted reasoning without an item id is this API's `redacted_thinking`.
+
+    Clients may drop the id of OpenAI's items (clients.md, Codex), but its text still begins as a Fernet token does.
+    """
+    if part.signature is None:
+        return part.encrypted is not None and part.id is None and not part.encrypted.startswith(_FERNET)
+    return not part.signature.startswith(PREFIX)
 
 
 def _pair(turns: list[Turn], losses: list[str]) -> None:
