@@ -8,7 +8,7 @@ async with Client(app) as client:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -165,7 +165,7 @@ class Client:
     @asynccontextmanager
     async def stream(
         self, path: str, *, method: str = "POST", json: Any = None, content: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Streamed]:
+    ) -> AsyncGenerator[Streamed]:
         """Gives the answer once its head is there. Leaving early hangs up, and waits for the app to end."""
         streamed = Streamed(self.app, *self._request(method, path, json, content, headers or {}))
         self._tasks.start_soon(streamed.run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -59,20 +59,20 @@ class Lifespan:
 
 
 @asynccontextmanager
-async def lifespan(app: Any, state: dict[str, Any], patience: float = 10.0) -> AsyncIterator[None]:
-    """Runs the app's lifespan around the block. Raises `TimeoutError` when it takes more than `patience` seconds to start or stop."""
+async def lifespan(app: Any, state: dict[str, Any], patience: float = 10.0) -> AsyncGenerator[None]:
+    """Runs the app's lifespan around the block. Raises `TimeoutError` when starting or stopping takes over `patience` seconds."""
     running = Lifespan(app, state)
+    failure: list[BaseException] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(running.run)
-        failure: BaseException | None = None
         try:
             with anyio.fail_after(patience):
                 await running.start()
             yield
             with anyio.fail_after(patience):
                 await running.stop()
-        except BaseException as error:  # bare, not wrapped in the group's exception
-            failure = error
+        except BaseException as error:  # raised again below, because the group would wrap it
+            failure.append(error)
             tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    if failure:
+        raise failure[0]
