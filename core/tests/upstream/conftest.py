@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trustme
+
 from lynkr_core.upstream import Endpoint, Timeouts, Transport
 from lynkr_core.upstream.http1 import Http1Transport
 from lynkr_core.upstream.httpx import HttpxTransport

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lynkr_core.errors import UpstreamError
 from lynkr_core.testing.wire import answer, chunked
 from lynkr_core.upstream import Endpoint
@@ -88,7 +90,8 @@ def outcome(pieces, end):
 ANSWERS = [
     answer(b"hello world", b"x-a: 1"), chunked(b"hello", b"", b"x" * 40), b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     b"HTTP/1.1 100 Continue\r\n\r\n" + chunked(b"a", b"b"), answer(b"", status=204), answer(b"a", b"connection: close"),
-    b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", answer(b"short")[:-2], chunked(b"no end")[:-3], answer(b"a", b"bad header: 1"),
+    b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", answer(b"short")[:-2], chunked(b"no end")[:-3],
+    answer(b"a", b"bad header: 1"),
     b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n", chunked(b"a")[:-2] + b"x-trailer: 1\r\n\r\n",
     b"HTTP/1.1 2", b"nonsense\r\n\r\n", b"",
 ]  # fmt: skip
@@ -98,7 +101,7 @@ ANSWERS = [
 @given(st.sampled_from(ANSWERS), st.lists(st.integers(1, 100), max_size=12, unique=True))
 def test_any_split_gives_the_same_result(data, cuts):
     edges = [0, *[cut for cut in sorted(cuts) if cut < len(data)], len(data)]
-    pieces = [data[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start]
+    pieces = [data[start:end] for start, end in pairwise(edges) if end > start]
     assert outcome(pieces, True) == outcome([data] if data else [], True)
 
 

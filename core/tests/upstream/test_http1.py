@@ -5,6 +5,7 @@ import ssl
 import tracemalloc
 
 import pytest
+
 from lynkr_core.errors import UpstreamError
 from lynkr_core.testing.wire import CLOSE, RESET, Pause, ScriptedServer, answer, chunked
 from lynkr_core.upstream.http1 import Http1Transport

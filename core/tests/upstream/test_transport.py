@@ -5,6 +5,7 @@ import time
 from itertools import repeat
 
 import pytest
+
 from lynkr_core.errors import UpstreamError
 from lynkr_core.testing.wire import CLOSE, RESET, Pause, ScriptedServer, answer, chunked, split
 from lynkr_core.upstream import Endpoint

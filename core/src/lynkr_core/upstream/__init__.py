@@ -64,7 +64,7 @@ class Endpoint:
         return b"".join(lines)
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.method} {self.secure and 'https' or 'http'}://{self.authority}{urlsplit(self.target).path})"
+        return f"Endpoint({self.method} {'https' if self.secure else 'http'}://{self.authority}{urlsplit(self.target).path})"
 
 
 class UpstreamResponse(Protocol):
