@@ -40,7 +40,7 @@ class App:
         self.log.append(name)
         if self.late:
             await self.gates[name].wait()
-        scope["extensions"]["lynkr.closed"](lambda: self.lefts.append((name, time.monotonic())))
+        scope["extensions"]["lynkr.caller"].watch(lambda: self.lefts.append((name, time.monotonic())))
         await self.gates[name].wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
@@ -53,7 +53,7 @@ class App:
 
 @asynccontextmanager
 async def serving(app):
-    server = uvicorn.Server(configure(app, port=0, shutdown_timeout=1))
+    server = uvicorn.Server(configure(app, port=0, drain=1))
     server.capture_signals = nullcontext
     task = asyncio.ensure_future(server.serve())
     await until(lambda: server.started)
@@ -144,7 +144,7 @@ async def test_the_process_stops_within_its_time(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = f"import slow; from lynkr_core.cli.server import run; run(slow.app, port={port}, shutdown_timeout=1)"
+    code = f"import slow; from lynkr_core.cli.server import run; run(slow.app, '127.0.0.1', {port}, drain=1, ready=print)"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, stderr=subprocess.DEVNULL)
     writer = await connect(port)
     writer.write(GET)
