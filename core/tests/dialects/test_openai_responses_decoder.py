@@ -83,7 +83,13 @@ THOUGHT = [
     event("reasoning_summary_text.delta", 0, summary_index=1, delta=" more."),
     done(0, type="reasoning", id="rs_1", summary=[{"type": "summary_text", "text": "First."}], encrypted_content="gAAAA"),
 ]
-TURN = [CREATED, {"type": "response.in_progress", "response": RESPONSE}, *THOUGHT, *text(1, "He", "llo 👋🏽"), *call(2, "c1", '{"a"', ":1}")]
+TURN = [
+    CREATED,
+    {"type": "response.in_progress", "response": RESPONSE},
+    *THOUGHT,
+    *text(1, "He", "llo 👋🏽"),
+    *call(2, "c1", '{"a"', ":1}"),
+]
 
 
 def test_a_whole_turn():
@@ -161,7 +167,9 @@ def test_two_contents_are_two_parts():
 def test_unknown_items_come_whole_with_their_fragment():
     item = {"type": "web_search_call", "id": "ws_1", "status": "completed", "arguments": {"odd": 1}}
     searching = {"type": "response.web_search_call.searching", "output_index": 0, "delta": {"not": "text"}}
-    part = next(e.part for e in read(sse(CREATED, added(0, **item), searching, done(0, **item), completed())) if isinstance(e, PartStart))
+    part = next(
+        e.part for e in read(sse(CREATED, added(0, **item), searching, done(0, **item), completed())) if isinstance(e, PartStart)
+    )
     assert isinstance(part, Generic)
     assert json.loads(bytes(part.native)) == item
 

@@ -136,7 +136,9 @@ def test_unedited_is_byte_for_byte():
     request = decode(CODEX)
     before = dialect.peek(CODEX.encode()).fields
     for one in (request, request.edit()):
-        assert {key: bytes(raw) for key, raw in dialect.encode_request(one, []).items()} == {k: bytes(v) for k, v in before.items()}
+        assert {key: bytes(raw) for key, raw in dialect.encode_request(one, []).items()} == {
+            k: bytes(v) for k, v in before.items()
+        }
 
 
 def test_one_shortened_result_disturbs_nothing_else():
@@ -188,14 +190,22 @@ def test_an_edited_nested_tool_keeps_its_short_name():
     request = decode(CODEX)
     tools = [tool.edit(description="Reads") if tool.name == "mcp__fs__read" else tool for tool in request.tools]
     nested = encode(request.edit(tools=tuple(tools)))["tools"][1]["tools"]
-    assert nested[0] == {"type": "function", "name": "read", "parameters": {"type": "object"}, "strict": True, "description": "Reads"}
+    assert nested[0] == {
+        "type": "function",
+        "name": "read",
+        "parameters": {"type": "object"},
+        "strict": True,
+        "description": "Reads",
+    }
 
 
 def test_a_message_of_any_grouping_becomes_items_in_order():
     assistant = Message(
         role="assistant", parts=(Text(text="I look."), ToolCall(id="t1", name="f", arguments=""), ToolCall(id="t2", name="g"))
     )
-    user = Message(role="user", parts=(Text(text="and?"), ToolCallResponse(id="t1", content=(Text(text="r"),)), ToolCallResponse(id="t2")))
+    user = Message(
+        role="user", parts=(Text(text="and?"), ToolCallResponse(id="t1", content=(Text(text="r"),)), ToolCallResponse(id="t2"))
+    )
     items = foreign(messages=(assistant, user))["input"]
     assert items == [
         {"type": "message", "role": "assistant", "content": "I look."},
@@ -307,7 +317,9 @@ def test_reasoning_options(options, expected):
 
 def test_structured_output_and_choice_of_a_tool():
     format = ResponseFormat(kind="json_schema", name="p", schema=Raw(b'{"type": "object"}'), strict=True)
-    fields = foreign(response_format=format, tools=(Tool(name="f"),), tool_choice=ToolChoice("tool", "f"), system=(Text(text="S"),))
+    fields = foreign(
+        response_format=format, tools=(Tool(name="f"),), tool_choice=ToolChoice("tool", "f"), system=(Text(text="S"),)
+    )
     assert fields["text"] == {"format": {"type": "json_schema", "name": "p", "schema": {"type": "object"}, "strict": True}}
     assert fields["tool_choice"] == {"type": "function", "name": "f"}
     assert fields["instructions"] == "S"
@@ -339,7 +351,12 @@ def test_kept_state_needs_a_provider_of_this_dialect(more):
 
 
 def test_a_plain_request_can_go_anywhere():
-    body = {"model": "m", "previous_response_id": None, "input": [{"role": "user", "content": '"item_reference"'}], "background": False}
+    body = {
+        "model": "m",
+        "previous_response_id": None,
+        "input": [{"role": "user", "content": '"item_reference"'}],
+        "background": False,
+    }
     assert dialect.untranslatable(dialect.peek(json.dumps(body).encode())) is None
 
 
@@ -354,11 +371,15 @@ texts = st.text(max_size=20)
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-(10**6), 10**6), texts)
 unknown = st.dictionaries(st.text("xyz", min_size=3, max_size=5), scalars, max_size=2)
 items = st.one_of(
-    st.builds(lambda r, t, x: {"type": "message", "role": r, "content": t, **x}, st.sampled_from(["user", "system"]), texts, unknown),
+    st.builds(
+        lambda r, t, x: {"type": "message", "role": r, "content": t, **x}, st.sampled_from(["user", "system"]), texts, unknown
+    ),
     st.builds(lambda t, x: {"role": "user", "content": [{"type": "input_text", "text": t, **x}]}, texts, unknown),
     st.builds(lambda t, x: {"type": "function_call", "call_id": "c", "name": "f", "arguments": t, **x}, texts, unknown),
     st.builds(lambda t, x: {"type": "function_call_output", "call_id": "c", "output": t, **x}, texts, unknown),
-    st.builds(lambda t, x: {"type": "reasoning", "summary": [], "encrypted_content": t, **x}, st.text("abc", max_size=4), unknown),
+    st.builds(
+        lambda t, x: {"type": "reasoning", "summary": [], "encrypted_content": t, **x}, st.text("abc", max_size=4), unknown
+    ),
     st.builds(lambda x: {"type": "mystery", "name": 7, "content": {"a": []}, **x}, unknown),
 )
 

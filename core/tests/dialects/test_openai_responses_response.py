@@ -155,15 +155,28 @@ def test_calls_go_by_the_caller_s_names():
     parts = (ToolCall(id="1", name="crm__find"), ToolCall(id="2", name="apply_patch", arguments='{"input":"*** Begin"}'))
     nested, patch = encode(answer(*parts))["output"]
     assert (nested["namespace"], nested["name"], nested["type"]) == ("crm", "find", "function_call")
-    assert (patch["type"], patch["name"], patch["input"], patch["id"][:4]) == ("custom_tool_call", "apply_patch", "*** Begin", "ctc_")
+    assert (patch["type"], patch["name"], patch["input"], patch["id"][:4]) == (
+        "custom_tool_call",
+        "apply_patch",
+        "*** Begin",
+        "ctc_",
+    )
 
 
 def test_refusal_citations_logprobs_and_pictures():
-    cited = Raw(b'[{"type":"url_citation","url_citation":{"url":"u","title":"t","start_index":0,"end_index":1}},{"type":"other"}]')
+    cited = Raw(
+        b'[{"type":"url_citation","url_citation":{"url":"u","title":"t","start_index":0,"end_index":1}},{"type":"other"}]'
+    )
     logprobs = Raw(b'{"content":[{"token":"h","logprob":-0.1,"bytes":null,"top_logprobs":[]}]}')
-    parts = (Text(text="h", annotations=cited), Text(text="No", refusal=True), Blob(modality="image", mime_type="image/png", data="A"))
+    parts = (
+        Text(text="h", annotations=cited),
+        Text(text="No", refusal=True),
+        Blob(modality="image", mime_type="image/png", data="A"),
+    )
     text, refusal, picture = encode(answer(*parts, logprobs=logprobs))["output"]
-    assert text["content"][0]["annotations"] == [{"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}]
+    assert text["content"][0]["annotations"] == [
+        {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+    ]
     assert text["content"][0]["logprobs"] == [{"token": "h", "logprob": -0.1, "bytes": [104], "top_logprobs": []}]
     assert refusal["content"] == [{"type": "refusal", "refusal": "No"}]
     assert (picture["type"], picture["result"]) == ("image_generation_call", "A")

@@ -21,6 +21,11 @@ PING = b": ping\n\n"
 _CALLS = {"function": "response.function_call_arguments", "custom": "response.custom_tool_call_input"}
 
 
+def one_line(data: bytes) -> bytes:
+    """JSON without line ends, which fragments echoed from the request may have and an event's data may not."""
+    return data.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in data or b"\r" in data else data
+
+
 class ResponsesEncoder:
     """One stream. Usage may come last, so the terminal event is written at `End`."""
 
@@ -51,7 +56,7 @@ class ResponsesEncoder:
 
     def _event(self, name: str, **body: Any) -> bytes:
         number, self._number = self._number, self._number + 1
-        data = encode({"type": name, "sequence_number": number, **body})
+        data = one_line(encode({"type": name, "sequence_number": number, **body}))
         return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
     def _of_item(self, name: str, **body: Any) -> bytes:
