@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lynkr_core.dialects.openai_responses import OpenAIResponses
-from lynkr_core.events import Delta, End, Failure, Finish, Grammar, Logprobs, PartEnd, Ping, PartStart, Start, UsageEvent
+from lynkr_core.events import Delta, End, Failure, Finish, Grammar, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Reasoning, Text, ToolCall, Usage
 
 dialect = OpenAIResponses()
@@ -100,7 +101,8 @@ def test_a_whole_turn():
         Delta(0, "First."), Delta(0, "\n\nThen"), Delta(0, " more."), Delta(0, "gAAAA", "encrypted"),
         PartEnd(0),
         PartStart(1, Text(text="")), Delta(1, "He"), Delta(1, "llo 👋🏽"), PartEnd(1),
-        PartStart(2, ToolCall(id="c1", name="f", arguments="")), Delta(2, '{"a"', "arguments"), Delta(2, ":1}", "arguments"), PartEnd(2),
+        PartStart(2, ToolCall(id="c1", name="f", arguments="")),
+        Delta(2, '{"a"', "arguments"), Delta(2, ":1}", "arguments"), PartEnd(2),
         Finish("tool_calls"),
         UsageEvent(Usage(input_tokens=10, output_tokens=3, cache_read=4)),
         End(),

@@ -8,13 +8,14 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lynkr_core.dialects.openai_responses import OpenAIResponses
-from lynkr_core.errors import AllFailed, UpstreamError
-from lynkr_core.events import Delta, End, Failure, Finish, Logprobs, PartEnd, Ping, PartStart, Start, UsageEvent, empty
-from lynkr_core.request import Blob, Generic, Reasoning, Text, ToolCall, Usage
-from lynkr_core.sse import Reader
 from msgspec import Raw
 from openai.types.responses import ResponseStreamEvent
+
+from lynkr_core.dialects.openai_responses import OpenAIResponses
+from lynkr_core.errors import AllFailed, UpstreamError
+from lynkr_core.events import Delta, End, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent, empty
+from lynkr_core.request import Blob, Generic, Reasoning, Text, ToolCall, Usage
+from lynkr_core.sse import Reader
 
 dialect = OpenAIResponses()
 MODELS = {get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(get_args(ResponseStreamEvent)[0])}

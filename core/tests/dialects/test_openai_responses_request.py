@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
+
 from lynkr_core.dialects.openai_responses import OpenAIResponses
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import (
@@ -24,7 +26,6 @@ from lynkr_core.request import (
     ToolChoice,
     Uri,
 )
-from msgspec import Raw
 
 dialect = OpenAIResponses()
 

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from msgspec import Raw
+from openai.types.responses import Response as SDKResponse
+
 from lynkr_core.dialects.openai_responses import OpenAIResponses
 from lynkr_core.errors import AllFailed, RateLimited, Unauthenticated, UnknownModel, UpstreamError
 from lynkr_core.request import Blob, Choice, Generic, Reasoning, Request, Response, Text, ToolCall, Usage
-from msgspec import Raw
-from openai.types.responses import Response as SDKResponse
 
 dialect = OpenAIResponses()
 USAGE = {

@@ -7,16 +7,18 @@ reasoning that is only text. OpenAI's reasoning is told from others' by its item
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Raw, Struct, json
 
 from lynkr_core.dialect import Fields
-from lynkr_core.dialects.openai_responses.wire import array, fragments
+from lynkr_core.dialects.openai_responses.wire import array, fragments, is_string
 from lynkr_core.request import Reasoning
 
 PREFIX = "lynkr:"
 FOREIGN_REASONING = "reasoning: another vendor's cannot be sent"
 _ENCRYPTED = "lynkr:encrypted:"
-_MARK = b'"lynkr:'
+_MARK = re.compile(rb'"encrypted_content"\s*:\s*"lynkr:')
 
 
 class _Sealed(Struct):
@@ -47,7 +49,7 @@ def unseal(content: str | None) -> tuple[str | None, str | None]:
 
 def is_foreign(item: Raw) -> bool:
     """Whether this is a reasoning item with the prefix."""
-    if _MARK not in bytes(item):
+    if _MARK.search(item) is None:
         return False
     found = _sealed.decode(item)
     return found.type == "reasoning" and (found.encrypted_content or "").startswith(PREFIX)
@@ -56,7 +58,7 @@ def is_foreign(item: Raw) -> bool:
 def drop_foreign(fields: Fields) -> bool:
     """Takes reasoning of other vendors out of `input`. True when there was some; decodes only when the prefix is there."""
     raw = fields.get("input")
-    if not isinstance(raw, Raw) or _MARK not in bytes(raw) or memoryview(raw)[0] != ord("["):
+    if not isinstance(raw, Raw) or _MARK.search(raw) is None or is_string(raw):
         return False
     items = fragments.decode(raw)
     kept = [item for item in items if not is_foreign(item)]
