@@ -80,6 +80,10 @@ class Dialect(ABC):
     def peek(self, body: bytes) -> Envelope:
         """Model, stream and the top-level keys. Raises `InvalidRequest`."""
 
+    def untranslatable(self, envelope: Envelope) -> str | None:
+        """Why only a provider that speaks this dialect can serve the request; None when others can too."""
+        return None
+
     @abstractmethod
     def decode_request(self, envelope: Envelope) -> Request:
         """The whole request. Raises `InvalidRequest` with the path of the mistake."""
