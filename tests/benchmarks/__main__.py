@@ -15,7 +15,7 @@ from .targets import OTHERS, OWN, Target, install_peers
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Ratios of CPU per request, in one interleaved run.")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Ratios of CPU per request.")
     parser.add_argument("--quick", action="store_true", help="about a minute: fewer measures, two short rounds")
     parser.add_argument("--peers", action="store_true", help="also LiteLLM and Portkey, when they are installed")
     parser.add_argument("--install-peers", action="store_true", help="install them below the folder for temporary files first")
@@ -46,7 +46,8 @@ def perform(
     stage: Stage, options: argparse.Namespace, targets: tuple[Target, ...], measures: tuple[Measure, ...]
 ) -> tuple[Points, dict[str, Idle]]:
     idle = at_rest(stage, targets, 1 if options.quick else 3)
-    points = compare(stage, measures, options.rounds or (2 if options.quick else 5), options.seconds or (0.5 if options.quick else 1.2))
+    rounds, seconds = (2, 0.5) if options.quick else (5, 1.2)
+    points = compare(stage, measures, options.rounds or rounds, options.seconds or seconds)
     if not options.only:
         say("holding streams")
         idle = with_streams(stage, idle, options.streams or (300 if options.quick else 1000))

@@ -1,4 +1,4 @@
-"""The measure of all things: a pure ASGI pass-through on uvicorn and the project's own HTTP/1.1 transport, without any gateway in it.
+"""The measure of all things: a pure ASGI pass-through on uvicorn and the project's own HTTP/1.1 transport, no gateway in it.
 
 `python -m tests.benchmarks.bare PORT UPSTREAM_PORT`. What lynkr costs beyond this is what lynkr costs.
 """

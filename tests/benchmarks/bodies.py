@@ -15,10 +15,10 @@ TOOLS = (
     "read_file", "write_file", "edit_file", "list_files", "search_text", "run_command", "command_output", "stop_command",
     "fetch_page", "search_web", "plan", "delegate", "edit_notebook", "ask_user",
 )  # fmt: skip
-WORDS = (
+FILLER = (
     "the function reads each entry and returns a typed object if key is missing raise ValueError(name) for item in queue: await "
     'item.close() "quoted text" src/app/server.py:214 café → naïve {"a": [1, 2]} <li class="x"> 0x1f\tindented\n'
-).split(" ")
+)
 
 
 class Writer:
@@ -26,9 +26,10 @@ class Writer:
 
     def __init__(self) -> None:
         self.random = random.Random(2026)
+        self.words = FILLER.split(" ")
 
     def text(self, length: int) -> str:
-        words = self.random.choices(WORDS, k=length // 3 + 1)
+        words = self.random.choices(self.words, k=length // 3 + 1)
         return " ".join(words)[:length]
 
     def schema(self) -> Json:

@@ -1,7 +1,8 @@
-"""The load generator, a process of its own: `python -m tests.benchmarks.load` reads one `Spec` a line and writes one `Sample` a line.
+"""The load generator, a process of its own: `python -m tests.benchmarks.load` turns each line, a `Spec`, into a `Sample`.
 
 Between the two it writes `ready` when its connections stand and waits for a line, so that the CPU of connecting can be left out.
-Closed loop: every connection always has one request under way. Open loop: a constant schedule, and latency counts from the scheduled time.
+Closed loop: every connection always has one request under way.
+Open loop: a constant schedule, and latency counts from the scheduled time.
 Hold: streams are opened and kept; `ready` comes when each has given its first chunk, and the next line cuts them all.
 """
 
@@ -53,7 +54,7 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run. `chunks`: marks read; `chunk_delay`: from the mock's write to here; `busy`: this process's share of a core."""
+    """What came of a run. `chunks`: marks read; `chunk_delay`: from the mock's write to here; `busy`: cores used here."""
 
     done: int
     failed: int
@@ -142,8 +143,8 @@ class Run:
 
     def sample(self, seconds: float, cpu: float) -> Sample:
         return Sample(
-            done=self.done, failed=self.failed, seconds=seconds, chunks=self.chunks, busy=cpu / max(seconds, 1e-9), trouble=self.trouble,
-            latency=spread(self.latency), first=spread(self.first), chunk_delay=spread(self.delays),
+            done=self.done, failed=self.failed, seconds=seconds, chunks=self.chunks, busy=cpu / max(seconds, 1e-9),
+            trouble=self.trouble, latency=spread(self.latency), first=spread(self.first), chunk_delay=spread(self.delays),
         )  # fmt: skip
 
 

@@ -13,14 +13,14 @@ import msgspec
 
 from .bodies import body
 from .load import Sample, Spec
-from .processes import HOST, OTHER_CORES, NotStarted, Process, free_port
+from .processes import HOST, OTHER_CORES, NotStartedError, Process, free_port
 from .targets import PATHS, ROOT, Running, Target, module
 
 Say = Callable[[str], None]
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """`shape` is how the mock streams. With `rate` an open loop. `quick`: part of the short version. `peers`: also for other gateways."""
+    """`shape` is how the mock streams. With `rate` an open loop. `quick`: also in the short version. `peers`: also for those."""
 
     name: str
     body: str = "small"
@@ -92,7 +92,7 @@ class Load:
         child.stdin.flush()
         answer = child.stdout.readline()
         if not answer:
-            raise NotStarted(f"the load generator ended: {self.process.last_lines()}")
+            raise NotStartedError(f"the load generator ended: {self.process.last_lines()}")
         return answer.decode().strip()
 
     def run(self, spec: Spec, before: Callable[[], None], after: Callable[[], None]) -> Sample:
@@ -123,7 +123,7 @@ class Stage:
         for target in targets:
             try:
                 running = Running(target, self.folder / target.name, self.port)
-            except NotStarted as error:
+            except NotStartedError as error:
                 self.missing[target.name] = str(error)
                 self.say(f"{target.name}: not started: {error}")
                 continue
@@ -146,8 +146,8 @@ class Stage:
         if not file.exists():
             file.write_bytes(content)
         return Spec(
-            port=running.port, path=PATHS[measure.front], body=str(file), headers=running.headers, connections=measure.connections,
-            seconds=seconds, rate=measure.rate, **more,
+            port=running.port, path=PATHS[measure.front], body=str(file), headers=running.headers, seconds=seconds,
+            connections=measure.connections, rate=measure.rate, **more,
         )  # fmt: skip
 
     def control(self, path: str) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def at_rest(stage: Stage, targets: Iterable[Target], starts: int) -> dict[str, I
 def again(stage: Stage, target: Target, count: int) -> list[float]:
     times: list[float] = []
     for number in range(count):
-        with contextlib.suppress(NotStarted):
+        with contextlib.suppress(NotStartedError):
             another = Running(target, stage.folder / f"{target.name}-{number}", stage.port)
             another.stop()
             times.append(another.started)
@@ -236,20 +236,23 @@ def again(stage: Stage, target: Target, count: int) -> list[float]:
 
 def with_streams(stage: Stage, idle: dict[str, Idle], streams: int) -> dict[str, Idle]:
     """Adds the memory that each of `streams` open streams takes, one chunk a second on each."""
+    return {name: hold(stage, stage.running[name], rest, streams) for name, rest in idle.items()}
+
+
+def hold(stage: Stage, running: Running, rest: Idle, streams: int) -> Idle:
+    sizes: list[float] = []
+    process = running.process
+    assert process is not None
+
+    def weigh() -> None:
+        sizes.append(process.memory().pss)
+
+    stage.control("/__set/d1000-n60")
+    weigh()
     measure = Measure(name="held", stream=True, connections=streams)
-    found = dict(idle)
-    for name, rest in idle.items():
-        running = stage.running[name]
-        stage.control("/__set/d1000-n60")
-        process, sizes = running.process, [0.0]
-        assert process is not None
-        before = process.memory().pss
-        held = stage.load.run(
-            stage.spec(running, measure, 0.0, hold=True), lambda: sizes.append(process.memory().pss), nothing
-        )  # fmt: skip
-        stage.control("/__drop")
-        time.sleep(0.5)
-        each = (sizes[-1] - before) / streams * 1024 if held.done == streams else None
-        trouble = "" if each is not None else f"{held.done} of {streams} streams came: {held.trouble}"
-        found[name] = msgspec.structs.replace(rest, stream_kb=each, streams=held.done, trouble=trouble)
-    return found
+    held = stage.load.run(stage.spec(running, measure, 0.0, hold=True), weigh, nothing)
+    stage.control("/__drop")
+    time.sleep(0.5)
+    if held.done < streams:
+        return msgspec.structs.replace(rest, trouble=f"{held.done} of {streams} streams came: {held.trouble}")
+    return msgspec.structs.replace(rest, stream_kb=(sizes[-1] - sizes[0]) / streams * 1024, streams=streams)

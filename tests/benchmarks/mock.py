@@ -1,7 +1,9 @@
-"""A provider that costs almost nothing: OpenAI chat and Anthropic messages, plain and streamed. `python -m tests.benchmarks.mock PORT`
+"""A provider that costs almost nothing: OpenAI chat and Anthropic messages, plain and streamed.
 
-The model name decides how a stream goes: `anything-d10-n64` is 64 chunks 10 ms apart. Names that say nothing get what was last asked for at
-`/__set/d10-n64`. Each chunk carries the time it was written, as `~T0000000000123456789~` (monotonic clock, ns).
+`python -m tests.benchmarks.mock PORT`
+
+The model name decides how a stream goes: `anything-d10-n64` is 64 chunks 10 ms apart. Names that say nothing get what was last
+asked for at `/__set/d10-n64`. Each chunk carries the time it was written, as `~T0000000000123456789~` (monotonic clock, ns).
 `/__stats` answers with counters, `/__drop` cuts every open stream.
 """
 
@@ -22,12 +24,12 @@ CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
 TRUE = re.compile(rb'"stream"\s*:\s*true')
 MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
 PROSE = (
-    "The function opens the file, checks every entry and gives back one object with typed fields; a missing key falls back to its "
-    "default and is logged once. The failing test compares an empty string with None. Treat both as unset, and add a case for the "
-    "variable that is set but blank. After that the whole suite should pass, because nothing else relied on the old comparison."
+    "The function opens the file, checks every entry and gives back one object with typed fields; a missing key falls back to "
+    "its default and is logged once. The failing test compares an empty string with None. Treat both as unset, and add a case "
+    "for the variable that is set but blank. After that the whole suite should pass: nothing else relied on the old comparison."
 )
 HEAD = b"HTTP/1.1 200 OK\r\nserver: mock\r\nx-request-id: req_0123456789abcdef\r\n"
-STREAM_HEAD = HEAD + b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+STREAM_HEAD = HEAD + b"content-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 def compact(value: Any) -> bytes:
@@ -95,7 +97,7 @@ OPENAI = Front(
     openai_piece(choice({}, "stop")) + openai_piece([], OPENAI_USAGE) + b"data: [DONE]\n\n",
 )  # fmt: skip
 ANTHROPIC = Front(
-    {**MESSAGE, "content": [{"type": "text", "text": PROSE}], "stop_reason": "end_turn", "usage": {**ANTHROPIC_USAGE, "output_tokens": 64}},
+    {**MESSAGE, "content": [{"type": "text", "text": PROSE}], "stop_reason": "end_turn", "usage": ANTHROPIC_USAGE},
     event("message_start", message={**MESSAGE, "content": [], "stop_reason": None, "usage": ANTHROPIC_USAGE})
     + event("content_block_start", index=0, content_block={"type": "text", "text": ""}) + event("ping"),
     event("content_block_delta", index=0, delta={"type": "text_delta", "text": " token ~T%019d~"}),

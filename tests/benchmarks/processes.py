@@ -1,4 +1,4 @@
-"""Child processes: start, pin to a core, wait until they listen, CPU and memory of the whole tree, stop. Linux only: reads /proc."""
+"""Child processes: start, pin to a core, wait until they listen, CPU and memory of the whole tree, stop. Linux only (/proc)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHER_CORES = CORES[1:2] or CORES
 MEMORY = re.compile(r"^(Rss|Pss):\s+(\d+) kB", re.MULTILINE)
 
 
-class NotStarted(Exception):
+class NotStartedError(Exception):
     """A process that ended, or never listened. The message ends with the last lines of its log."""
 
 
@@ -52,11 +52,11 @@ def pinned(cores: Iterable[int]) -> Iterator[None]:
 def parents() -> dict[int, list[int]]:
     """Children by parent, of every process."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                parent = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[1]
-                children.setdefault(int(parent), []).append(int(entry))
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                children.setdefault(int(parent), []).append(int(entry.name))
     return children
 
 
@@ -73,9 +73,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
-                    total += int(file.read().split()[0])
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    total += int((thread / "schedstat").read_text().split()[0])
     return total / 1e9
 
 
@@ -105,18 +105,18 @@ class Process:
                     env={**os.environ, **(environment or {})}, start_new_session=True, cwd=cwd,
                 )  # fmt: skip
             except OSError as error:
-                raise NotStarted(f"{command[0]}: {error.strerror or error}") from error
+                raise NotStartedError(f"{command[0]}: {error.strerror or error}") from error
 
     def wait_listening(self, port: int, limit: float = 60.0) -> float:
-        """Seconds from exec until the port accepts a connection. Raises `NotStarted`."""
+        """Seconds from exec until the port accepts a connection. Raises `NotStartedError`."""
         while time.perf_counter() - self.started < limit:
             with socket.socket() as probe:
                 if probe.connect_ex((HOST, port)) == 0:
                     return time.perf_counter() - self.started
             if self.child.poll() is not None:
-                raise NotStarted(f"ended with status {self.child.returncode}: {self.last_lines()}")
+                raise NotStartedError(f"ended with status {self.child.returncode}: {self.last_lines()}")
             time.sleep(0.002)
-        raise NotStarted(f"not listening after {limit:.0f} s: {self.last_lines()}")
+        raise NotStartedError(f"not listening after {limit:.0f} s: {self.last_lines()}")
 
     def last_lines(self, count: int = 4) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()

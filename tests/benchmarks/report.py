@@ -16,7 +16,7 @@ from .processes import GATEWAY_CORES, OTHER_CORES
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One target in one measure. `cost`: CPU ms per request, or µs per streamed chunk. Latencies in ms, `added` against direct."""
+    """One target in one measure. `cost`: CPU ms per request, or µs per streamed chunk. Latencies in ms, `added` to direct's."""
 
     target: str
     cost: float | None
@@ -117,7 +117,7 @@ def verdicts(measures: Iterable[Measure], points: Points, idle: Mapping[str, Idl
         if aim.measure in by_name:
             both = points[aim.measure]
             measured = median(ratios(by_name[aim.measure], both.get(aim.target, []), both.get(aim.base, [])))
-        found.append(verdict(f"{aim.aim} (× {aim.base})", measured, aim.limit, aim.at_least))
+        found.append(verdict(f"{aim.aim} (x {aim.base})", measured, aim.limit, aim.at_least))
     rest = idle.get("lynkr")
     found.append(verdict("KB per idle stream", rest.stream_kb if rest else None, 5))
     found.append(verdict("idle RSS, MB", rest.rss if rest else None, 60))
@@ -131,7 +131,7 @@ def start(idle: Idle) -> float:
 
 
 def cell(value: float | None, width: int, digits: int = 2) -> str:
-    return f"{'–' if value is None else f'{value:.{digits}f}':>{width}}"
+    return f"{'-' if value is None else f'{value:.{digits}f}':>{width}}"
 
 
 def block(measure: Measure, found: list[Row]) -> list[str]:
@@ -140,9 +140,10 @@ def block(measure: Measure, found: list[Row]) -> list[str]:
     rate = "chunks/s" if measure.stream else "requests/s"
     last = f"{'chunk p50':>10}{'p99 ms':>9}" if measure.stream else f"{'p50 ms':>10}{'p99 ms':>9}{'added p50':>11}{'p99':>8}"
     about = f"{measure.body} body, {measure.front}, c={measure.connections}" + (f", {measure.rate:.0f}/s" if measure.rate else "")
-    lines = [f"\n{measure.name}  ({about})", f"  {'target':10}{unit:>13}{'× bare':>9}{'low–high':>14}{rate:>12}{last}{'failed':>8}"]
+    lines = [f"\n{measure.name}  ({about})"]
+    lines.append(f"  {'target':10}{unit:>13}{'x bare':>9}{'low-high':>14}{rate:>12}{last}{'failed':>8}")
     for r in found:
-        range_ = "–" if r.low is None or r.high is None else f"{r.low:.2f}–{r.high:.2f}"
+        range_ = "-" if r.low is None or r.high is None else f"{r.low:.2f}-{r.high:.2f}"
         line = f"  {r.target:10}{cell(r.cost, 13, 2 if measure.stream else 4)}{cell(r.ratio, 9)}{range_:>14}{r.rate:>12.0f}"
         if measure.stream:
             line += f"{r.chunk_p50:>10.2f}{r.chunk_p99:>9.2f}"

@@ -1,8 +1,9 @@
-"""What is measured: how each target is started and asked. One that cannot be started is reported with the reason, never a crash."""
+"""What is measured: how each target is started and asked. One that cannot be started is reported with the reason."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from .processes import GATEWAY_CORES, HOST, NotStarted, Process, free_port
+from .processes import GATEWAY_CORES, HOST, NotStartedError, Process, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(tempfile.gettempdir()) / "lynkr-benchmark-peers"
+LITELLM_KEY = f"sk-{secrets.token_hex(24)}"
+"""LiteLLM does not start without a master key; this one lives as long as the run."""
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 
 Command = Callable[[Path, int, int], list[str]]
@@ -129,8 +132,9 @@ OWN = (
 )
 OTHERS = (
     Target(
-        name="litellm", about="LiteLLM proxy", command=litellm, peer=True, start_limit=120.0, headers={"authorization": "Bearer x"},
-        environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
+        name="litellm", about="LiteLLM proxy", command=litellm, peer=True, start_limit=120.0,
+        headers={"authorization": f"Bearer {LITELLM_KEY}"},
+        environment={"LITELLM_MASTER_KEY": LITELLM_KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
     ),
     Target(
         name="portkey", about="Portkey gateway", command=portkey, peer=True, start_limit=60.0,
@@ -160,7 +164,7 @@ class Running:
         self.process = Process(line, folder / "log", cores=GATEWAY_CORES, environment=self.target.environment, cwd=ROOT)
         try:
             self.started = self.process.wait_listening(self.port, self.target.start_limit)
-        except NotStarted:
+        except NotStartedError:
             self.process.stop()
             raise
 
