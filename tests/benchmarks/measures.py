@@ -204,6 +204,7 @@ def compare(stage: Stage, measures: Iterable[Measure], rounds: int, seconds: flo
                 point = stage.point(running, measure, seconds if number else min(seconds, 0.4))
                 if point.sample.failed and not point.sample.done:
                     useless.add((name, measure.name))
+                    stage.missing[f"{name}, {measure.name}"] = point.sample.trouble
                     stage.say(f"{name}: {measure.name}: {point.sample.trouble}")
                 if number:
                     points[measure.name][name].append(point)

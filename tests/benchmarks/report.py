@@ -182,7 +182,7 @@ def text(measures: tuple[Measure, ...], points: Points, idle: Mapping[str, Idle]
     for measure in measures:
         lines += block(measure, rows(measure, points))
     lines += idle_block(idle) + aims_block(verdicts(measures, points, idle))
-    lines += [f"\nnot measured: {name}: {why}" for name, why in missing.items()]
+    lines += [f"\nnot measured: {name}: {why.strip()}" for name, why in missing.items()]
     return "\n".join(lines)
 
 
