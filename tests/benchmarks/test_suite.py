@@ -88,6 +88,20 @@ def test_cpu_of_children_is_counted(tmp_path: Path) -> None:
     assert process.child.returncode is not None
 
 
+def test_cpu_of_threads_that_have_ended_is_not_forgotten(tmp_path: Path) -> None:
+    spin = "import threading, time\ndef spin():\n end = time.thread_time() + 0.3\n while time.thread_time() < end: pass"
+    process = Process(
+        [sys.executable, "-c", f"{spin}\nt = threading.Thread(target=spin); t.start(); t.join()\ntime.sleep(30)"],
+        tmp_path / "log", cores=GATEWAY_CORES,
+    )  # fmt: skip
+    time.sleep(1.5)
+    threads = len(list(Path(f"/proc/{process.child.pid}/task").iterdir()))
+    cpu = process.cpu()
+    process.stop()
+    assert threads == 1
+    assert cpu >= 0.3
+
+
 def test_what_does_not_start_is_reported_with_its_last_words(stage: Stage) -> None:
     dies = Target(name="dies", about="", command=lambda *_: [sys.executable, "-c", "raise SystemExit('no luck today')"])
     absent = Target(name="absent", about="", command=lambda *_: ["/nonexistent/gateway"])
