@@ -35,7 +35,7 @@ def splits(stream: bytes, seed: int = 7) -> Iterator[list[bytes]]:
     """The stream byte by byte, in pieces of fixed odd sizes and in random ones."""
     for size in (1, 2, 3, 7, 61):
         yield [stream[at : at + size] for at in range(0, len(stream), size)]
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     for _ in range(10):
         cuts = sorted(chance.sample(range(len(stream) + 1), min(8, len(stream))))
         yield [stream[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
