@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Envelope, Fields, StreamDecoder, StreamEncoder
+from lynkr_core.dialect import Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects.anthropic_messages import AnthropicMessages
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.errors import InvalidRequest, UpstreamError
@@ -50,6 +53,12 @@ class AnthropicCountTokens(AnthropicMessages):
             return bytes(response.native)
         tokens = estimate(request) if response.usage is None else response.usage.input_tokens
         return msgspec.json.encode(_Count(tokens))
+
+    def local(self, request: Request) -> bytes | None:
+        return msgspec.json.encode(_Count(estimate(request)))
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        return 0
 
     def usage(self, body: bytes) -> Usage | None:
         """Counting costs nothing."""

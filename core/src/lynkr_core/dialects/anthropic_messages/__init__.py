@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects.anthropic_messages.errors import read_error, write_error
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
@@ -26,6 +29,13 @@ class AnthropicMessages(Dialect):
     name = "anthropic.messages"
     routes = ("/v1/messages",)
     forward = (b"anthropic-version", b"anthropic-beta")
+    marks = (b'"message_delta"', b'"message_stop"', b'"error"')
+    id_header = b"request-id"
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        if "messages" not in fields:
+            return 0
+        return 3 if b"anthropic-version" in headers else 2 if "system" in fields else 0
 
     def peek(self, body: bytes) -> Envelope:
         return peek(body)
