@@ -48,7 +48,9 @@ def run_suite(tmp_path, monkeypatch):
         file.write_text(HEAD + textwrap.dedent(source))
         recorder = Recorder()
         options = ["-q", "--no-header", "-p", "no:cacheprovider", "--capture=no", "-W", "error", "--import-mode=importlib"]
-        pytest.main([*options, f"--rootdir={tmp_path}", "-c", "/dev/null", f"--basetemp={tmp_path / 'base'}", str(file)], [recorder])
+        pytest.main(
+            [*options, f"--rootdir={tmp_path}", "-c", "/dev/null", f"--basetemp={tmp_path / 'base'}", str(file)], [recorder]
+        )
         assert recorder.results, "no test ran"
         return recorder
 

@@ -110,7 +110,9 @@ def test_a_bad_sink_fails(run_suite, body, test):
 def test_a_sink_that_says_so_may_keep_text_but_no_key(run_suite):
     source = SINK.replace(WRITE, "file.write(exchange.body.decode())") + "    records_text = True\n"
     assert run_suite(source).failed == set()
-    assert run_suite(source.replace("exchange.body.decode()", "str(exchange.headers)")).failed == {"test_nothing_secret_comes_out"}
+    assert run_suite(source.replace("exchange.body.decode()", "str(exchange.headers)")).failed == {
+        "test_nothing_secret_comes_out"
+    }
 
 
 STORE = """

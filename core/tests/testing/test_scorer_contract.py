@@ -13,7 +13,7 @@ class TestGood(ScorerContract):
     plugin = plugin_of(Good)
     dialects = ("anthropic.messages",)
 """
-METHOD = "return Score(value=min(len(exchange.body) / 100, 100), reason=\"by size\")"
+METHOD = 'return Score(value=min(len(exchange.body) / 100, 100), reason="by size")'
 
 
 def test_a_good_scorer_passes(run_suite):

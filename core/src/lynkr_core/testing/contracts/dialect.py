@@ -108,11 +108,11 @@ class DialectContract(Contract):
         request, _ = self.asked(dialect)
         for name, sample in self.responses.items():
             response = dialect.decode_response(sample)
-            for form in (response, bare(response)):
-                again = dialect.decode_response(dialect.encode_response(form, request))
-                assert comparable(again) == comparable(response), (
-                    f"{name}, {'as it came' if form is response else 'from its parts'}"
-                )
+            again = dialect.decode_response(dialect.encode_response(response, request))
+            assert comparable(again) == comparable(response), f"{name}, as it came"
+            again = dialect.decode_response(dialect.encode_response(bare(response), request))
+            told = {key: value for key, value in comparable(response).items() if value is not None}  # required keys get a default
+            assert {key: comparable(again)[key] for key in told} == told, f"{name}, from its parts"
 
     def test_the_usage_is_found_without_the_rest(self, dialect: Dialect) -> None:
         for name, sample in self.responses.items():
