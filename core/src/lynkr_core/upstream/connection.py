@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer", "_bodies", "_bodyless", "_busy", "_complete", "_due", "_extra", "_headers", "_keep", "_loop", "_owner",
         "_parser", "_pending", "_quiet", "_silence", "_stamp", "_timer", "_transport", "_unsent", "_until_close",
-        "idle_since", "on_body", "reused",
+        "_whole", "idle_since", "on_body", "reused",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._stamp = self._silence = self.idle_since = 0.0
-        self._unsent = self._quiet = 0
+        self._unsent = self._quiet = self._whole = 0
         self._bodyless = self._complete = self._extra = self._keep = self._until_close = False
         self.reused = False
 
@@ -138,6 +138,8 @@ class Connection(asyncio.Protocol):
     def _deliver(self, size: int) -> None:
         """Passes on the body bytes of one read as one piece."""
         bodies = self._bodies
+        if self._extra:
+            del bodies[self._whole :]  # of a second answer, which nobody asked for
         if not bodies or self._bodyless:
             self._quiet += size
         elif self._answer is not None:
@@ -232,8 +234,9 @@ class Connection(asyncio.Protocol):
 
     # httptools' callbacks
     def on_message_begin(self) -> None:
-        if self._complete:
+        if self._complete and not self._extra:
             self._extra = True
+            self._whole = len(self._bodies)
         elif self._answer is None:
             self._headers = {}
 
@@ -241,6 +244,7 @@ class Connection(asyncio.Protocol):
         if self._answer is not None:
             return  # a trailer
         name = name.lower()
+        value = value.rstrip(b" \t")  # llhttp skips only what stands before it
         headers = self._headers
         headers[name] = value if name not in headers else b"%b, %b" % (headers[name], value)
 

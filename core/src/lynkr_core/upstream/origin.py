@@ -14,8 +14,7 @@ from lynkr_core.upstream.connection import Connection
 class Client(Protocol):
     """A call in need of a connection. `fresh`: only a new one will do."""
 
-    @property
-    def fresh(self) -> bool: ...
+    fresh: bool
 
     def begin(self, connection: Connection) -> None:
         """Writes the request; closes the connection when the call ended meanwhile."""
