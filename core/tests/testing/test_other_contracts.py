@@ -138,13 +138,25 @@ def test_the_store_in_memory_passes(run_suite):
     [
         ("async def find(self, id): return None", "test_an_appended_record_is_found_at_once"),
         ("async def find(self, id): return self._records[id]", "test_an_unknown_id_is_none"),
-        ("async def query(self, *, since=0.0, limit=100): return list(self._records.values())[:limit]", "test_a_query_gives_the_newest_first"),
-        ("async def query(self, *, since=0.0, limit=100): return list(reversed(self._records.values()))", "test_a_query_gives_no_more_than_its_limit"),
-        ("def append(self, record): super().append({**record, 'text': record['text'].encode('ascii', 'ignore').decode()})", "test_an_appended_record_is_found_at_once"),
+        (
+            "async def query(self, *, since=0.0, limit=100): return list(self._records.values())[:limit]",
+            "test_a_query_gives_the_newest_first",
+        ),
+        (
+            "async def query(self, *, since=0.0, limit=100): return list(reversed(self._records.values()))",
+            "test_a_query_gives_no_more_than_its_limit",
+        ),
+        (
+            "def append(self, record): super().append({**record, 'text': record['text'].encode('ascii', 'ignore').decode()})",
+            "test_an_appended_record_is_found_at_once",
+        ),
         ("flush = None", "test_a_thousand_records_are_all_there_after_a_flush"),
-        ("def append(self, record): time.sleep(0.002); super().append(record)", "test_a_thousand_records_are_all_there_after_a_flush"),
+        (
+            "def append(self, record): time.sleep(0.002); super().append(record)",
+            "test_a_thousand_records_are_all_there_after_a_flush",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_store_fails(run_suite, method, test):
     assert test in run_suite(STORE.replace("(2000)\n", f"(2000)\n\n    {method}\n")).failed
 
