@@ -157,3 +157,5 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest(f"the body is not a JSON object: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply") from None
