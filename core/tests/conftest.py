@@ -52,7 +52,9 @@ class Gateway:
 
 
 def question(path: str, **body: Any) -> dict[str, Any]:
-    asked = {"input": "Hello"} if path.endswith(("responses", "embeddings")) else {"messages": [{"role": "user", "content": "Hello"}]}
+    asked = (
+        {"input": "Hello"} if path.endswith(("responses", "embeddings")) else {"messages": [{"role": "user", "content": "Hello"}]}
+    )
     limit = {"max_tokens": 100} if path.endswith("messages") else {}
     return {"model": "auto", **asked, **limit, **body}
 
@@ -63,7 +65,11 @@ async def gateway(anyio_backend: str) -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def make(
-            *urls: str, plugins: tuple[tuple[str, Any], ...] = (), config: str = "", dialects: tuple[str, ...] = (), timeout: float = 5.0
+            *urls: str,
+            plugins: tuple[tuple[str, Any], ...] = (),
+            config: str = "",
+            dialects: tuple[str, ...] = (),
+            timeout: float = 5.0,
         ) -> Gateway:
             transport = Http1Transport()
             providers = {f"up{n}": Up(f"up{n}", url, transport, dialects, timeout) for n, url in enumerate(urls, 1)}

@@ -83,7 +83,9 @@ async def test_a_stream_cut_in_the_middle_ends_in_an_error(gateway, scripted_pro
 @fronts
 @streams
 async def test_a_client_error_is_told_at_once_and_not_retried(gateway, scripted_provider, front, stream):
-    scripted_provider.always(Script(status=400, body=b'{"error": {"message": "bad tool schema", "type": "invalid_request_error"}}'))
+    scripted_provider.always(
+        Script(status=400, body=b'{"error": {"message": "bad tool schema", "type": "invalid_request_error"}}')
+    )
     made = await gateway(scripted_provider.url, scripted_provider.url)
     answer = await made.ask(front, model="chain", stream=stream)
     assert answer.status == 400
@@ -144,7 +146,7 @@ async def test_usage_reaches_the_outcome(gateway, scripted_provider, front, stre
         def post_response(self, exchange, outcome):
             outcomes.append(outcome)
 
-    made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),), config='[prices]\nm = { input = 1, output = 2 }')
+    made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),), config="[prices]\nm = { input = 1, output = 2 }")
     answer = await made.ask(front, stream=stream)
     assert (outcomes[0].usage.input_tokens, outcomes[0].usage.output_tokens) == (12, 7)
     assert outcomes[0].cost == pytest.approx(26e-6)

@@ -10,7 +10,8 @@ FRONTS = ["/v1/chat/completions", "/v1/responses", "/v1/messages"]
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize(
-    "body", [b"{bad", b"[]", b'"x"', b"", b"\xff\xfe", b"{}", b'{"model": 1}', b'{"model": "", "messages": []}', b'{"model": "m"}']
+    "body",
+    [b"{bad", b"[]", b'"x"', b"", b"\xff\xfe", b"{}", b'{"model": 1}', b'{"model": "", "messages": []}', b'{"model": "m"}'],
 )
 async def test_bad_bodies_are_told_in_the_dialect_and_reach_nobody(gateway, scripted_provider, front, body):
     made = await gateway(scripted_provider.url)
@@ -83,7 +84,9 @@ async def test_every_answer_has_an_id_and_errors_too(gateway, scripted_provider)
 
 async def test_count_tokens_is_answered_for_any_backend(gateway, scripted_provider):
     made = await gateway(scripted_provider.url, dialects=("openai.chat",))
-    answer = await made.client.post("/v1/messages/count_tokens", json={"model": "m", "messages": [{"role": "user", "content": "Hello there"}]})
+    answer = await made.client.post(
+        "/v1/messages/count_tokens", json={"model": "m", "messages": [{"role": "user", "content": "Hello there"}]}
+    )
     assert answer.json()["input_tokens"] > 0
     assert scripted_provider.requests == []
 

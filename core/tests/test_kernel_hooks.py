@@ -33,7 +33,9 @@ def method(function):
 
 async def test_hook_authenticate(gateway, scripted_provider):
     seen = []
-    who = plugin(authenticate=lambda exchange: Principal(id="ada"), post_response=lambda exchange: seen.append(exchange.principal.id))
+    who = plugin(
+        authenticate=lambda exchange: Principal(id="ada"), post_response=lambda exchange: seen.append(exchange.principal.id)
+    )
     made = await gateway(scripted_provider.url, plugins=(("auth", who),))
     assert (await made.ask()).status == 200
     assert seen == ["ada"]
@@ -163,7 +165,8 @@ async def test_hook_transform_stream(gateway, scripted_provider):
 async def test_hook_observe_event(gateway, scripted_provider):
     seen = []
     made = await gateway(
-        scripted_provider.url, plugins=(("sink", plugin(observe_event=lambda exchange, event: seen.append(type(event).__name__))),)
+        scripted_provider.url,
+        plugins=(("sink", plugin(observe_event=lambda exchange, event: seen.append(type(event).__name__))),),
     )
     async with made.stream() as streamed:
         await streamed.read()
@@ -174,7 +177,8 @@ async def test_hook_observe_event(gateway, scripted_provider):
 async def test_hook_settle_is_called_once_when_the_client_leaves(gateway, scripted_provider):
     settled = []
     keeps = plugin(
-        reserve=lambda exchange, candidate: Reservation(data=1), settle=lambda reservation, outcome: settled.append(outcome.status)
+        reserve=lambda exchange, candidate: Reservation(data=1),
+        settle=lambda reservation, outcome: settled.append(outcome.status),
     )
     scripted_provider.always(Script(delay=30))
     made = await gateway(scripted_provider.url, plugins=(("policy", keeps),))

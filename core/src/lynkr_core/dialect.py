@@ -80,6 +80,10 @@ class Dialect(ABC):
     def peek(self, body: bytes) -> Envelope:
         """Model, stream and the top-level keys. Raises `InvalidRequest`."""
 
+    def untranslatable(self, envelope: Envelope) -> str | None:
+        """Why only a provider that speaks this dialect can serve the request; None when others can too."""
+        return None
+
     @abstractmethod
     def decode_request(self, envelope: Envelope) -> Request:
         """The whole request. Raises `InvalidRequest` with the path of the mistake."""
@@ -153,3 +157,5 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest(f"the body is not a JSON object: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply") from None

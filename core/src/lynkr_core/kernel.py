@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from lynkr_core.attempts import Answer, attempt
-from lynkr_core.caller import Caller, Receive, Scope, Send, Watch, read_body
+from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import Catalog
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
@@ -84,13 +84,12 @@ class Kernel:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one POST to a front route."""
         exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]), b"")
-        caller = Caller(send)
-        watch: Watch | None = None
+        caller = caller_of(scope, receive, send)
         status: Status = "ok"
         error: str | None = None
         try:
-            exchange.body = await read_body(scope, receive, self.config.server.max_body)
-            watch = Watch(scope, receive, exchange.abort)
+            exchange.body = await read_body(receive, self.config.server.max_body)
+            caller.watch(exchange.abort)
             await self.decide(exchange)
             if exchange.reply is None:
                 status, error = await self.respond(exchange, caller, await attempt(self, exchange))
@@ -106,8 +105,7 @@ class Kernel:
             status, error = "error", f"internal error: {type(fault).__name__}"
             await self.refuse(exchange, caller, GatewayError(f"lynkr failed on this request; its log has {exchange.id}"))
         finally:
-            if watch is not None:
-                watch.stop()
+            caller.stop()
             self.finish(exchange, "cancelled" if exchange.gone and status != "ok" else status, caller.status or 499, error)
 
     async def decide(self, exchange: Exchange) -> None:

@@ -38,7 +38,7 @@ def add_plugin_commands(app: App, plugins: Iterable[tuple[str, str, Any]]) -> No
         if hasattr(instance, "register_commands"):
             try:
                 instance.register_commands(app)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 sys.stderr.write(f"lynkr: the commands of {kind}.{name} are missing: {type(error).__name__}: {error}\n")
 
 

@@ -34,11 +34,14 @@ _tool = msgspec.json.Decoder(_Tool)
 
 
 def peek(body: bytes) -> Envelope:
-    """Raises `InvalidRequest` when the model is missing."""
+    """Raises `InvalidRequest` when there is no model or no list of messages."""
     fields = read_fields(body)
     model = read_value(fields, "model")
     if not model:
         raise InvalidRequest("model: required", param="model")
+    messages = fields.get("messages")
+    if messages is None or not bytes(memoryview(messages)[:1]) == b"[":
+        raise InvalidRequest("messages: a list is required", param="messages")
     stream, max_tokens = bool(read_value(fields, "stream")), read_value(fields, "max_tokens")
     return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)
 
