@@ -70,11 +70,7 @@ def show(record: dict[str, Any], json: bool) -> None:
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
         return
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    for line in told(record):
-        console.print(line)
+    sys.stdout.write("".join(f"{line}\n" for line in told(record)))
 
 
 def told(record: dict[str, Any]) -> list[str]:
@@ -86,8 +82,9 @@ def told(record: dict[str, Any]) -> list[str]:
     for entry in record.get("scores") or ():
         lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")
         lines += [f"           of: {entry['ask'][:200]!r}"] if entry.get("ask") else []
-    signals = sorted((record.get("signals") or {}).items(), key=lambda item: -abs(item[1]))
-    lines += [f"  signal   {name} {value:+.2f}" for name, value in signals if value]
+    signals: dict[str, float] = record.get("signals") or {}
+    by_size = sorted(signals.items(), key=lambda item: -abs(item[1]))
+    lines += [f"  signal   {name} {value:+.2f}" for name, value in by_size if value]
     lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
     lines += [f"  try {place}    {id}" for place, id in enumerate(record.get("order") or (), 1)]
     lines += [f"  removed  {r['candidate']}: {r['reason']} ({r['plugin']})" for r in record.get("removed") or ()]

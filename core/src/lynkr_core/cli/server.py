@@ -6,14 +6,19 @@ sends as two messages.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-from collections.abc import Callable
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from lynkr_core.caller import EXTENSION, HeaderItems
+from lynkr_core.errors import LynkrError
 
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
@@ -136,26 +141,60 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
     Log lines of requests are the sinks' work, so there is no access log.
     """
     return uvicorn.Config(
-        app, host, port, loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio", http=Protocol, ws="none", lifespan="on",
+        app, host, port, loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio", http=Protocol, ws="none", lifespan="off",
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(drain)), backlog=2048, log_level="warning",
     )  # fmt: skip
 
 
 class Server(uvicorn.Server):
-    """Tells its address once it listens."""
+    """Tells its address once it listens, and ends in peace: uvicorn's raises the signal that stopped it once more at the end."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
-    async def startup(self, sockets: Any = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        self._ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, action in before.items():
+                signal.signal(number, action)
 
 
-def run(app: Any, host: str, port: int, *, drain: float, ready: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM. `ready` gets `host:port` as bound. Raises `SystemExit` when the start fails."""
-    Server(configure(app, host, port, drain=drain), ready).run()
+def listener(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises `LynkrError` when it cannot be had."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        raise LynkrError(f"cannot listen on {host} port {port}: {error.strerror}; --port 0 takes a free one") from None
+    return made
+
+
+def run(
+    app: Any, host: str, port: int, *, drain: float, ready: Callable[[str], None],
+    around: AbstractAsyncContextManager[Any] = nullcontext(),
+) -> None:  # fmt: skip
+    """Serves until SIGINT or SIGTERM, inside `around`. `ready` gets `host:port` as bound.
+
+    Raises `LynkrError` for an address that cannot be had, and whatever `around` raises; there is no lifespan, whose errors uvicorn
+    tells by a traceback in the log.
+    """
+
+    async def serve() -> None:
+        async with around:
+            await server.serve([bound])
+
+    server = Server(configure(app, host, port, drain=drain), ready)
+    with listener(host, port) as bound, asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve())
