@@ -40,7 +40,7 @@ def peek(body: bytes) -> Envelope:
     if not model:
         raise InvalidRequest("model: required", param="model")
     messages = fields.get("messages")
-    if messages is None or not bytes(memoryview(messages)[:1]) == b"[":
+    if messages is None or memoryview(messages)[:1] != b"[":
         raise InvalidRequest("messages: a list is required", param="messages")
     stream, max_tokens = bool(read_value(fields, "stream")), read_value(fields, "max_tokens")
     return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)

@@ -36,7 +36,7 @@ class OpenAIChat(Dialect):
     def peek(self, body: bytes) -> Envelope:
         fields = read_fields(body)
         conversation = fields.get("messages", wire.NULL)
-        if not bytes(conversation).startswith(b"["):
+        if memoryview(conversation)[:1] != b"[":
             raise InvalidRequest("messages: expected a list", param="messages")
         stream = read_stream(fields)
         return Envelope(
@@ -107,7 +107,7 @@ def _only_usage(block: bytes) -> bool:
 def read_model(fields: Mapping[str, Raw]) -> str:
     """Raises `InvalidRequest` when the model is no name."""
     raw = fields.get("model", wire.NULL)
-    if not bytes(raw).startswith(b'"') or raw == Raw(b'""'):
+    if memoryview(raw)[:1] != b'"' or raw == Raw(b'""'):
         raise InvalidRequest("model: expected the name of a model", param="model")
     return wire.read(wire.texts, raw, "model")
 

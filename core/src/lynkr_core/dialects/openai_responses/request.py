@@ -21,14 +21,21 @@ _count = msgspec.json.Decoder(int | None)
 _NEEDS_STATE = ("previous_response_id", "conversation", "prompt")
 
 
+_NEEDS_ONE = frozenset({"input", "prompt", "conversation", "previous_response_id"})
+"""One of these has to say what is asked."""
+
+
 def peek(body: bytes) -> Envelope:
     """Raises `InvalidRequest`."""
     found = read_fields(body)
-    if "model" not in found:
+    model = read(string, found["model"], "model") if "model" in found else None
+    if not model:
         raise InvalidRequest("model: required", param="model")
+    if _NEEDS_ONE.isdisjoint(found):
+        raise InvalidRequest("input: required", param="input")
     return Envelope(
         fields=found,
-        model=read(string, found["model"], "model"),
+        model=model,
         stream=bool(read(_flag, found["stream"], "stream")) if "stream" in found else False,
         max_tokens=read(_count, found["max_output_tokens"], "max_output_tokens") if "max_output_tokens" in found else None,
     )
