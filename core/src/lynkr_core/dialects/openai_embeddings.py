@@ -13,6 +13,7 @@ from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import errors, read_model
 from lynkr_core.dialects.openai_chat.usage import WireUsage, read_usage, usage_of
+from lynkr_core.dialects.openai_chat.wire import NOTHING, given
 from lynkr_core.dialects.splice import apply, difference, splice
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
@@ -25,7 +26,7 @@ NULL = Raw(b"null")
 class Answer(Struct):
     """`data` has the vectors, as lists of numbers or as base64."""
 
-    data: Raw | None = None
+    data: Raw = NOTHING
     model: str | None = None
     usage: WireUsage | None = None
     error: Any = None
@@ -66,7 +67,7 @@ class OpenAIEmbeddings(Dialect):
             answer = _answers.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise UpstreamError("server", f"the answer is not a list of embeddings: {excerpt(body) or 'it is empty'}") from None
-        if answer.error or answer.data is None:
+        if answer.error or given(answer.data) is None:
             if answer.error or read_words(body).message:
                 raise upstream_error(None, {}, body)
             raise UpstreamError("server", "the answer has no embeddings")
