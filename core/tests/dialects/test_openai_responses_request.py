@@ -74,7 +74,7 @@ def foreign(losses=None, **fields):
 
 
 def test_peek_reads_what_the_kernel_needs():
-    envelope = dialect.peek(b'{"model":"m","stream":true,"max_output_tokens":7,"new":[1 , 2]}')
+    envelope = dialect.peek(b'{"model":"m","input":"x","stream":true,"max_output_tokens":7,"new":[1 , 2]}')
     assert (envelope.model, envelope.stream, envelope.max_tokens, envelope.usage_asked) == ("m", True, 7, True)
     assert bytes(envelope.fields["new"]) == b"[1 , 2]"
 
