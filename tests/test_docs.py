@@ -126,9 +126,11 @@ def test_the_two_set_up_lines_are_there_and_the_second_is_the_last_of_the_ci():
 
 @pytest.mark.parametrize("text", blocks(README, GUIDE, *PLUGIN_READMES, language="toml"))
 def test_toml_blocks_are_good_configurations(text, tmp_path, monkeypatch):
+    """Examples of one table stand alone: the providers that they only name are made."""
     monkeypatch.chdir(tmp_path)
-    provider = "" if "[provider." in text else "\n[provider.echo]\n"
-    kernel = Kernel.from_config(parse(text + provider, Everything()), Everything())
+    named = set(re.findall(r'"([\w-]+)/', text)) | {"echo"}
+    missing = "".join(f'\n[provider.{name}]\nuse = "echo"\n' for name in named if f"[provider.{name}]" not in text)
+    kernel = Kernel.from_config(parse(text + missing, Everything()), Everything())
     assert kernel.plugins
 
 
