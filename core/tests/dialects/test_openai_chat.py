@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from lynkr_core.dialects.openai_chat import OpenAIChat
 from lynkr_core.errors import InvalidRequest
 

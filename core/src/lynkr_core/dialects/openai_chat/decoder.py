@@ -152,8 +152,9 @@ class Decoder:
         return self._plain
 
     def _whole(self) -> list[Event]:
+        events = unfold(decode_response(self._body))
         self._ended = True
-        return unfold(decode_response(self._body))
+        return events
 
     def _cut(self, events: list[Event]) -> None:
         """The body has ended. That is an end like any other when every choice had its finish reason."""
