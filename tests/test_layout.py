@@ -45,7 +45,11 @@ def sources() -> list[Path]:
 
 
 def kernel() -> list[Path]:
-    return [path for path in CORE.rglob("*.py") if path.relative_to(CORE).parts[0] not in OUTSIDE_KERNEL and path.name != "__init__.py"]
+    return [
+        path
+        for path in CORE.rglob("*.py")
+        if path.relative_to(CORE).parts[0] not in OUTSIDE_KERNEL and path.name != "__init__.py"
+    ]
 
 
 def imports(path: Path, typing_too: bool = False) -> set[str]:
@@ -126,7 +130,9 @@ def test_the_kernel_names_no_vendor():
     for path in kernel():
         tree = ast.parse(path.read_text())
         docs = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
-        words = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs]
+        words = [
+            n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs
+        ]
         words += [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)] + [
             n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)
         ]
@@ -134,7 +140,9 @@ def test_the_kernel_names_no_vendor():
 
 
 def test_the_words_we_avoid():
-    avoided = re.compile(r"(^|_)(manager|handler|helper|utils|processor|llm)s?(_|$)|(Manager|Handler|Helper|Utils|Processor|LLM)s?$")
+    avoided = re.compile(
+        r"(^|_)(manager|handler|helper|utils|processor|llm)s?(_|$)|(Manager|Handler|Helper|Utils|Processor|LLM)s?$"
+    )
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -1,7 +1,7 @@
 """Writes the generated pages: hooks, configuration, the plugin list, and the tables in the plugins' READMEs.
 
-    python core/docs/generate.py            writes them
-    python core/docs/generate.py --check    ends with status 1 when one is stale
+python core/docs/generate.py            writes them
+python core/docs/generate.py --check    ends with status 1 when one is stale
 """
 
 import inspect
@@ -89,7 +89,9 @@ def plugins_page() -> str:
     out = ["# Plugins\n\n", NOTE, "| kind | plugin | install | what |\n|---|---|---|---|\n"]
     for folder, kind, name in plugin_folders():
         what = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["description"]
-        out.append(f"| {kind} | [`{name}`](../../plugins/{folder.name}/README.md) | `pip install lynkr-{folder.name}` | {what} |\n")
+        out.append(
+            f"| {kind} | [`{name}`](../../plugins/{folder.name}/README.md) | `pip install lynkr-{folder.name}` | {what} |\n"
+        )
     return "".join(out)
 
 

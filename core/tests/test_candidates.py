@@ -25,9 +25,7 @@ def ids(target) -> list[str]:
     return [candidate.id for candidate in target.candidates]
 
 
-@pytest.mark.parametrize(
-    ("score", "tier"), [(0, 0), (25, 0), (25.4, 0), (26, 1), (50, 1), (51, 2), (75, 2), (76, 3), (100, 3)]
-)
+@pytest.mark.parametrize(("score", "tier"), [(0, 0), (25, 0), (25.4, 0), (26, 1), (50, 1), (51, 2), (75, 2), (76, 3), (100, 3)])
 def test_bounds(score, tier):
     assert Tiers().of(score) == TIERS[tier]
 

@@ -49,8 +49,7 @@ async def test_fold_hands_on_the_last_result():
 
 
 @pytest.mark.parametrize(
-    "function",
-    [lambda exchange, candidates: (exchange, candidates), lambda candidates, exchange: (exchange, candidates)],
+    "function", [lambda exchange, candidates: (exchange, candidates), lambda candidates, exchange: (exchange, candidates)]
 )
 async def test_arguments_in_any_order(function):
     assert (await hook(function).first(1, 2))[0] == (1, 2)

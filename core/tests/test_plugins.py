@@ -99,7 +99,8 @@ def test_a_plugin_that_cannot_start_is_a_mistake(entries):
 
 
 @pytest.mark.parametrize(
-    ("factory", "expected"), [(lambda: (), ()), (lambda config: (config,), (1,)), (lambda config, context: (config, context), (1, 2))]
+    ("factory", "expected"),
+    [(lambda: (), ()), (lambda config: (config,), (1,)), (lambda config, context: (config, context), (1, 2))],
 )
 def test_a_factory_takes_what_it_wants(factory, expected):
     assert create(Plugin(api=1, config=Config, create=factory), 1, 2) == expected
@@ -116,7 +117,7 @@ def test_an_unknown_argument_is_refused():
     class Unknown:
         def score(self, exhange): ...
 
-    assert 'no argument \'exhange\'; did you mean "exchange"?' in refused(Unknown)
+    assert "no argument 'exhange'; did you mean \"exchange\"?" in refused(Unknown)
 
 
 def test_a_default_is_refused():
@@ -156,7 +157,7 @@ def test_order_is_by_kind_then_name_and_can_be_overridden():
     found = [loaded(Gate(), "cache", "a"), loaded(Gate(), "policy", "z"), loaded(Gate(), "policy", "b")]
     names = [call.plugin for call in compiled(found, {}, "f", []).pre_route.calls]
     assert names == ["policy.b", "policy.z", "cache.a"]
-    assert [call.plugin for call in compiled(found, {"cache.a": 5}, "f", []).pre_route.calls][0] == "cache.a"
+    assert next(call.plugin for call in compiled(found, {"cache.a": 5}, "f", []).pre_route.calls) == "cache.a"
 
 
 def test_two_instances_of_one_plugin_keep_their_own_calls():

@@ -153,3 +153,10 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest(f"the body is not a JSON object: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply") from None
+
+
+def opens_with(raw: Raw, sign: bytes) -> bool:
+    """Whether this value is a string, list or object, by its first byte; nothing is copied."""
+    return memoryview(raw)[0] == sign[0]

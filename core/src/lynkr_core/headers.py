@@ -51,8 +51,9 @@ def common(exchange: Exchange) -> HeaderItems:
         (b"x-lynkr-cache", exchange.reply.cache.encode() if exchange.reply else b"off"),
         (b"x-lynkr-saved-tokens", b"%d" % exchange.saved_tokens),
     ]
-    if exchange.chosen is not None:
-        headers += served_by(exchange.chosen)
+    served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
+    if served is not None:
+        headers += served_by(served)
     if exchange.tier is not None:
         headers.append((b"x-lynkr-tier", exchange.tier.encode()))
     if exchange.score is not None:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from lynkr_core.attempts import Answer, attempt
-from lynkr_core.caller import Caller, Receive, Scope, Send, Watch, read_body
+from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import Catalog
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
@@ -84,13 +84,12 @@ class Kernel:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one POST to a front route."""
         exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]), b"")
-        caller = Caller(send)
-        watch: Watch | None = None
+        caller = caller_of(scope, receive, send)
         status: Status = "ok"
         error: str | None = None
         try:
-            exchange.body = await read_body(scope, receive, self.config.server.max_body)
-            watch = Watch(scope, receive, exchange.abort)
+            exchange.body = await read_body(receive, self.config.server.max_body)
+            caller.watch(exchange.abort)
             await self.decide(exchange)
             if exchange.reply is None:
                 status, error = await self.respond(exchange, caller, await attempt(self, exchange))
@@ -106,8 +105,7 @@ class Kernel:
             status, error = "error", f"internal error: {type(fault).__name__}"
             await self.refuse(exchange, caller, GatewayError(f"lynkr failed on this request; its log has {exchange.id}"))
         finally:
-            if watch is not None:
-                watch.stop()
+            caller.stop()
             self.finish(exchange, "cancelled" if exchange.gone and status != "ok" else status, caller.status or 499, error)
 
     async def decide(self, exchange: Exchange) -> None:
@@ -116,6 +114,7 @@ class Kernel:
         await self.admit(exchange)
         if exchange.reply is None:
             self.find_candidates(exchange)
+        if exchange.reply is None:
             if self.hooks.score.calls:
                 await self.score(exchange)
             await self.select(exchange)
@@ -145,23 +144,21 @@ class Kernel:
             )  # fmt: skip
         exchange.route, exchange.tier = target.route, target.tier
         exchange.candidates = target.candidates
-        for candidate in target.candidates:
-            if self.upstream_dialect(exchange.dialect, candidate.provider, required=False) is None:
-                self.without_unable(exchange)
-                break
-        reason = exchange.dialect.untranslatable(exchange.envelope)
-        if reason:
-            self.keep(exchange, [c for c in exchange.candidates if exchange.dialect.name in c.provider.dialects], reason)
+        spoken = {self.upstream_dialect(exchange.dialect, candidate.provider) for candidate in target.candidates}
+        if spoken != {exchange.dialect}:
+            self.without_unable(exchange)
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
-        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider, required=False)]
-        if not able:
-            body = exchange.dialect.local(exchange.request)
-            if body is not None:
-                exchange.reply = Reply(body=body, reason="answered by lynkr itself")
-                return
+        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider)]
+        body = None if able else exchange.dialect.local(exchange.request)
+        if body is not None:
+            exchange.reply = Reply(body=body, reason="answered by lynkr itself")
+            return
         self.keep(exchange, able, f"has no {exchange.operation}")
+        reason = exchange.dialect.untranslatable(exchange.envelope)
+        if reason:
+            self.keep(exchange, [c for c in able if exchange.dialect.name in c.provider.dialects], reason)
 
     def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
         """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
@@ -182,7 +179,7 @@ class Kernel:
     async def select(self, exchange: Exchange) -> None:
         """Stage 6: in which order are they tried?"""
         selection = None
-        if self.hooks.select_provider.calls and exchange.reply is None:
+        if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
                 exchange.removed += [Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed]
@@ -191,8 +188,8 @@ class Kernel:
             selection = Selection(order=exchange.candidates, reason="as asked" if exchange.route == "exact" else "as configured")
         exchange.selection = selection
 
-    def upstream_dialect(self, front: Dialect, provider: Provider, required: bool = True) -> Any:
-        """In which dialect this provider is asked: the caller's own, else its first one for the operation."""
+    def upstream_dialect(self, front: Dialect, provider: Provider) -> Dialect | None:
+        """In which dialect this provider is asked: the caller's own, else its first one for the operation, if it has one."""
         key = (front, provider)
         if key not in self._upstream:
             names = [front.name] if front.name in provider.dialects else list(provider.dialects)

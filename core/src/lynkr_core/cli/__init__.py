@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 def main() -> None:
@@ -25,6 +30,16 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def add_plugin_commands(app: App, plugins: Iterable[tuple[str, str, Any]]) -> None:
+    """Lets plugins add their commands: `(kind, name, instance)` each. One that fails is named and left out."""
+    for kind, name, instance in plugins:
+        if hasattr(instance, "register_commands"):
+            try:
+                instance.register_commands(app)
+            except Exception as error:
+                sys.stderr.write(f"lynkr: the commands of {kind}.{name} are missing: {type(error).__name__}: {error}\n")
 
 
 COMMANDS = (

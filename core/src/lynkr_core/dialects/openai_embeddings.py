@@ -20,6 +20,7 @@ from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
 
 NAME = "openai.embeddings"
+NULL = Raw(b"null")
 
 
 class Answer(Struct):
@@ -43,7 +44,7 @@ class OpenAIEmbeddings(Dialect):
 
     def peek(self, body: bytes) -> Envelope:
         fields = read_fields(body)
-        if bytes(fields.get("input", b"null"))[:1] not in (b'"', b"["):
+        if bytes(memoryview(fields.get("input", NULL))[:1]) not in (b'"', b"["):
             raise InvalidRequest("input: expected a string or a list", param="input")
         return Envelope(fields=fields, model=read_model(fields))
 

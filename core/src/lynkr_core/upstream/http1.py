@@ -14,34 +14,29 @@ from lynkr_core.upstream.origin import Origin
 
 
 class Http1Call:
-    """One request. Holds its bytes until the head of the answer is here: a stale connection costs one more try."""
+    """One request. Holds its bytes until the head of the answer is here: a stale connection costs one more try.
 
-    __slots__ = ("_answer", "_connection", "_endpoint", "_failure", "_fresh", "_origin", "_scope", "_waiter", "body", "head")
+    Whoever has sent it reads its answer to the end or aborts it: until then the connection is taken.
+    """
+
+    __slots__ = (
+        "_answer", "_connection", "_endpoint", "_failure", "_origin", "_scope", "_waiter", "body", "bodyless",
+        "fresh", "head", "silence",
+    )  # fmt: skip
 
     def __init__(self, origin: Origin, endpoint: Endpoint, head: bytes, body: bytes) -> None:
         self.head = head
         self.body = body
+        self.bodyless = endpoint.method == "HEAD"
+        self.silence = endpoint.timeouts.silence
+        self.fresh = False  # True once a connection that was used before had died: only a new one will do then
         self._origin = origin
         self._endpoint = endpoint
         self._connection: Connection | None = None
         self._answer: Answer | None = None
         self._failure: UpstreamError | None = None
-        self._fresh = False
         self._scope: asyncio.Timeout | None = None
         self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def bodyless(self) -> bool:
-        return self._endpoint.method == "HEAD"
-
-    @property
-    def silence(self) -> float:
-        return self._endpoint.timeouts.silence
-
-    @property
-    def fresh(self) -> bool:
-        """A connection that was used before will not do: this one has died already."""
-        return self._fresh
 
     async def response(self) -> Answer:
         """Waits for the head. Cancelling it aborts the call. Raises `UpstreamError`: unavailable, timeout, cut or server."""
@@ -105,9 +100,9 @@ class Http1Call:
         self._done()
 
     def stale(self) -> bool:
-        if self._fresh:
+        if self.fresh:
             return False
-        self._fresh = True
+        self.fresh = True
         self._connection = None
         self._wake()
         return True
@@ -128,7 +123,7 @@ class Http1Call:
 class Http1Transport:
     """Keep-alive connections. `max_connections` counts per origin, further calls wait in order of arrival.
 
-    `idle_timeout` in seconds: unused connections are closed after it. The TLS context of an endpoint is set to offer HTTP/1.1 only.
+    `idle_timeout` in seconds: unused connections are closed after it. An endpoint's TLS context is set to offer HTTP/1.1 only.
     """
 
     def __init__(self, *, max_connections: int = 2000, idle_timeout: float = 30.0) -> None:
