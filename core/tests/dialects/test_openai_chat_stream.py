@@ -190,7 +190,7 @@ def test_finish_reasons(word, reason):
 def test_the_end_without_a_terminator():
     """Good when every choice had its finish reason, else cut: clients.md §4, SDKs take it for an answer."""
     assert events(sse(chunk(content="x"), chunk("stop"), done=False))[-1] == End()
-    assert events(sse(chunk(content="x"), chunk("stop"), done=False).rstrip())[-1] == End()
+    assert events(sse(chunk(content="x"), chunk("stop"), done=False).rstrip() + b"\n")[-1] == End()
     for data in (
         sse(chunk(content="x"), done=False),
         sse(chunk("stop"), chunk(index=1, content="x"), done=False),

@@ -159,6 +159,14 @@ def test_tools_and_choice():
     assert losses == ["tools: s is of kind web_search, which chat does not have"]
 
 
+def test_a_free_text_tool_is_carried_and_its_grammar_told():
+    """Codex CLI's apply_patch, clients.md §3."""
+    tool = Tool(name="patch", kind="custom", native=Raw(b'{"type":"custom","name":"patch","format":{"type":"grammar"}}'))
+    fields, losses = translate("openai.responses", tools=(tool,))
+    assert fields["tools"] == [{"type": "custom", "custom": {"name": "patch"}}]
+    assert losses == ["tools: the grammar of patch cannot be carried"]
+
+
 def test_nothing_about_tools_is_sent_without_tools():
     fields, _ = translate(
         tools=(Tool(name="s", kind="web_search"),), tool_choice=ToolChoice("required"), parallel_tool_calls=True
