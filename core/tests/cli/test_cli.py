@@ -34,8 +34,8 @@ def ask(url: str, **more: object) -> httpx2.Response:
     return httpx2.post(f"{url}/v1/chat/completions", json=QUESTION | more, timeout=10)
 
 
-def broken_plugin(folder: Path) -> dict[str, str]:
-    """An installed scorer whose module cannot be imported; gives the environment in which it is found."""
+def scorer_installed(folder: Path) -> dict[str, str]:
+    """An installed scorer, `broken` because its module cannot be imported; gives the environment in which it is found."""
     info = folder / "site/lynkr_scorer_broken-0.1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lynkr-scorer-broken\nVersion: 0.1\n")
@@ -87,7 +87,7 @@ def test_a_plugin_that_is_not_installed_is_told_with_the_remedy(folder):
 
 def test_a_plugin_that_cannot_be_imported_is_named_beside_the_other_mistakes(folder):
     (folder / "lynkr.toml").write_text(GOOD + "[scorer.broken]\n[sink.none]\n")
-    done = lynkr("check", cwd=folder, env=broken_plugin(folder))
+    done = lynkr("check", cwd=folder, env=scorer_installed(folder))
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "lynkr.toml: [scorer.broken]: the scorer plugin 'broken' cannot be imported: "
@@ -97,11 +97,40 @@ def test_a_plugin_that_cannot_be_imported_is_named_beside_the_other_mistakes(fol
 
 
 def test_a_broken_plugin_that_is_not_enabled_disturbs_nothing(folder):
-    env = broken_plugin(folder)
+    env = scorer_installed(folder)
     assert lynkr("check", cwd=folder, env=env).returncode == 0
     assert "lynkr_scorer_broken" not in lynkr("schema", cwd=folder, env=env).stdout
     rows = json.loads(lynkr("plugins", "--json", cwd=folder, env=env).stdout)
     assert [row["package"] for row in rows if row["plugin"] == "broken"] == ["lynkr-scorer-broken"]
+
+
+COMMANDING = """
+from lynkr_core import Plugin
+from lynkr_core.plugins import NoConfig
+
+class Hello:
+    def register_commands(self, cli):
+        cli.command(lambda name: print("hello", name), name="hello")
+
+plugin = Plugin(api=1, config=NoConfig, create=Hello)
+"""
+
+
+def test_a_plugin_that_is_enabled_brings_its_commands(folder):
+    env = scorer_installed(folder)
+    (folder / "site/lynkr_scorer_broken.py").write_text(COMMANDING)
+    assert lynkr("hello", "you", cwd=folder, env=env).returncode == 2
+    (folder / "lynkr.toml").write_text(GOOD + "[scorer.broken]\n")
+    assert lynkr("hello", "you", cwd=folder, env=env).stdout == "hello you\n"
+    assert "hello" in lynkr("--help", cwd=folder, env=env).stdout
+
+
+def test_help_is_given_whatever_lynkr_toml_says(folder):
+    (folder / "lynkr.toml").write_text("[scorer.broken")
+    done = lynkr("--help", cwd=folder)
+    assert done.returncode == 0
+    assert "new-plugin" in done.stdout
+    assert done.stderr == "lynkr: lynkr.toml has mistakes, so commands of plugins are missing; `lynkr check` tells them\n"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[provider", None])
