@@ -266,6 +266,17 @@ def test_a_port_in_use_is_told_in_a_line(folder):
     assert done.stderr == f"lynkr: cannot listen on 127.0.0.1 port {port}: Address already in use; --port 0 takes a free one\n"
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--host", "no.such.host.invalid"), ("--host", "203.0.113.1"), ("--port", "99999")]
+)
+def test_an_address_that_cannot_be_had_is_told_in_a_line(folder, option, value):
+    done = lynkr("serve", option, value, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lynkr: cannot listen on ")
+    assert value in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", [["serve", "--port", "0"], ["route", "Hello"], ["explain", "req_1"]])
 def test_a_plugin_that_cannot_start_is_told_in_a_line(folder, command):
     (folder / "lynkr.toml").write_text(GOOD + '[store.sqlite]\npath = "none/journal.db"\n[sink.journal]\n')

@@ -76,9 +76,10 @@ def listener(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         made.close()
-        raise LynkrError(f"cannot listen on {host} port {port}: {error.strerror}; --port 0 takes a free one") from None
+        reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+        raise LynkrError(f"cannot listen on {host} port {port}: {reason}; --port 0 takes a free one") from None
     return made
 
 
