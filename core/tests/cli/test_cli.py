@@ -266,9 +266,7 @@ def test_a_port_in_use_is_told_in_a_line(folder):
     assert done.stderr == f"lynkr: cannot listen on 127.0.0.1 port {port}: Address already in use; --port 0 takes a free one\n"
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("--host", "no.such.host.invalid"), ("--host", "203.0.113.1"), ("--port", "99999")]
-)
+@pytest.mark.parametrize(("option", "value"), [("--host", "203.0.113.1"), ("--port", "99999")])
 def test_an_address_that_cannot_be_had_is_told_in_a_line(folder, option, value):
     done = lynkr("serve", option, value, cwd=folder)
     assert (done.returncode, done.stdout) == (1, "")
