@@ -2,11 +2,35 @@
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.errors import (
-    ClientGone, ConfigError, Forbidden, GatewayError, InvalidRequest, LynkrError, PluginError, RateLimited, TooLarge,
-    Unauthenticated, Unavailable, UnknownModel, UpstreamError,
+    ClientGone,
+    ConfigError,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    LynkrError,
+    PluginError,
+    RateLimited,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnknownModel,
+    UpstreamError,
 )  # fmt: skip
 from lynkr_core.exchange import (
-    Attempt, Candidate, Exchange, Key, Outcome, Price, Principal, Reject, Removal, Reply, Reservation, Score, Selection, Verdict,
+    Attempt,
+    Candidate,
+    Exchange,
+    Key,
+    Outcome,
+    Price,
+    Principal,
+    Reject,
+    Removal,
+    Reply,
+    Reservation,
+    Score,
+    Selection,
+    Verdict,
 )  # fmt: skip
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import HTTPConfig, HTTPProvider, Provider

@@ -66,8 +66,12 @@ class Dialect(ABC):
     """Paths this dialect serves on the front, all by POST."""
     forward: ClassVar[tuple[bytes, ...]] = ()
     """Request headers that belong to the API and go to an upstream of the same dialect."""
-    usage_mark: ClassVar[bytes] = b'"usage"'
-    """Bytes without which a piece of a stream has no usage in it."""
+    marks: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
+    """Bytes of which at least one is in every stream event that tells usage, finish, end or error; the others are not decoded."""
+    model_key: ClassVar[str] = "model"
+    """The top-level key that names the model in a request."""
+    id_header: ClassVar[bytes] = b"x-request-id"
+    """The response header in which the API's SDKs look for the request id."""
     content_type: ClassVar[bytes] = b"text/event-stream; charset=utf-8"
     """Of a streamed answer."""
 
@@ -121,8 +125,20 @@ class Dialect(ABC):
         """An error answer of an upstream, classified by status, then code and type, then text."""
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
-        """Adds to a same-dialect request what lynkr needs of the upstream (usage in a stream). True when something was changed."""
+        """Adds to a request what lynkr needs of the upstream (usage in a stream). True when something was changed."""
         return False
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        """How surely a body is one of this dialect's, 0 to 3; for routes that take the body of any front."""
+        return 0
+
+    def untranslatable(self, envelope: Envelope) -> str | None:
+        """Why this request can only go to a provider that speaks this very dialect; None when it can be translated."""
+        return None
+
+    def local(self, request: Request) -> bytes | None:
+        """An answer that needs no provider, for operations that the chosen one does not have; None when there is none."""
+        return None
 
     def strip_usage(self, piece: bytes) -> bytes:
         """Whole stream events without what `prepare` made the upstream send and the caller did not ask for."""

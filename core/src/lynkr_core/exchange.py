@@ -174,7 +174,7 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
     attempts: Sequence[Attempt] = ()
 
 
-class Aborted(Protocol):
+class Abortable(Protocol):
     """Something that can be stopped at once."""
 
     def abort(self) -> None: ...
@@ -189,7 +189,7 @@ class Exchange:
     """One request and all that happens to it. Plugins read it, and keep their own data in typed slots (`get`, `set`)."""
 
     __slots__ = (
-        "_request", "_slots", "attempts", "body", "candidates", "caller", "chosen", "created", "dialect", "dry_run", "envelope",
+        "_request", "_slots", "attempts", "body", "candidates", "chosen", "created", "dialect", "dry_run", "envelope",
         "gone", "headers", "id", "losses", "path", "principal", "removed", "reply", "route", "saved_tokens", "score", "scores",
         "selection", "started", "tier", "upstream",
     )  # fmt: skip
@@ -218,7 +218,7 @@ class Exchange:
         self.saved_tokens = 0
         self.reply: Reply | None = None
         self.gone = False
-        self.upstream: Aborted | None = None
+        self.upstream: Abortable | None = None
         self._request: Request | None = None
         self._slots: dict[Key[Any], Any] | None = None
 

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from lynkr_core.errors import UpstreamError
 from lynkr_core.events import Event
 from lynkr_core.exchange import (
-    Candidate, Exchange, Outcome, Principal, Reject, Reply, Reservation, Score, Selection, Verdict,
+    Candidate,
+    Exchange,
+    Outcome,
+    Principal,
+    Reject,
+    Reply,
+    Reservation,
+    Score,
+    Selection,
+    Verdict,
 )  # fmt: skip
-from lynkr_core.errors import UpstreamError
 from lynkr_core.request import Request, Response
 
 if TYPE_CHECKING:

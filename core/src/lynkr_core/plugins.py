@@ -1,14 +1,27 @@
 """Plugins: what one is, how it is found, checked and started.
 
 discover by metadata → named in `lynkr.toml`? → import → check `api` → convert its table → create → `async with` → serve → exit in reverse
+
+Installed is not enabled: only what `lynkr.toml` names is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, cast
 
+import pluggy
 from msgspec import Struct
+
+from lynkr_core import hookspecs
+from lynkr_core.config import PluginTable, convert, suggestion
+from lynkr_core.errors import PluginError
+from lynkr_core.hooks import HOOKS, Call, Hooks
+from lynkr_core.order import KINDS, group
 
 if TYPE_CHECKING:
     from lynkr_core.candidates import Tiers
@@ -43,3 +56,123 @@ class Context(Struct, frozen=True, kw_only=True):
     tiers: Tiers
     stores: Stores
     environ: Mapping[str, str]
+
+
+class Loaded(Struct, frozen=True, kw_only=True, eq=False):
+    """An enabled plugin, created."""
+
+    kind: str
+    name: str
+    use: str
+    instance: Any
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+@cache
+def installed(kind: str) -> Mapping[str, EntryPoint]:
+    """Entry points of one kind by plugin name; nothing is imported."""
+    return {entry.name: entry for entry in entry_points(group=group(kind))}
+
+
+def manifest(kind: str, use: str) -> Plugin:
+    """Imports a plugin. Raises `PluginError` that says what is missing or broken."""
+    entry = installed(kind).get(use)
+    if entry is None:
+        near = suggestion(use, installed(kind))
+        raise PluginError(f"the {kind} plugin {use!r} is not installed{near}; pip install lynkr-{kind}-{use}")
+    try:
+        plugin = entry.load()
+    except Exception as error:
+        raise PluginError(f"the {kind} plugin {use!r} cannot be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(plugin, Plugin):
+        raise PluginError(f"{entry.value} is not a lynkr_core.Plugin")
+    if plugin.api != API:
+        raise PluginError(f"the {kind} plugin {use!r} was written for api {plugin.api}, this core has {API}; update one of them")
+    return plugin
+
+
+def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -> Loaded | None:
+    """Imports, configures and creates one plugin; None with the reasons added to `mistakes`."""
+    where = f"{file}: [{table.section}]"
+    try:
+        plugin = manifest(table.kind, table.use)
+        config = convert(table.table, plugin.config, where, mistakes)
+        if config is None:
+            return None
+        return Loaded(kind=table.kind, name=table.name, use=table.use, instance=create(plugin, config, context))
+    except PluginError as error:
+        mistakes.append(f"{where}: {error}")
+    except Exception as error:
+        mistakes.append(f"{where}: the plugin {table.use!r} could not start: {type(error).__name__}: {error}")
+    return None
+
+
+def create(plugin: Plugin, config: Struct, context: Context) -> Any:
+    """An instance: `create()`, `create(config)` or `create(config, context)`."""
+    wanted = len(inspect.signature(plugin.create).parameters)
+    return plugin.create(*(config, context)[:wanted])
+
+
+class Registry(pluggy.PluginManager):
+    """pluggy's register, stricter: what would fail at the first request is refused at start."""
+
+    def __init__(self) -> None:
+        super().__init__("lynkr")
+        self.add_hookspecs(hookspecs)
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        function = getattr(cast("type[Any]", type(plugin)), name, None)
+        if name.startswith("_") or not inspect.isfunction(function):
+            return None
+        if name not in HOOKS:
+            near = difflib.get_close_matches(name, HOOKS, 1, 0.85)
+            if near:
+                raise PluginError(f"has a method {name!r}; did you mean the hook {near[0]!r}?")
+            return None
+        check_signature(name, function)
+        return {}
+
+
+def check_signature(name: str, function: Callable[..., Any]) -> None:
+    """Raises `PluginError` for what a hook cannot be."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{name} is a generator; a hook returns its answer")
+    spec = parameters(name)
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            raise PluginError(f"{name}: {parameter.name!r} must be a plain parameter")
+        if parameter.default is not parameter.empty:
+            raise PluginError(f"{name}: {parameter.name!r} must have no default")
+        if parameter.name not in spec:
+            raise PluginError(f"{name} has no argument {parameter.name!r}{suggestion(parameter.name, spec)}")
+
+
+@cache
+def parameters(hook: str) -> Sequence[str]:
+    """The argument names of a hook."""
+    return tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
+
+
+def compiled(plugins: Sequence[Loaded], order: Mapping[str, int], file: str, mistakes: list[str]) -> Hooks:
+    """Registers every plugin and gives the compiled hooks, in the order of `[order]`, kind and instance name."""
+    registry = Registry()
+    calls: list[Call] = []
+    for plugin in sorted(plugins, key=lambda plugin: (order.get(plugin.id, KINDS[plugin.kind]), plugin.name)):
+        try:
+            registry.register(plugin.instance, plugin.id)
+        except (PluginError, pluggy.PluginValidationError) as error:
+            mistakes.append(f"{file}: [{plugin.id}]: the plugin {plugin.use!r} {error}")
+        else:
+            calls += calls_of(registry, plugin)
+    return Hooks(calls)
+
+
+def calls_of(registry: Registry, plugin: Loaded) -> Iterator[Call]:
+    for caller in registry.get_hookcallers(plugin.instance) or []:
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is plugin.instance:
+                function = cast("Callable[..., Any]", implementation.function)
+                yield Call(caller.name, plugin.kind, plugin.id, function, parameters(caller.name))

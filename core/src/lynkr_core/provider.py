@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, TypeVar
 
+import msgspec
 from msgspec import Meta, Struct
 
 from lynkr_core.dialect import Dialect, Fields, Headers
-from lynkr_core.errors import UpstreamError
+from lynkr_core.errors import Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
 from lynkr_core.secret import Secret
 from lynkr_core.upstream import Call, Endpoint, HeaderList, Timeouts
+
+T = TypeVar("T")
 
 
 class Provider(ABC):
@@ -54,15 +57,34 @@ class HTTPConfig(Struct, forbid_unknown_fields=True, kw_only=True):
     base_url: Annotated[str, Meta(description="Where the provider is, without a trailing slash.")]
     api_key: Annotated[Secret | None, Meta(description="The provider's key; `${NAME}` reads the environment.")] = None
     models: Annotated[list[str], Meta(description="Models to list and to route bare names to.")] = []
-    headers: Annotated[dict[str, str], Meta(description="More request headers.")] = {}
+    headers: Annotated[dict[str, Secret], Meta(description="More request headers; they win over all others.")] = {}
     timeout: Annotated[float, Meta(gt=0, description="Seconds of silence after which an attempt is given up.")] = 120.0
     connect_timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection.")] = 10.0
 
 
-class HTTPProvider(Provider):
-    """A provider behind one base URL. `paths` maps each dialect it speaks to the path under `base_url`."""
+class Listed(Struct):
+    id: str
 
-    paths: ClassVar[Mapping[str, str]] = {}
+
+class Listing(Struct):
+    """The usual list of models."""
+
+    data: list[Listed]
+
+
+KINDS_BY_STATUS: dict[int, Kind] = {401: "auth", 403: "auth", 404: "not_found", 429: "rate_limited"}
+
+
+class HTTPProvider(Provider):
+    """A provider behind one base URL.
+
+    `paths` maps each dialect it speaks to the path under `base_url`, `defaults` to the headers sent where the caller's own are
+    not forwarded. `models_path` is where it lists its models.
+    """
+
+    paths: Mapping[str, str] = {}
+    defaults: Mapping[str, HeaderList] = {}
+    models_path: str = "/models"
 
     def __init__(self, config: HTTPConfig, context: Context) -> None:
         self.name = context.name
@@ -70,6 +92,7 @@ class HTTPProvider(Provider):
         self.models = tuple(config.models)
         self.dialects = tuple(self.paths)
         self._transport = context.transport
+        self._own = {name.lower().encode(): value.reveal().encode() for name, value in config.headers.items()}
         self._endpoints = {dialect: self.endpoint(path) for dialect, path in self.paths.items()}
 
     def auth(self) -> HeaderList:
@@ -79,17 +102,37 @@ class HTTPProvider(Provider):
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint:
         config = self.config
-        extra = tuple((name.lower().encode(), value.encode()) for name, value in config.headers.items())
-        headers = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"), *self.auth(), *extra)
+        headers = dict([(b"content-type", b"application/json"), (b"accept-encoding", b"identity"), *self.auth()])
         timeouts = Timeouts(connect=config.connect_timeout, silence=config.timeout)
-        return Endpoint(config.base_url.rstrip("/") + path, headers, method=method, timeouts=timeouts)
+        url = config.base_url.rstrip("/") + path
+        return Endpoint(url, tuple((headers | self._own).items()), method=method, timeouts=timeouts)
 
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         return self._transport.send(self._endpoints[dialect.name], self.forwarded(exchange, dialect), body)
 
     def forwarded(self, exchange: Exchange, dialect: Dialect) -> HeaderList:
-        """The caller's headers that belong to the API, when the upstream speaks the caller's dialect."""
-        if not dialect.forward or exchange.dialect is not dialect:
-            return ()
-        found = [(name, exchange.headers[name]) for name in dialect.forward if name in exchange.headers]
-        return tuple((name, value) for name, value in found if b"\r" not in value and b"\n" not in value)
+        """The caller's headers that belong to the API, when the upstream speaks the caller's dialect; else `defaults`."""
+        found = dict(self.defaults.get(dialect.name, ()))
+        if exchange.dialect is dialect:
+            for name in dialect.forward:
+                value = exchange.headers.get(name)
+                if value is not None and b"\r" not in value and b"\n" not in value:
+                    found[name] = value
+        return tuple([pair for pair in found.items() if pair[0] not in self._own])
+
+    async def list_models(self) -> Sequence[str]:
+        listing = await self.get(self.models_path, Listing)
+        return [model.id for model in listing.data]
+
+    async def get(self, path: str, shape: type[T]) -> T:
+        """What the provider answers to a GET of `path`, read as `shape`. Raises `UpstreamError`."""
+        headers = self.defaults.get(self.dialects[0], ()) if self.dialects else ()
+        response = await self._transport.send(self.endpoint(path, "GET"), headers, b"").response()
+        body = await response.read()
+        if response.status != 200:
+            kind = KINDS_BY_STATUS.get(response.status, "server" if response.status >= 500 else "invalid")
+            raise UpstreamError(kind, f"GET {path} was answered with status {response.status}", status=response.status)
+        try:
+            return msgspec.json.decode(body, type=shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise UpstreamError("invalid", f"GET {path} gave no list of models: {error}", status=200) from None

@@ -18,7 +18,10 @@ class ServerSentEvent(NamedTuple):
 
 
 class Reader:
-    """Feeds on bytes and gives whole events. Comments, ids and unknown fields are passed over. Raises `UpstreamError` for one over 8 MiB."""
+    """Feeds on bytes and gives whole events.
+
+    Comments, ids and unknown fields are passed over. Raises `UpstreamError` for an event over 8 MiB.
+    """
 
     __slots__ = ("_rest",)
 
@@ -61,7 +64,8 @@ def parse(block: bytes) -> ServerSentEvent | None:
     """One block of lines; None when it has no data."""
     if block.startswith(b"data: ") and b"\n" not in block:
         return ServerSentEvent(b"", block[6:])
-    event, data = b"", []
+    event = b""
+    data: list[bytes] = []
     for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

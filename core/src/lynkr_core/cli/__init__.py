@@ -1,1 +1,59 @@
-"""TBD."""
+"""The command `lynkr`. Each command's module is imported only when the command runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+
+def main() -> None:
+    """Runs the command line; ends with status 2 for a mistake of the user's, 1 for a failure."""
+    from cyclopts import App
+
+    from lynkr_core import __version__
+    from lynkr_core.errors import ConfigError, LynkrError
+
+    app = App(name="lynkr", version=__version__, help="A self-hosted LLM gateway made of plugins.")
+    for name, target, text in COMMANDS:
+        app.command(target, name=name, help=text)
+    try:
+        app()
+    except ConfigError as error:
+        sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
+        sys.exit(2)
+    except LynkrError as error:
+        sys.stderr.write(f"lynkr: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def add_plugin_commands(app: App, plugins: Iterable[tuple[str, str, Any]]) -> None:
+    """Lets plugins add their commands: `(kind, name, instance)` each. One that fails is named and left out."""
+    for kind, name, instance in plugins:
+        if hasattr(instance, "register_commands"):
+            try:
+                instance.register_commands(app)
+            except Exception as error:
+                sys.stderr.write(f"lynkr: the commands of {kind}.{name} are missing: {type(error).__name__}: {error}\n")
+
+
+COMMANDS = (
+    ("up", "lynkr_core.cli.serving:up", "Find models and keys, write lynkr.toml if there is none, and serve."),
+    ("serve", "lynkr_core.cli.serving:serve", "Serve the gateway that lynkr.toml describes."),
+    ("init", "lynkr_core.cli.setup:init", "Write a lynkr.toml from what is found on this machine."),
+    ("check", "lynkr_core.cli.inspecting:check", "Tell every mistake in lynkr.toml at once."),
+    ("plugins", "lynkr_core.cli.inspecting:plugins", "List the installed plugins and which are enabled."),
+    ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
+    ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
+    ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
+    ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
+)
+"""Name, where it is, and what it does."""
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,11 @@ from lynkr_core.dialect import Headers
 
 HeaderList = tuple[tuple[bytes, bytes], ...]
 
+FRAMING = frozenset((
+    b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+))  # fmt: skip
+"""Headers that are the transport's own business; given ones are left out."""
+
 
 class Timeouts(Struct, frozen=True, kw_only=True):
     """Seconds: to connect, and of silence while an answer is awaited or read."""
@@ -55,11 +60,11 @@ class Endpoint:
     def head(self) -> bytes:
         """The request's first lines, without content-length and the empty line."""
         lines = [f"{self.method} {self.target} HTTP/1.1\r\nhost: {self.authority}\r\n".encode("ascii")]
-        lines += [b"%b: %b\r\n" % pair for pair in self.headers]
+        lines += [b"%b: %b\r\n" % pair for pair in self.headers if pair[0].lower() not in FRAMING]
         return b"".join(lines)
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.method} {self.secure and 'https' or 'http'}://{self.authority}{urlsplit(self.target).path})"
+        return f"Endpoint({self.method} {'https' if self.secure else 'http'}://{self.authority}{urlsplit(self.target).path})"
 
 
 class UpstreamResponse(Protocol):

@@ -1,0 +1,119 @@
+"""Writes the generated pages: hooks, configuration, the plugin list, and the tables in the plugins' READMEs.
+
+python core/docs/generate.py            writes them
+python core/docs/generate.py --check    ends with status 1 when one is stale
+"""
+
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, Meta, Struct, structs
+
+from lynkr_core import hookspecs
+from lynkr_core.config import Routing, Server, TierTable
+from lynkr_core.hooks import HOOKS
+from lynkr_core.plugins import manifest
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "core/docs"
+NOTE = "<!-- Written by core/docs/generate.py; change the code it is read from. -->\n\n"
+
+
+def hooks_page() -> str:
+    """Every hook with its signature and what hookspecs.py says of it."""
+    out = ["# Hooks\n\n", NOTE, inspect.getdoc(hookspecs) or "", "\n"]
+    for name in HOOKS:
+        function = getattr(hookspecs, name)
+        out.append(f"\n## `{name}`\n\n```\n{name}{signature(function)}\n```\n\n{inspect.getdoc(function)}\n")
+    return "".join(out)
+
+
+def signature(function: Any) -> str:
+    return re.sub(r"'", "", str(inspect.signature(function)))
+
+
+def config_page() -> str:
+    """The sections that belong to the core."""
+    out = ["# lynkr.toml\n\n", NOTE, "The tables of plugins are described in their READMEs; see [the list](plugins.md).\n"]
+    for section, struct in (("server", Server), ("routing", Routing), ("tiers", TierTable)):
+        out.append(f"\n## `[{section}]`\n\n{table(struct)}")
+    out.append(
+        "\n## `[models]`\n\nA name callers may ask for, and the candidates tried in order: "
+        '`"fast" = ["local/llama3.2", "openai/gpt-5.4-mini"]`.\n'
+        "\n## `[prices]`\n\nUSD per million tokens by `provider/model` or bare model: "
+        '`"local/llama3.2" = { input = 0, output = 0 }`. Also `cache_read`, `cache_write`.\n'
+        '\n## `[order]`\n\nThe rank of a plugin instance, instead of its kind\'s: `"policy.mine" = 15`.\n'
+    )
+    return "".join(out)
+
+
+def table(struct: type[Struct]) -> str:
+    """A config Struct as a table of key, type, default and meaning."""
+    rows = ["| key | type | default | what |\n|---|---|---|---|\n"]
+    hints = get_type_hints(struct, include_extras=True)
+    for field in structs.fields(struct):
+        kind, text = described(hints[field.name])
+        rows.append(f"| `{field.encode_name}` | {kind} | {default(field)} | {text} |\n")
+    return "".join(rows) if len(rows) > 1 else "It has no settings.\n"
+
+
+def described(hint: Any) -> tuple[str, str]:
+    """The type in words and the description."""
+    text = ""
+    if get_origin(hint) is Annotated:
+        hint, *marks = get_args(hint)
+        text = next((mark.description or "" for mark in marks if isinstance(mark, Meta)), "")
+    name = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+    return re.sub(r"[a-z_]+\.(?=[A-Za-z])", "", name).replace(" | None", "").replace("|", "or"), text
+
+
+def default(field: structs.FieldInfo) -> str:
+    if field.default is not NODEFAULT:
+        return "" if field.default is None else f"`{field.default!r}`"
+    return f"`{field.default_factory()!r}`" if field.default_factory is not NODEFAULT else "required"
+
+
+def plugin_folders() -> Iterator[tuple[Path, str, str]]:
+    for folder in sorted((ROOT / "plugins").iterdir()):
+        kind, _, name = folder.name.partition("-")
+        yield folder, kind, name
+
+
+def plugins_page() -> str:
+    """Every plugin of this repository."""
+    out = ["# Plugins\n\n", NOTE, "| kind | plugin | install | what |\n|---|---|---|---|\n"]
+    for folder, kind, name in plugin_folders():
+        what = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["description"]
+        out.append(
+            f"| {kind} | [`{name}`](../../plugins/{folder.name}/README.md) | `pip install lynkr-{folder.name}` | {what} |\n"
+        )
+    return "".join(out)
+
+
+def readme(folder: Path, kind: str, name: str) -> str:
+    """A plugin's README with its configuration table filled in."""
+    text = (folder / "README.md").read_text()
+    filled = f"<!-- config -->\n{table(manifest(kind, name).config)}<!-- /config -->"
+    return re.sub(r"<!-- config -->.*<!-- /config -->", lambda _: filled, text, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    found = {DOCS / "hooks.md": hooks_page(), DOCS / "config.md": config_page(), DOCS / "plugins.md": plugins_page()}
+    return found | {folder / "README.md": readme(folder, kind, name) for folder, kind, name in plugin_folders()}
+
+
+def stale() -> list[Path]:
+    """Pages whose text is not what would be written."""
+    return [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit("\n".join(f"stale: {path.relative_to(ROOT)}" for path in stale()))
+    for path, text in pages().items():
+        path.write_text(text)

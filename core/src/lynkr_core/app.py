@@ -1,0 +1,146 @@
+"""The ASGI application: the API's POST routes go straight to the kernel, Starlette serves everything else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from lynkr_core.caller import Receive, Scope, Send
+from lynkr_core.decision import decision
+from lynkr_core.dialect import Dialect, read_fields
+from lynkr_core.errors import GatewayError, InvalidRequest
+from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
+from lynkr_core.kernel import Kernel
+from lynkr_core.models import listing, one_model
+from lynkr_core.routes import Route, RouteRequest
+
+encode = msgspec.json.Encoder().encode
+
+
+class Application:
+    """`Application(kernel)` is the whole gateway as an ASGI app; its lifespan starts and stops the kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.starlette = Starlette(routes=self._routes(), lifespan=self._lifespan, exception_handlers={HTTPException: not_served})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.kernel.fronts:
+            await self.kernel(scope, receive, send)
+        else:
+            await self.starlette(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        async with self.kernel:
+            yield
+
+    def _routes(self) -> list[StarletteRoute]:
+        routes = [
+            StarletteRoute("/", self.root),
+            StarletteRoute("/health/live", self.live),
+            StarletteRoute("/health/ready", self.ready),
+            StarletteRoute("/v1/models", self.models),
+            StarletteRoute("/v1/models/{id:path}", self.model),
+            StarletteRoute("/v1/route", self.route, methods=["POST"]),
+        ]
+        for call in self.kernel.hooks.register_routes.calls:
+            routes += [self._adapted(route) for route in call.function(self.kernel) or ()]
+        return routes
+
+    def _adapted(self, route: Route) -> StarletteRoute:
+        async def endpoint(request: Request) -> Response:
+            try:
+                principal = await self._principal(request)
+            except GatewayError as error:
+                return failure(error)
+            params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
+            query = RouteRequest(params=params, headers=dict(request.headers.raw), body=await request.body(), principal=principal)
+            reply = await route.endpoint(query)
+            return raw(reply.body, reply.status, reply.headers)
+
+        return StarletteRoute(route.path, endpoint, methods=[route.method])
+
+    async def _principal(self, request: Request) -> Principal:
+        """Who calls a route that is not the API's. Raises `GatewayError` for who may not."""
+        exchange = Exchange(next(iter(self.kernel.dialects.values())), request.url.path, dict(request.headers.raw), b"")
+        answer, _ = await self.kernel.hooks.authenticate.first(exchange)
+        if isinstance(answer, Reject):
+            raise answer.error
+        return answer or ANONYMOUS
+
+    async def root(self, request: Request) -> Response:
+        return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})
+
+    async def live(self, request: Request) -> Response:
+        return reply({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        off = sorted({call.plugin for call in self.kernel.hooks.all if call.off})
+        return reply({"status": "ok", "providers": sorted(self.kernel.catalog.providers), "plugins_off": off})
+
+    async def models(self, request: Request) -> Response:
+        try:
+            await self._principal(request)
+        except GatewayError as error:
+            return failure(error)
+        return reply(listing(self.kernel.catalog))
+
+    async def model(self, request: Request) -> Response:
+        try:
+            await self._principal(request)
+            return reply(one_model(self.kernel.catalog, request.path_params["id"]))
+        except GatewayError as error:
+            return failure(error)
+
+    async def route(self, request: Request) -> Response:
+        """A dry run: the body of any front, decided as it would be, and nobody called."""
+        body = await request.body()
+        headers = dict(request.headers.raw)
+        try:
+            if len(body) > self.kernel.config.server.max_body:
+                raise InvalidRequest("the body is too large")
+            exchange = Exchange(self._claimed(body, headers), "/v1/route", headers, body)
+            exchange.dry_run = True
+            await self.kernel.decide(exchange)
+        except GatewayError as error:
+            return failure(error)
+        return reply(decision(exchange, texts=True))
+
+    def _claimed(self, body: bytes, headers: dict[bytes, bytes]) -> Dialect:
+        fields = read_fields(body)
+        dialect = max(self.kernel.dialects.values(), key=lambda dialect: dialect.claims(fields, headers))
+        if not dialect.claims(fields, headers):
+            raise InvalidRequest("the body is no request of any API served here; send what you would send to a front route")
+        return dialect
+
+
+def reply(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type="application/json")
+
+
+def raw(body: bytes, status: int, headers: Any) -> Response:
+    response = Response(body, status)
+    response.raw_headers = [(name, value) for name, value in headers] + [(b"content-length", b"%d" % len(body))]
+    return response
+
+
+def failure(error: GatewayError) -> Response:
+    """An error of a route that belongs to no dialect."""
+    told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    return reply({"error": told}, error.http_status)
+
+
+async def not_served(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    what = "method not allowed" if status == 405 else "nothing is served"
+    told = {"message": f"{what} at {request.method} {request.url.path}", "type": "not_found_error", "param": None, "code": None}
+    return reply({"error": told}, status)

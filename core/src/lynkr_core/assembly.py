@@ -1,0 +1,68 @@
+"""From a configuration to a kernel: plugins found, checked and created, stores first, everything wrong told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lynkr_core.candidates import Catalog, Tiers
+from lynkr_core.config import Config, PluginTable
+from lynkr_core.dialect import Dialect
+from lynkr_core.errors import ConfigError, PluginError
+from lynkr_core.kernel import Kernel
+from lynkr_core.order import KINDS
+from lynkr_core.plugins import Context, Loaded, compiled, installed, load, manifest
+from lynkr_core.provider import Provider
+from lynkr_core.stores import Stores
+from lynkr_core.upstream import Transport
+from lynkr_core.upstream.http1 import Http1Transport
+
+CORE = "lynkr_core."
+
+
+def assemble(config: Config, environ: Mapping[str, str], transport: Transport | None = None) -> Kernel:
+    """Raises `ConfigError` with every mistake at once."""
+    mistakes: list[str] = []
+    transport = transport or Http1Transport()
+    tiers, stores = Tiers(config.tiers.bounds), Stores()
+
+    def context(table: PluginTable) -> Context:
+        return Context(name=table.name, kind=table.kind, transport=transport, tiers=tiers, stores=stores, environ=environ)
+
+    plugins: list[Loaded] = []
+    for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
+        loaded = load(table, context(table), config.file, mistakes)
+        if loaded is not None:
+            plugins.append(loaded)
+            if loaded.kind == "store":
+                stores.add(loaded.name, loaded.instance)
+    providers = {plugin.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Provider)}
+    if not providers and not mistakes:
+        mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
+    dialects = load_dialects(providers, config.file, mistakes)
+    hooks = compiled(plugins, config.order, config.file, mistakes)
+    if mistakes:
+        raise ConfigError(mistakes)
+    catalog = Catalog(
+        providers,
+        tiers,
+        models=config.models,
+        tier_models=config.tiers.tables(),
+        prices=config.prices,
+        remap=config.routing.remap,
+    )
+    return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
+
+
+def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[str]) -> dict[str, Dialect]:
+    """The core's own dialects, and those that an enabled provider speaks; the others are not imported."""
+    wanted = {name for provider in providers.values() for name in provider.dialects}
+    dialects: dict[str, Dialect] = {}
+    for name, entry in installed("dialect").items():
+        if name in wanted or entry.value.startswith(CORE):
+            try:
+                dialects[name] = manifest("dialect", name).create()
+            except PluginError as error:
+                mistakes.append(f"{file}: {error}")
+    missing = sorted(wanted - set(dialects))
+    mistakes += [f"{file}: no installed package has the dialect {name!r}, which a provider speaks" for name in missing]
+    return dialects

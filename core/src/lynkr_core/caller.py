@@ -1,0 +1,109 @@
+"""The caller's side of an exchange: reading its body, writing its answer, noticing that it has left. Plain ASGI.
+
+A server may bring its own `Caller` in the scope (`extensions["lynkr.caller"]`): ours does, which saves a waiting task and half of the
+writes to the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from lynkr_core.errors import ClientGone, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+HeaderItems = list[tuple[bytes, bytes]]
+
+EXTENSION = "lynkr.caller"
+
+
+class Caller(Protocol):
+    """Who gets the answer. `status` is None until its head has been sent. Header names are in lower case."""
+
+    status: int | None
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Calls back once if the caller leaves before its answer is complete."""
+        ...
+
+    def stop(self) -> None:
+        """The exchange is over; nothing is called back any more."""
+        ...
+
+    async def whole(self, status: int, headers: HeaderItems, body: bytes) -> None:
+        """A complete answer; content-length is added."""
+        ...
+
+    async def begin(self, status: int, headers: HeaderItems) -> None:
+        """The head of a streamed answer."""
+        ...
+
+    async def piece(self, data: bytes) -> None:
+        """A piece of it; waits while the caller reads too slowly."""
+        ...
+
+    async def end(self) -> None: ...
+
+
+class AsgiCaller:
+    """A caller behind any ASGI server: one task waits for its leaving."""
+
+    __slots__ = ("_receive", "_send", "_task", "status")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+        self.status: int | None = None
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        self._task = asyncio.ensure_future(self._wait(callback))
+
+    async def _wait(self, callback: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        callback()
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def whole(self, status: int, headers: HeaderItems, body: bytes) -> None:
+        await self.begin(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: HeaderItems) -> None:
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def piece(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def caller_of(scope: Scope, receive: Receive, send: Send) -> Caller:
+    """The server's own caller where it brings one."""
+    extensions = scope.get("extensions")
+    return (extensions and extensions.get(EXTENSION)) or AsgiCaller(receive, send)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `TooLarge` beyond `limit` bytes and `ClientGone` when the caller leaves in the middle."""
+    message = await receive()
+    pieces: list[bytes] = []
+    size = 0
+    while message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        size += len(body)
+        if size > limit:
+            raise TooLarge(f"the body is over {limit} bytes; [server] max_body raises the limit")
+        if not message.get("more_body", False):
+            return b"".join((*pieces, body)) if pieces else body
+        pieces.append(body)
+        message = await receive()
+    raise ClientGone

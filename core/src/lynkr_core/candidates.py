@@ -1,0 +1,139 @@
+"""From the model a caller asks for to the candidates that could serve it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from lynkr_core.exchange import Candidate, Price, Route
+from lynkr_core.pricing import price_of
+
+if TYPE_CHECKING:
+    from lynkr_core.provider import Provider
+
+TIERS = ("simple", "medium", "complex", "reasoning")
+BOUNDS: tuple[float, float, float] = (25.0, 50.0, 75.0)
+AUTO = ("auto", "*")
+MAX_DYNAMIC = 10_000
+"""Models named only by callers that are remembered; beyond it the memory starts anew."""
+
+
+class Tiers:
+    """The bands of scores and their candidates, cheapest band first. Filled once the providers exist."""
+
+    names = TIERS
+
+    def __init__(self, bounds: Sequence[float] = BOUNDS) -> None:
+        self.bounds = tuple(bounds)
+        self._own: dict[str, tuple[Candidate, ...]] = {}
+        self._fallbacks: dict[str, tuple[Candidate, ...]] = {}
+
+    def fill(self, tables: Mapping[str, tuple[Candidate, ...]]) -> None:
+        """A missing tier inherits from the nearest cheaper one, then from the nearest dearer one."""
+        self._own = {name: tables.get(name) or self._inherited(tables, index) for index, name in enumerate(TIERS)}
+        self._fallbacks = {name: self._chain(index) for index, name in enumerate(TIERS)}
+
+    def _inherited(self, tables: Mapping[str, tuple[Candidate, ...]], index: int) -> tuple[Candidate, ...]:
+        near = [*reversed(TIERS[:index]), *TIERS[index + 1 :]]
+        return next((tables[name] for name in near if tables.get(name)), ())
+
+    def _chain(self, index: int) -> tuple[Candidate, ...]:
+        names = [*TIERS[index:], *reversed(TIERS[:index])]
+        return unique(candidate for name in names for candidate in self._own[name])
+
+    def of(self, score: float) -> str:
+        """The tier of a score from 0 to 100."""
+        return TIERS[bisect_left(self.bounds, round(score))]
+
+    def candidates(self, name: str) -> tuple[Candidate, ...]:
+        return self._own.get(name, ())
+
+    def fallbacks(self, name: str) -> tuple[Candidate, ...]:
+        """The tier's candidates, then those of dearer tiers, then of cheaper ones, each once."""
+        return self._fallbacks.get(name, ())
+
+    def __bool__(self) -> bool:
+        return any(self._own.values())
+
+
+class Target(NamedTuple):
+    """What a requested model name means."""
+
+    route: Route
+    tier: str | None
+    candidates: tuple[Candidate, ...]
+
+
+class Catalog:
+    """Every name callers may ask for. `resolve` is one dictionary look-up for all names known at start."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], tiers: Tiers, *, models: Mapping[str, Sequence[str]],
+        tier_models: Mapping[str, Sequence[str]], prices: Mapping[str, Price], remap: bool = False,
+    ) -> None:  # fmt: skip
+        self.providers = providers
+        self.tiers = tiers
+        self._prices = prices
+        self._known: dict[str, Candidate] = {}
+        self._dynamic: dict[str, Target] = {}
+        tiers.fill({name: self._all(ids) for name, ids in tier_models.items()})
+        self.aliases = {name: self._all(ids) for name, ids in models.items()}
+        listed = {model: self.candidate(provider, model) for provider in providers.values() for model in provider.models}
+        self._auto = self._everything(listed)
+        self._targets: dict[str, Target] = {model: Target("exact", None, (found,)) for model, found in listed.items()}
+        self._targets |= {name: Target("exact", None, (found,)) for name, found in self._known.items()}
+        self._targets |= {name: Target("tier", name, tiers.fallbacks(name)) for name in TIERS if tiers}
+        self._targets |= {name: Target("alias", None, found) for name, found in self.aliases.items()}
+        self._targets |= {name: Target("auto", None, self._auto) for name in AUTO if self._auto}
+        self._remap = remap and bool(tiers)
+
+    def _all(self, ids: Iterable[str]) -> tuple[Candidate, ...]:
+        pairs = (id.partition("/") for id in ids)
+        return unique(self.candidate(self.providers[name], model) for name, _, model in pairs)
+
+    def _everything(self, listed: Mapping[str, Candidate]) -> tuple[Candidate, ...]:
+        """What `auto` chooses from: the tiers; without tiers the aliases; without those every listed model."""
+        if self.tiers:
+            return self.tiers.fallbacks(TIERS[0])
+        aliases = unique(candidate for found in self.aliases.values() for candidate in found)
+        return aliases or unique(listed.values())
+
+    def candidate(self, provider: Provider, model: str) -> Candidate:
+        """The one candidate object for this pair."""
+        id = f"{provider.name}/{model}"
+        if id not in self._known:
+            self._known[id] = Candidate(provider=provider, model=model, price=price_of(self._prices, provider.name, model))
+        return self._known[id]
+
+    def resolve(self, name: str) -> Target | None:
+        """None when nobody serves this name."""
+        return self._targets.get(name) or self._dynamic.get(name) or self._resolve_unlisted(name)
+
+    def _resolve_unlisted(self, name: str) -> Target | None:
+        prefix, slash, model = name.partition("/")
+        if slash and model and prefix in self.providers:
+            return self._remember(name, self.providers[prefix], model)
+        if self._remap:
+            return self._targets["auto"]
+        if len(self.providers) == 1:
+            return self._remember(name, next(iter(self.providers.values())), name)
+        return None
+
+    def _remember(self, name: str, provider: Provider, model: str) -> Target:
+        if len(self._dynamic) >= MAX_DYNAMIC:
+            self._dynamic.clear()
+        price = price_of(self._prices, provider.name, model)
+        target = Target("exact", None, (Candidate(provider=provider, model=model, price=price),))
+        self._dynamic[name] = target
+        return target
+
+    def names(self) -> list[str]:
+        """Every name a caller may ask for: auto and tiers, aliases, then `provider/model`."""
+        special = ["auto"] if self._auto else []
+        tiers = list(TIERS) if self.tiers else []
+        return [*special, *tiers, *self.aliases, *self._known]
+
+
+def unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    return tuple(dict.fromkeys(candidates))

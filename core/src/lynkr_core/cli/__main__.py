@@ -1,0 +1,5 @@
+"""`python -m lynkr_core.cli`."""
+
+from lynkr_core.cli import main
+
+main()

@@ -1,0 +1,97 @@
+"""`lynkr route` and `lynkr explain`: why a request goes, or went, where it goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from lynkr_core.config import load
+from lynkr_core.decision import decision
+from lynkr_core.errors import LynkrError
+from lynkr_core.exchange import Exchange
+from lynkr_core.kernel import Kernel
+
+DEFAULT = Path("lynkr.toml")
+FRONT = "openai.chat"
+
+
+def route(prompt: str, *, model: str = "auto", config: Path = DEFAULT, json: bool = False) -> None:
+    """Tell where a prompt would go and why, without calling anyone.
+
+    Parameters
+    ----------
+    prompt: What the user would say.
+    model: The model the client would ask for.
+    config: The file to read.
+    json: Print JSON.
+    """
+    show(anyio.run(dry_run, prompt, model, config), json)
+
+
+async def dry_run(prompt: str, model: str, config: Path) -> dict[str, Any]:
+    """The decision that the running gateway would make for this prompt."""
+    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": prompt}]})
+    async with kernel:
+        exchange = Exchange(kernel.dialects[FRONT], "/v1/route", {}, body)
+        exchange.dry_run = True
+        await kernel.decide(exchange)
+    return decision(exchange, texts=True)
+
+
+def explain(request_id: str, *, config: Path = DEFAULT, json: bool = False) -> None:
+    """Tell why a request of the past went where it went; its id is in the header x-lynkr-request-id.
+
+    Parameters
+    ----------
+    request_id: As in the header, with `req_`.
+    config: The file that names the store.
+    json: Print JSON.
+    """
+    record = anyio.run(recorded, request_id, config)
+    if record is None:
+        raise LynkrError(f"no record of {request_id}; [store.sqlite] and [sink.journal] keep them")
+    show(dict(record), json)
+
+
+async def recorded(request_id: str, config: Path) -> Any:
+    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    async with kernel:
+        return await kernel.stores.journal().find(request_id)
+
+
+def show(record: dict[str, Any], json: bool) -> None:
+    """A decision for people, or as JSON."""
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    for line in told(record):
+        console.print(line)
+
+
+def told(record: dict[str, Any]) -> list[str]:
+    """The decision in sentences, the answer first."""
+    score = record.get("score")
+    lines = [f"{record.get('provider')}/{record.get('model')}", f"  because  {record.get('reason') or 'it was asked for'}"]
+    lines += [f"  asked    {record.get('model_asked')} ({record.get('route')})"]
+    lines += [f"  score    {score:.0f} of 100, tier {record.get('tier')}"] if score is not None else []
+    for entry in record.get("scores") or ():
+        lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")
+        lines += [f"           of: {entry['ask'][:200]!r}"] if entry.get("ask") else []
+    signals = sorted((record.get("signals") or {}).items(), key=lambda item: -abs(item[1]))
+    lines += [f"  signal   {name} {value:+.2f}" for name, value in signals if value]
+    lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
+    lines += [f"  try {place}    {id}" for place, id in enumerate(record.get("order") or (), 1)]
+    lines += [f"  removed  {r['candidate']}: {r['reason']} ({r['plugin']})" for r in record.get("removed") or ()]
+    for attempt in record.get("attempts") or ():
+        lines.append("  attempt  " + ", ".join(f"{key} {value}" for key, value in attempt.items() if value is not None))
+    lines += [f"  {key:8} {record[key]}" for key in ("status", "usage", "cost", "duration", "losses", "error") if record.get(key)]
+    return lines

@@ -1,0 +1,109 @@
+"""`lynkr check`, `lynkr plugins` and `lynkr schema`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lynkr_core.candidates import TIERS
+from lynkr_core.config import SECTIONS, load
+from lynkr_core.errors import PluginError
+from lynkr_core.kernel import Kernel
+from lynkr_core.order import KINDS, group
+from lynkr_core.plugins import installed, manifest
+from lynkr_core.secret import Secret
+
+DEFAULT = Path("lynkr.toml")
+
+
+def check(*, config: Path = DEFAULT) -> None:
+    """Tell every mistake in lynkr.toml at once; status 2 when there is one.
+
+    Parameters
+    ----------
+    config: The file to check.
+    """
+    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    enabled = ", ".join(plugin.id for plugin in kernel.plugins)
+    sys.stdout.write(f"{config}: good. Enabled: {enabled}\n")
+    for name in TIERS if kernel.catalog.tiers else ():
+        ids = ", ".join(candidate.id for candidate in kernel.catalog.tiers.candidates(name))
+        sys.stdout.write(f"  {name}: {ids}\n")
+
+
+def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
+    """List the installed plugins and which of them are enabled.
+
+    Parameters
+    ----------
+    config: The file that enables them, if it is there.
+    json: Print JSON instead of a table.
+    """
+    rows = plugin_rows(config)
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "plugin", "package", "version", "enabled as", box=None)
+    for row in rows:
+        table.add_row(row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]))
+    Console().print(table)
+
+
+def plugin_rows(config: Path) -> list[dict[str, Any]]:
+    """One row for each installed plugin; nothing is imported."""
+    enabled = load(config, os.environ).plugins if config.exists() else []
+    rows: list[dict[str, Any]] = []
+    for kind in KINDS:
+        for name, entry in sorted(installed(kind).items()):
+            used = [table.section for table in enabled if (table.kind, table.use) == (kind, name)]
+            package = entry.dist.name if entry.dist else ""
+            version = entry.dist.version if entry.dist else ""
+            rows.append({"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used})
+    return rows
+
+
+def schema() -> None:
+    """Print the JSON Schema of lynkr.toml with the tables of every installed plugin."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(full_schema())).decode() + "\n")
+
+
+def full_schema() -> dict[str, Any]:
+    """Draft 2020-12. A `[KIND.NAME]` table is any installed plugin's; `use` tells which when the name does not."""
+    tables = {
+        (kind, name): manifest_config(kind, name) for kind in KINDS if kind != "dialect" for name in sorted(installed(kind))
+    }
+    known = {key: config for key, config in tables.items() if config is not None}
+    types = [*SECTIONS.values(), *known.values()]
+    schemas, components = msgspec.json.schema_components(types, schema_hook=secret_schema, ref_template="#/$defs/{name}")
+    properties: dict[str, Any] = dict(zip(SECTIONS, schemas, strict=False))
+    for (kind, name), found in zip(known, list(schemas)[len(SECTIONS) :], strict=True):
+        kinds = properties.setdefault(kind, {"type": "object", "properties": {}, "description": group(kind)})
+        kinds["properties"][name] = {"description": f"The {kind} plugin {name}.", "anyOf": [found, {"required": ["use"]}]}
+    for definition in components.values():
+        if definition.get("additionalProperties") is False:
+            definition["properties"]["use"] = {"type": "string", "description": "The plugin, when the table has another name."}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lynkr.toml", "type": "object",
+        "properties": properties, "additionalProperties": False, "$defs": components,
+    }  # fmt: skip
+
+
+def manifest_config(kind: str, name: str) -> type[msgspec.Struct] | None:
+    """A plugin's config Struct; None when it cannot be imported, which `check` tells about."""
+    try:
+        return manifest(kind, name).config
+    except PluginError:
+        return None
+
+
+def secret_schema(type: type) -> dict[str, Any]:
+    if type is Secret:
+        return {"type": "string", "description": "A secret: write ${NAME} or file:/path."}
+    raise TypeError(f"no JSON Schema for {type}")

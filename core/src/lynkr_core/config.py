@@ -1,0 +1,250 @@
+"""`lynkr.toml`: read, filled in from the environment, and checked whole, so that every mistake is told at once."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+from lynkr_core.candidates import AUTO, BOUNDS, TIERS
+from lynkr_core.errors import ConfigError
+from lynkr_core.exchange import Price
+from lynkr_core.order import KINDS
+from lynkr_core.secret import Secret
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+MiB = 1024 * 1024
+
+
+class Server(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[server]`"""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8081
+    max_body: Annotated[int, Meta(gt=0, description="Bytes of a request body beyond which it is refused (413).")] = 64 * MiB
+    drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
+
+
+class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[routing]`"""
+
+    remap: Annotated[bool, Meta(description="Decide by score for model names that nobody lists.")] = False
+    retries: Annotated[int, Meta(ge=0, description="Retries of the same candidate in one exchange, besides fallbacks.")] = 2
+    deadline: Annotated[float, Meta(gt=0, description="Seconds for all attempts of one exchange until its answer begins.")] = (
+        300.0
+    )
+
+
+class TierTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[tiers]`: candidates as `provider/model`, in the order they are tried."""
+
+    simple: list[str] = []
+    medium: list[str] = []
+    complex: list[str] = []
+    reasoning: list[str] = []
+    bounds: Annotated[tuple[float, float, float], Meta(description="Highest scores of the first three tiers.")] = BOUNDS
+
+    def tables(self) -> dict[str, list[str]]:
+        return {name: getattr(self, name) for name in TIERS}
+
+
+class PluginTable(Struct, frozen=True, kw_only=True):
+    """One `[KIND.NAME]` table. `use` is the plugin's name, `table` the rest."""
+
+    kind: str
+    name: str
+    use: str
+    table: dict[str, Any]
+
+    @property
+    def section(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+
+class Config(Struct, kw_only=True):
+    """A whole `lynkr.toml`, references resolved, plugin tables not yet converted."""
+
+    server: Server = msgspec.field(default_factory=Server)
+    routing: Routing = msgspec.field(default_factory=Routing)
+    tiers: TierTable = msgspec.field(default_factory=TierTable)
+    models: dict[str, list[str]] = {}
+    prices: dict[str, Price] = {}
+    order: dict[str, int] = {}
+    plugins: list[PluginTable] = []
+    file: str = "lynkr.toml"
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Reads and checks a file. Raises `ConfigError` with every mistake that can be seen without the plugins."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}; `lynkr init` writes one"]) from None
+    return parse(text, environ, path.name)
+
+
+def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml") -> Config:
+    """As `load`, from the file's text."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: not TOML: {error}"]) from None
+    mistakes: list[str] = []
+    tables = cast("dict[str, Any]", resolved(tables, environ, f"{file}: $", mistakes))
+    config = _build(tables, file, mistakes)
+    mistakes += _references(config)
+    if mistakes:
+        raise ConfigError(mistakes)
+    return config
+
+
+def resolved(value: Any, environ: Mapping[str, str], where: str, mistakes: list[str]) -> Any:
+    """`${NAME}`, `${NAME:-default}` and `file:/path` replaced in every string."""
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {key: resolved(item, environ, f"{where}.{key}", mistakes) for key, item in items}
+    if isinstance(value, list):
+        return [resolved(item, environ, f"{where}[{i}]", mistakes) for i, item in enumerate(cast("list[Any]", value))]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("file:/"):
+        return _file_content(value[5:], where, mistakes)
+    return REFERENCE.sub(lambda match: _variable(match, environ, where, mistakes), value)
+
+
+def _variable(match: re.Match[str], environ: Mapping[str, str], where: str, mistakes: list[str]) -> str:
+    name, default = match.group(1), match.group(2)
+    value = environ.get(name) or default
+    if value is None:
+        mistakes.append(f"{where}: the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
+        return ""
+    return value
+
+
+def _file_content(path: str, where: str, mistakes: list[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(f"{where}: the file {path} cannot be read: {getattr(error, 'strerror', None) or 'not text'}")
+        return ""
+
+
+SECTIONS: dict[str, Any] = {
+    "server": Server,
+    "routing": Routing,
+    "tiers": TierTable,
+    "models": dict[str, list[str]],
+    "prices": dict[str, Price],
+    "order": dict[str, int],
+}
+
+
+def _build(tables: dict[str, Any], file: str, mistakes: list[str]) -> Config:
+    config = Config(file=file)
+    for name, value in tables.items():
+        if name in SECTIONS:
+            converted = convert(value, SECTIONS[name], f"{file}: [{name}]", mistakes)
+            if converted is not None:
+                setattr(config, name, converted)
+        elif name in KINDS:
+            config.plugins += _plugin_tables(name, value, file, mistakes)
+        else:
+            mistakes.append(f"{file}: [{name}]: unknown section{suggestion(name, [*SECTIONS, *KINDS])}")
+    return config
+
+
+def _plugin_tables(kind: str, tables: Any, file: str, mistakes: list[str]) -> Iterator[PluginTable]:
+    if not isinstance(tables, dict):
+        mistakes.append(f"{file}: [{kind}]: expected tables [{kind}.NAME]")
+        return
+    for name, value in cast("dict[str, Any]", tables).items():
+        if not isinstance(value, dict):
+            mistakes.append(f"{file}: [{kind}] $.{name}: expected a table [{kind}.{name}]")
+            continue
+        table = dict(cast("dict[str, Any]", value))
+        use = table.pop("use", name)
+        if isinstance(use, str):
+            yield PluginTable(kind=kind, name=name, use=use, table=table)
+        else:
+            mistakes.append(f"{file}: [{kind}.{name}] $.use: expected the plugin's name as a string")
+
+
+def _references(config: Config) -> Iterator[str]:
+    """Candidates must name an enabled provider."""
+    providers = [plugin.name for plugin in config.plugins if plugin.kind == "provider"]
+    named = [("tiers", name, ids) for name, ids in config.tiers.tables().items()]
+    named += [("models", name, ids) for name, ids in config.models.items()]
+    for section, name, ids in named:
+        for id in ids:
+            provider, slash, model = id.partition("/")
+            where = f"{config.file}: [{section}] $.{name}: {id!r}"
+            if not slash or not model:
+                yield f"{where}: expected provider/model"
+            elif provider not in providers:
+                yield f"{where}: there is no [provider.{provider}]{suggestion(provider, providers)}"
+    if list(config.tiers.bounds) != sorted(config.tiers.bounds):
+        yield f"{config.file}: [tiers] $.bounds: must rise, as in [25, 50, 75]"
+    for name in config.models:
+        if name in AUTO or name in TIERS:
+            yield f"{config.file}: [models] $.{name}: {name!r} has a meaning of its own; take another name"
+
+
+def convert(value: Any, type: Any, where: str, mistakes: list[str], path: str = "$") -> Any:
+    """`value` as `type`, or None with every mistake in it added as `where path: what`."""
+    found = len(mistakes)
+    if inspect.isclass(type) and issubclass(type, Struct) and isinstance(value, dict):
+        _check_fields(cast("dict[str, Any]", value), type, where, mistakes, path)
+    elif get_origin(type) is dict and isinstance(value, dict):
+        inner = get_args(type)[1]
+        for key, item in cast("dict[str, Any]", value).items():
+            convert(item, inner, where, mistakes, f"{path}.{key}")
+    elif get_origin(type) is list and isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value)):
+            convert(item, get_args(type)[0], where, mistakes, f"{path}[{index}]")
+    if len(mistakes) > found:
+        return None
+    try:
+        return msgspec.convert(value, type, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        mistakes.append(f"{where} {_located(str(error), path)}")
+        return None
+
+
+def _check_fields(value: dict[str, Any], type: type[Struct], where: str, mistakes: list[str], path: str) -> None:
+    fields = {field.encode_name: field for field in structs.fields(type)}
+    for key, item in value.items():
+        if key in fields:
+            convert(item, fields[key].type, where, mistakes, f"{path}.{key}")
+        elif type.__struct_config__.forbid_unknown_fields:
+            mistakes.append(f"{where} {path}.{key}: unknown key{suggestion(key, fields)}")
+    for name, field in fields.items():
+        if field.required and name not in value:
+            mistakes.append(f"{where} {path}.{name}: is required")
+
+
+def _located(message: str, path: str) -> str:
+    """msgspec's message with its path put in front: "$.timeout: expected `float`, got `str`"."""
+    text, _, inner = message.partition(" - at `$")
+    return f"{path}{inner.rstrip('`')}: {text[:1].lower()}{text[1:]}".replace("`", "")
+
+
+def _secret(type: Any, value: Any) -> Any:
+    if type is Secret and isinstance(value, str):
+        return Secret(value)
+    raise msgspec.ValidationError(f"expected str, got {value.__class__.__name__}")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "x"?`, or the known ones when none is near and they are few."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, 1, 0.6)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= 15 else ""

@@ -1,0 +1,74 @@
+"""Anthropic's token count, `POST /v1/messages/count_tokens`: a Messages request in, `{"input_tokens": n}` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialect import Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialects.anthropic_messages import AnthropicMessages
+from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
+from lynkr_core.errors import InvalidRequest, UpstreamError
+from lynkr_core.plugins import NoConfig, Plugin
+from lynkr_core.request import Request, Response, Usage
+from lynkr_core.tokens import estimate
+
+_NOT_COUNTED = (
+    "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier", "container",
+)  # fmt: skip
+"""Keys of a Messages request that the count does not take (SDK 2.11, `message_count_tokens_params`)."""
+
+
+class _Count(Struct):
+    input_tokens: int
+
+
+_count = msgspec.json.Decoder(_Count)
+
+
+class AnthropicCountTokens(AnthropicMessages):
+    """The dialect `anthropic.count_tokens`. It never streams; a count is the answer's `usage.input_tokens`."""
+
+    name = "anthropic.count_tokens"
+    operation = "count_tokens"
+    routes = ("/v1/messages/count_tokens",)
+
+    def encode_request(self, request: Request, losses: list[str]) -> Fields:
+        fields = super().encode_request(request, losses)
+        return {key: value for key, value in fields.items() if key not in _NOT_COUNTED}
+
+    def decode_response(self, body: bytes) -> Response:
+        try:
+            tokens = _count.decode(body).input_tokens
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise read_inner_error(body) or UpstreamError("server", f"the answer is not a count: {error}") from None
+        return Response(dialect=self.name, id="", model="", usage=Usage(input_tokens=tokens), native=Raw(body))
+
+    def encode_response(self, response: Response, request: Request) -> bytes:
+        """An answer without usage is counted here."""
+        if response.dialect == self.name and response.native is not None and not response.edited:
+            return bytes(response.native)
+        tokens = estimate(request) if response.usage is None else response.usage.input_tokens
+        return msgspec.json.encode(_Count(tokens))
+
+    def local(self, request: Request) -> bytes | None:
+        return msgspec.json.encode(_Count(estimate(request)))
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        return 0
+
+    def usage(self, body: bytes) -> Usage | None:
+        """Counting costs nothing."""
+        return None
+
+    def decoder(self) -> StreamDecoder:
+        raise InvalidRequest("counting tokens does not stream", param="stream")
+
+    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
+        raise InvalidRequest("counting tokens does not stream", param="stream")
+
+
+plugin = Plugin(api=1, config=NoConfig, create=AnthropicCountTokens)

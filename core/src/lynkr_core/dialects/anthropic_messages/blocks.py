@@ -1,0 +1,197 @@
+"""Content blocks and messages as they come over the wire."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialects.anthropic_messages.signatures import reasoning
+from lynkr_core.errors import InvalidRequest
+from lynkr_core.request import Blob, File, Generic, Message, Part, Reasoning, Role, Text, ToolCall, ToolCallResponse, Uri
+
+NOTHING = Raw(b"")
+_NULL = Raw(b"null")
+_QUOTE = 34
+ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+
+
+class Block(Struct):
+    """Any content block: the keys of every known type."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    id: str | None = None
+    name: str | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    title: str | None = None
+    input: Raw = NOTHING
+    content: Raw = NOTHING
+    source: Raw = NOTHING
+    citations: Raw = NOTHING
+    cache_control: Raw = NOTHING
+
+
+class _Typed(Struct):
+    type: str
+    cache_control: Raw = NOTHING
+
+
+class _Source(Struct):
+    type: str = ""
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+    file_id: str = ""
+
+
+class _Message(Struct):
+    role: str
+    content: Raw = NOTHING
+
+
+_block = msgspec.json.Decoder(Block)
+_typed = msgspec.json.Decoder(_Typed)
+_source = msgspec.json.Decoder(_Source)
+_message = msgspec.json.Decoder(_Message)
+_string = msgspec.json.Decoder(str)
+_list = msgspec.json.Decoder(list[Raw])
+
+
+def is_string(raw: Raw) -> bool:
+    """Whether a fragment is a JSON string."""
+    return memoryview(raw)[0] == _QUOTE
+
+
+def some(raw: Raw) -> Raw | None:
+    """The value, or None when it is missing or null."""
+    return raw if raw and raw != _NULL else None
+
+
+def read_list(raw: Raw, path: str) -> list[Raw]:
+    """The items of a JSON array, undecoded. Raises `InvalidRequest`."""
+    try:
+        return _list.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
+
+
+def read_message(raw: Raw, path: str) -> Message:
+    try:
+        message = _message.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
+    role = ROLES.get(message.role)
+    if role is None:
+        raise InvalidRequest(f"{path}.role: expected user, assistant or system, got {message.role!r}", param=f"{path}.role")
+    return Message(role=role, parts=read_content(message.content, f"{path}.content"), native=raw)
+
+
+def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
+    """A string, an array of blocks, or nothing. A string's text keeps the string as its fragment."""
+    if not raw or raw == _NULL:
+        return ()
+    if is_string(raw):
+        return (Text(text=_text(raw, path), native=raw),)
+    return tuple([read_block(block, f"{path}[{i}]") for i, block in enumerate(read_list(raw, path))])
+
+
+def _text(raw: Raw, path: str) -> str:
+    try:
+        return _string.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
+
+
+def read_block(raw: Raw, path: str) -> Part:
+    """One block; a type we do not know becomes a `Generic` part. Raises `InvalidRequest`."""
+    try:
+        block = _block.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _generic(raw, path, error)
+    reader = _READERS.get(block.type)
+    if reader is None:
+        return Generic(type=block.type, native=raw, cache=some(block.cache_control))
+    return reader(block, raw, path)
+
+
+def _generic(raw: Raw, path: str, error: Exception) -> Part:
+    """An unknown type may use our keys for something else; only for the known ones is that a mistake."""
+    try:
+        typed = _typed.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
+    if typed.type in _READERS:
+        raise InvalidRequest(f"{path}: {error}", param=path)
+    return Generic(type=typed.type, native=raw, cache=some(typed.cache_control))
+
+
+def _need(value: str | None, path: str, key: str) -> str:
+    if value is None:
+        raise InvalidRequest(f"{path}.{key}: required", param=f"{path}.{key}")
+    return value
+
+
+def _read_text(block: Block, raw: Raw, path: str) -> Part:
+    text = _need(block.text, path, "text")
+    return Text(text=text, annotations=some(block.citations), cache=some(block.cache_control), native=raw)
+
+
+def _read_thinking(block: Block, raw: Raw, path: str) -> Part:
+    return reasoning(_need(block.thinking, path, "thinking"), block.signature, native=raw)
+
+
+def _read_redacted(block: Block, raw: Raw, path: str) -> Part:
+    return Reasoning(encrypted=_need(block.data, path, "data"), native=raw)
+
+
+def _read_call(block: Block, raw: Raw, path: str) -> Part:
+    id, name = _need(block.id, path, "id"), _need(block.name, path, "name")
+    arguments = bytes(block.input).decode() if block.input else "{}"
+    return ToolCall(id=id, name=name, arguments=arguments, cache=some(block.cache_control), native=raw)
+
+
+def _read_result(block: Block, raw: Raw, path: str) -> Part:
+    content = read_content(block.content, f"{path}.content")
+    id, cache = _need(block.tool_use_id, path, "tool_use_id"), some(block.cache_control)
+    return ToolCallResponse(id=id, content=content, is_error=bool(block.is_error), cache=cache, native=raw)
+
+
+def _read_media(block: Block, raw: Raw, path: str) -> Part:
+    """An image or a document, by its source; a kind of source that we do not know stays as it came."""
+    try:
+        source = _source.decode(block.source) if block.source else _Source()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        source = _Source()  # a document made of content blocks, for one
+    modality: Literal["image", "document"] = "image" if block.type == "image" else "document"
+    cache, name = some(block.cache_control), block.title
+    match source.type:
+        case "base64":
+            return Blob(modality=modality, mime_type=source.media_type, data=source.data, name=name, cache=cache, native=raw)
+        case "text":
+            data = base64.b64encode(source.data.encode()).decode()
+            return Blob(modality=modality, mime_type="text/plain", data=data, name=name, cache=cache, native=raw)
+        case "url":
+            return Uri(modality=modality, uri=source.url, name=name, cache=cache, native=raw)
+        case "file":
+            return File(modality=modality, file_id=source.file_id, cache=cache, native=raw)
+        case _:
+            return Generic(type=block.type, cache=cache, native=raw)
+
+
+_READERS: dict[str, Callable[[Block, Raw, str], Part]] = {
+    "text": _read_text,
+    "thinking": _read_thinking,
+    "redacted_thinking": _read_redacted,
+    "tool_use": _read_call,
+    "tool_result": _read_result,
+    "image": _read_media,
+    "document": _read_media,
+}

@@ -1,0 +1,298 @@
+"""A streamed answer of this dialect, read into events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialects.anthropic_messages import usage as counts
+from lynkr_core.dialects.anthropic_messages.blocks import NOTHING
+from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
+from lynkr_core.dialects.anthropic_messages.response import FINISH
+from lynkr_core.dialects.anthropic_messages.signatures import reasoning
+from lynkr_core.dialects.splice import splice
+from lynkr_core.errors import UpstreamError
+from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
+from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
+from lynkr_core.sse import Reader
+
+
+class _Delta(Struct):
+    type: str = ""
+    text: str = ""
+    partial_json: str = ""
+    thinking: str = ""
+    signature: str = ""
+    citation: Raw = NOTHING
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+class _Head(Struct):
+    id: str = ""
+    model: str = ""
+    usage: counts.WireUsage | None = None
+
+
+class _Event(Struct):
+    type: str = ""
+    delta: _Delta | None = None
+    content_block: Raw = NOTHING
+    message: _Head | None = None
+    usage: counts.WireUsage | None = None
+
+
+class _Block(Struct):
+    type: str
+    id: str = ""
+    name: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    input: Raw = NOTHING
+
+
+class _DeltaType(Struct, frozen=True):
+    type: str = ""
+
+
+class _Typed(Struct):
+    type: str = ""
+    delta: _DeltaType = _DeltaType()
+
+
+_event = msgspec.json.Decoder(_Event)
+_block = msgspec.json.Decoder(_Block)
+_typed = msgspec.json.Decoder(_Typed)
+_EVENTS = (
+    "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error",
+)  # fmt: skip
+_DELTAS = ("text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta")
+
+
+class MessageReader:
+    """Keeps the grammar of `events.py` whatever the upstream does: what never opened is opened, what never closed is closed."""
+
+    __slots__ = ("_body", "_done", "_finished", "_index", "_input", "_open", "_reader", "_started", "_usage")
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+        self._body: bytes | None = b""  # what came so far while it may still be a JSON body and no stream
+        self._started = self._finished = self._done = False
+        self._index = -1
+        self._open: Part | None = None
+        self._input = ""
+        self._usage: Usage | None = None
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """The events that these bytes complete; nothing after a failure or the end."""
+        if self._body is not None:
+            data = self._sniff(data)
+        events: list[Event] = []
+        try:
+            for sent in self._reader.feed(data):
+                if self._done:
+                    break
+                self._read(sent.data, events)
+        except UpstreamError as error:
+            self._fail(error, events)
+        return events
+
+    def close(self) -> Sequence[Event]:
+        """`Failure` of kind `cut` when `message_stop` never came."""
+        events: list[Event] = []
+        if self._body:
+            self._fail(read_inner_error(self._body) or UpstreamError("server", "the answer is not an event stream"), events)
+        for sent in self._reader.close():
+            if not self._done:
+                self._read(sent.data, events)
+        if not self._done:
+            self._fail(UpstreamError("cut", "the stream ended before the message did"), events)
+        return events
+
+    def _sniff(self, data: bytes) -> bytes:
+        """Some upstreams answer a stream's request with a plain JSON error; no line of an event stream begins with a brace."""
+        body = (self._body or b"") + data
+        head = body.lstrip()
+        if not head or head.startswith(b"{"):
+            self._body = head
+            return b""
+        self._body = None
+        return body
+
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        try:
+            event = _event.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if not _unknown(data):
+                self._fail(
+                    read_inner_error(data) or UpstreamError("server", f"an event of the stream is broken: {error}"), events
+                )
+            return
+        match event.type:
+            case "content_block_delta":
+                if event.delta is not None:
+                    self._block_delta(event.delta, events)
+            case "content_block_start":
+                self._block_start(event.content_block, events)
+            case "content_block_stop":
+                self._end(events)
+            case _:
+                self._read_frame(event, data, events)
+
+    def _read_frame(self, event: _Event, data: bytes, events: list[Event]) -> None:
+        match event.type:
+            case "message_start":
+                self._message_start(event.message or _Head(), events)
+            case "message_delta":
+                self._message_delta(event, events)
+            case "message_stop":
+                self._message_stop(events)
+            case "ping":
+                events.append(Ping())
+            case "error":
+                self._fail(read_inner_error(data) or UpstreamError("server", "the upstream reported an error"), events)
+            case _:
+                pass
+
+    def _fail(self, error: UpstreamError, events: list[Event]) -> None:
+        if not self._done:
+            self._done = True
+            events.append(Failure(error))
+
+    def _message_start(self, head: _Head, events: list[Event]) -> None:
+        tier = None
+        if head.usage is not None:
+            self._usage, tier = counts.read(head.usage), head.usage.service_tier
+        if not self._started:
+            self._started = True
+            events.append(Start(id=head.id, model=head.model, usage=self._usage, service_tier=tier))
+
+    def _begin(self, part: Part, events: list[Event]) -> None:
+        if not self._started:
+            self._started = True
+            events.append(Start(id="", model=""))
+        self._end(events)
+        self._index += 1
+        self._open = part
+        if not isinstance(part, Generic):
+            events.append(PartStart(self._index, part))
+
+    def _end(self, events: list[Event]) -> None:
+        """A part we do not know is sent here, when all of its input has come."""
+        part, self._open = self._open, None
+        if part is None:
+            return
+        if isinstance(part, Generic):
+            events.append(PartStart(self._index, self._complete(part)))
+        elif isinstance(part, ToolCall) and self._input:
+            events.append(Delta(self._index, self._input, "arguments"))  # all that came is what the block began with
+        self._input = ""
+        events.append(PartEnd(self._index))
+
+    def _complete(self, part: Generic) -> Generic:
+        try:
+            value = msgspec.json.decode(self._input, type=Raw)
+        except msgspec.DecodeError:
+            return part
+        return Generic(type=part.type, native=splice(part.native, {"input": value}))
+
+    def _block_start(self, raw: Raw, events: list[Event]) -> None:
+        try:
+            block = _block.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            block = None
+        match block:
+            case _Block(type="text"):
+                self._begin(Text(text=""), events)
+                self._say(block.text, events)
+            case _Block(type="thinking"):
+                self._begin(Reasoning(), events)
+                self._say(block.thinking, events)
+                self._say(block.signature, events, "signature")
+            case _Block(type="redacted_thinking"):
+                self._begin(Reasoning(native=raw), events)
+                self._say(block.data, events, "encrypted")
+            case _Block(type="tool_use"):
+                self._begin(ToolCall(id=block.id, name=block.name, arguments=""), events)
+                self._input = bytes(block.input).decode() or "{}"
+            case _:
+                self._begin(Generic(type=_type_of(raw), native=raw), events)
+
+    def _say(self, value: str | None, events: list[Event], field: Literal["text", "signature", "encrypted"] = "text") -> None:
+        if value:
+            events.append(Delta(self._index, value, field))
+
+    def _block_delta(self, delta: _Delta, events: list[Event]) -> None:
+        kind = delta.type
+        if kind == "text_delta":
+            if not isinstance(self._open, Text):
+                self._begin(Text(text=""), events)
+            events.append(Delta(self._index, delta.text))
+        elif kind == "input_json_delta":
+            self._arguments(delta.partial_json, events)
+        elif kind == "thinking_delta":
+            if not isinstance(self._open, Reasoning):
+                self._begin(Reasoning(), events)
+            events.append(Delta(self._index, delta.thinking))
+        elif kind == "signature_delta" and isinstance(self._open, Reasoning):
+            self._sign(delta.signature, events)
+        elif kind == "citations_delta" and isinstance(self._open, Text):
+            events.append(Delta(self._index, bytes(delta.citation).decode(), "annotations"))
+
+    def _arguments(self, value: str, events: list[Event]) -> None:
+        if isinstance(self._open, Generic):
+            self._input += value
+        elif isinstance(self._open, ToolCall) and value:
+            self._input = ""
+            events.append(Delta(self._index, value, "arguments"))
+
+    def _sign(self, signature: str, events: list[Event]) -> None:
+        """A signature of ours, from another lynkr, gives back what it keeps."""
+        part = reasoning("", signature)
+        self._say(part.signature, events, "signature")
+        self._say(part.encrypted, events, "encrypted")
+
+    def _message_delta(self, event: _Event, events: list[Event]) -> None:
+        self._end(events)
+        delta = event.delta
+        if delta is not None and delta.stop_reason is not None:
+            self._finish(delta.stop_reason, delta.stop_sequence, events)
+        if event.usage is not None and self._started:
+            usage = counts.read(event.usage)
+            self._usage = usage if self._usage is None else counts.merge(self._usage, usage)
+            events.append(UsageEvent(self._usage))
+
+    def _finish(self, reason: str, sequence: str | None, events: list[Event]) -> None:
+        if not self._started:
+            self._started = True
+            events.append(Start(id="", model=""))
+        if not self._finished:
+            self._finished = True
+            events.append(Finish(FINISH.get(reason, "stop"), sequence))
+
+    def _message_stop(self, events: list[Event]) -> None:
+        self._end(events)
+        self._finish("end_turn", None, events)
+        self._done = True
+        events.append(End())
+
+
+def _type_of(raw: Raw) -> str:
+    try:
+        return _typed.decode(raw).type
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _unknown(data: bytes) -> bool:
+    """Whether this is an event or a delta of a type we do not know, which may use our keys for something else."""
+    try:
+        typed = _typed.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return typed.type not in _EVENTS or (typed.type == "content_block_delta" and typed.delta.type not in _DELTAS)

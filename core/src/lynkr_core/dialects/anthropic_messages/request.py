@@ -1,0 +1,167 @@
+"""A request of this dialect: read into the model, and written back with only the changed fragments replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialect import Envelope, Fields, read_fields
+from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
+from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
+from lynkr_core.dialects.anthropic_messages.names import safe_name
+from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
+from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
+from lynkr_core.errors import InvalidRequest
+from lynkr_core.request import Message, Request, Tool
+
+_KNOWN = frozenset((*KEYS, "messages", "system", "tools"))
+_SPLICED = ("thinking", "output_config", "metadata", "tool_choice")
+"""Objects that may hold keys we do not know."""
+
+
+class _Tool(Struct):
+    name: str = ""
+    type: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+    input_schema: Raw = NOTHING
+    cache_control: Raw = NOTHING
+
+
+_tool = msgspec.json.Decoder(_Tool)
+
+
+def peek(body: bytes) -> Envelope:
+    """Raises `InvalidRequest` when there is no model or no list of messages."""
+    fields = read_fields(body)
+    model = read_value(fields, "model")
+    if not model:
+        raise InvalidRequest("model: required", param="model")
+    messages = fields.get("messages")
+    if messages is None or not bytes(memoryview(messages)[:1]) == b"[":
+        raise InvalidRequest("messages: a list is required", param="messages")
+    stream, max_tokens = bool(read_value(fields, "stream")), read_value(fields, "max_tokens")
+    return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)
+
+
+def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
+    """Raises `InvalidRequest` with the path of the mistake."""
+    if "messages" not in fields:
+        raise InvalidRequest("messages: required", param="messages")
+    return Request(
+        dialect=dialect,
+        messages=_read_messages(fields),
+        system=read_content(fields.get("system", NOTHING), "system"),
+        tools=_read_tools(fields),
+        extra={key: value for key, value in fields.items() if key not in _KNOWN},
+        native=Raw(encode(fields)),
+        **read_options(fields),
+    )
+
+
+def _read_messages(fields: Mapping[str, Raw]) -> tuple[Message, ...]:
+    return tuple([read_message(raw, f"messages[{i}]") for i, raw in enumerate(read_list(fields["messages"], "messages"))])
+
+
+def _read_tools(fields: Mapping[str, Raw]) -> tuple[Tool, ...]:
+    raw = some(fields.get("tools", NOTHING))
+    if raw is None:
+        return ()
+    return tuple([read_tool(tool, f"tools[{i}]") for i, tool in enumerate(read_list(raw, "tools"))])
+
+
+def read_tool(raw: Raw, path: str) -> Tool:
+    """A tool without a type is a function; every other type is a built-in one and keeps its name as `kind`."""
+    try:
+        tool = _tool.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
+    kind = "function" if tool.type in (None, "custom") else tool.type or ""
+    return Tool(
+        name=tool.name,
+        kind=kind,
+        description=tool.description,
+        parameters=some(tool.input_schema),
+        strict=tool.strict,
+        cache=some(tool.cache_control),
+        native=raw,
+    )
+
+
+def write_request(request: Request) -> Fields:
+    """A request that came in this dialect, for an upstream of this dialect."""
+    fields: Fields = {} if request.native is None else dict(read_fields(bytes(request.native)))
+    if request.edited or request.native is None:
+        _write_prompt(request, fields)
+        _write_options(request, fields)
+        _write_extra(request, fields)
+    strip_own_signatures(fields)
+    return fields
+
+
+def _write_prompt(request: Request, fields: Fields) -> None:
+    _replace(fields, "messages", [render_message(message) for message in request.messages])
+    if request.tools:
+        _replace(fields, "tools", [render_tool(tool) for tool in request.tools])
+    else:
+        fields.pop("tools", None)
+    old = read_content(fields.get("system", NOTHING), "system")
+    if not request.system:
+        fields.pop("system", None)
+    elif render_content(request.system) != render_content(old):
+        fields["system"] = render_content(request.system)
+
+
+def _replace(fields: Fields, key: str, fragments: list[Raw]) -> None:
+    """Sets the array, unless all its items are as they came."""
+    old = some(fields.get(key, NOTHING))
+    if old is None or read_list(old, key) != fragments:
+        fields[key] = joined(fragments)
+
+
+def render_tool(tool: Tool) -> Raw:
+    if tool.native is None:
+        return Raw(encode(wire_tool(tool)))
+    if not tool.edited:
+        return tool.native
+    return respelt(tool.native, wire_tool(read_tool(tool.native, "tool")), wire_tool(tool))
+
+
+def wire_tool(tool: Tool) -> Wire:
+    wire: Wire = {"name": safe_name(tool.name)}
+    if tool.kind != "function":
+        wire["type"] = tool.kind
+    if tool.description is not None:
+        wire["description"] = tool.description
+    if tool.parameters is not None:
+        wire["input_schema"] = tool.parameters
+    if tool.strict is not None:
+        wire["strict"] = tool.strict
+    if tool.cache is not None:
+        wire["cache_control"] = tool.cache
+    return wire
+
+
+def _write_options(request: Request, fields: Fields) -> None:
+    """Only what differs from what the fragment says, so that unknown keys beside it and the spelling of numbers stay."""
+    before = Request(dialect=request.dialect, **read_options(fields))
+    old, new = write_options(before), write_options(request)
+    for key, value in new.items():
+        if value == old[key]:
+            continue
+        if value is None:
+            fields.pop(key, None)
+        elif key in _SPLICED and old[key] is not None:
+            fields[key] = respelt(fields[key], old[key], value)
+        else:
+            fields[key] = value
+    if request.response_format != before.response_format:
+        fields.pop("output_format", None)
+
+
+def _write_extra(request: Request, fields: Fields) -> None:
+    for key in [key for key in fields if key not in _KNOWN and key not in request.extra]:
+        del fields[key]
+    fields.update(request.extra)

@@ -1,0 +1,77 @@
+"""The `x-lynkr-*` response headers: what every answer says about itself."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from lynkr_core.errors import AllFailed, GatewayError
+from lynkr_core.exchange import Attempt, Candidate, Exchange
+from lynkr_core.pricing import cost
+
+HeaderItems = list[tuple[bytes, bytes]]
+MAX_VALUE = 500
+
+
+def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt | None) -> HeaderItems:
+    """Of a provider's answer. `attempt` when its usage is already known."""
+    headers = [(b"content-type", content_type), *common(exchange)]
+    if attempt is not None:
+        spent = cost(attempt.usage, attempt.candidate.price)
+        if spent is not None:
+            headers.append((b"x-lynkr-cost-usd", b"%.9f" % spent))
+    return headers
+
+
+def reply_headers(exchange: Exchange) -> HeaderItems:
+    """Of an answer given without a provider."""
+    reply = exchange.reply
+    assert reply is not None
+    headers = [*reply.headers, *common(exchange)]
+    if reply.reason:
+        headers.append((b"x-lynkr-reason", ascii_value(reply.reason)))
+    return headers
+
+
+def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
+    """Of an error. Failures that lynkr has retried already say so, or the SDKs would multiply the load."""
+    headers = [(b"content-type", b"application/json"), *common(exchange)]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+    if isinstance(error, AllFailed):
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
+def common(exchange: Exchange) -> HeaderItems:
+    id = exchange.id.encode()
+    headers = [
+        (exchange.dialect.id_header, id),
+        (b"x-lynkr-request-id", id),
+        (b"x-lynkr-attempts", b"%d" % len(exchange.attempts)),
+        (b"x-lynkr-cache", exchange.reply.cache.encode() if exchange.reply else b"off"),
+        (b"x-lynkr-saved-tokens", b"%d" % exchange.saved_tokens),
+    ]
+    served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
+    if served is not None:
+        headers += served_by(served)
+    if exchange.tier is not None:
+        headers.append((b"x-lynkr-tier", exchange.tier.encode()))
+    if exchange.score is not None:
+        headers.append((b"x-lynkr-score", b"%d" % round(exchange.score)))
+    if exchange.selection is not None and exchange.selection.reason:
+        headers.append((b"x-lynkr-reason", ascii_value(exchange.selection.reason)))
+    if exchange.losses:
+        headers.append((b"x-lynkr-losses", ascii_value("; ".join(exchange.losses))))
+    return headers
+
+
+@lru_cache(maxsize=1024)
+def served_by(candidate: Candidate) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-lynkr-provider", ascii_value(candidate.provider.name)), (b"x-lynkr-model", ascii_value(candidate.model)))
+
+
+@lru_cache(maxsize=1024)
+def ascii_value(text: str) -> bytes:
+    """Text as a header value: printable ASCII, line ends and everything else as `?`, at most 500 bytes."""
+    visible = "".join([c if " " <= c <= "~" else "?" for c in text[:MAX_VALUE]])
+    return visible.encode("ascii")

@@ -1,0 +1,291 @@
+"""The kernel: one request's journey, top to bottom. A pure function of its configuration, and an ASGI app for the API's routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from lynkr_core.attempts import Answer, attempt
+from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
+from lynkr_core.candidates import Catalog
+from lynkr_core.config import Config
+from lynkr_core.dialect import Dialect
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, UnknownModel, UpstreamError
+from lynkr_core.exchange import (
+    Attempt,
+    Candidate,
+    Exchange,
+    Outcome,
+    Principal,
+    Reject,
+    Removal,
+    Reply,
+    Score,
+    Selection,
+    Status,
+)  # fmt: skip
+from lynkr_core.headers import failure_headers, reply_headers, response_headers
+from lynkr_core.hooks import Call, Hooks, notify, run
+from lynkr_core.plugins import Loaded
+from lynkr_core.pricing import cost
+from lynkr_core.provider import Provider
+from lynkr_core.stores import Stores
+from lynkr_core.upstream import Transport
+
+log = logging.getLogger("lynkr.kernel")
+SETTLE_SECONDS = 10.0
+"""How long plugins may take to settle after the caller has its answer."""
+
+
+class Kernel:
+    """Serves while it is entered as an async context manager."""
+
+    @classmethod
+    def from_config(cls, config: Config, environ: Mapping[str, str]) -> Kernel:
+        """Raises `ConfigError` with every mistake at once."""
+        from lynkr_core.assembly import assemble  # it makes kernels, so it imports this module
+
+        return assemble(config, environ)
+
+    def __init__(
+        self, config: Config, *, plugins: list[Loaded], hooks: Hooks, dialects: Mapping[str, Dialect], catalog: Catalog,
+        stores: Stores, transport: Transport,
+    ) -> None:  # fmt: skip
+        self.config = config
+        self.plugins = plugins
+        self.hooks = hooks
+        self.dialects = dialects
+        self.catalog = catalog
+        self.stores = stores
+        self.transport = transport
+        self.fronts = {path: dialect for dialect in dialects.values() for path in dialect.routes}
+        self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
+        self._settlers = {call.plugin: call for call in hooks.settle.calls}
+        self._upstream: dict[tuple[Dialect, Provider], Dialect | None] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for plugin in self.plugins:
+            if hasattr(plugin.instance, "__aenter__"):
+                await self._stack.enter_async_context(plugin.instance)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._background:
+            await asyncio.wait(self._background, timeout=SETTLE_SECONDS)
+        await self._stack.aclose()
+        await self.transport.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one POST to a front route."""
+        exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]), b"")
+        caller = caller_of(scope, receive, send)
+        status: Status = "ok"
+        error: str | None = None
+        try:
+            exchange.body = await read_body(receive, self.config.server.max_body)
+            caller.watch(exchange.abort)
+            await self.decide(exchange)
+            if exchange.reply is None:
+                status, error = await self.respond(exchange, caller, await attempt(self, exchange))
+            else:
+                await caller.whole(exchange.reply.status, reply_headers(exchange), exchange.reply.body)
+        except ClientGone:
+            status = "cancelled"
+        except GatewayError as refusal:
+            status, error = "error" if isinstance(refusal, AllFailed) else "refused", refusal.message
+            await self.refuse(exchange, caller, refusal)
+        except Exception as fault:
+            log.exception("request %s: %s", exchange.id, type(fault).__name__)
+            status, error = "error", f"internal error: {type(fault).__name__}"
+            await self.refuse(exchange, caller, GatewayError(f"lynkr failed on this request; its log has {exchange.id}"))
+        finally:
+            caller.stop()
+            self.finish(exchange, "cancelled" if exchange.gone and status != "ok" else status, caller.status or 499, error)
+
+    async def decide(self, exchange: Exchange) -> None:
+        """Stages 2 to 6: everything before a provider is called. A dry run is this and nothing more."""
+        exchange.envelope = exchange.dialect.peek(exchange.body)
+        await self.admit(exchange)
+        if exchange.reply is None:
+            self.find_candidates(exchange)
+            if self.hooks.score.calls:
+                await self.score(exchange)
+            await self.select(exchange)
+
+    async def admit(self, exchange: Exchange) -> None:
+        """Stage 3: who is calling, and may this go on?"""
+        if self.hooks.authenticate.calls:
+            answer, _ = await self.hooks.authenticate.first(exchange)
+            if isinstance(answer, Reject):
+                raise answer.error
+            if isinstance(answer, Principal):
+                exchange.principal = answer
+        if self.hooks.pre_route.calls:
+            answer, _ = await self.hooks.pre_route.first(exchange)
+            if isinstance(answer, Reject):
+                raise answer.error
+            exchange.reply = answer
+
+    def find_candidates(self, exchange: Exchange) -> None:
+        """Stage 4: who could serve the requested model?"""
+        asked = exchange.header(b"x-lynkr-tier") or exchange.envelope.model
+        target = self.catalog.resolve(asked)
+        if target is None:
+            raise UnknownModel(
+                f"the model {asked!r} is not served here; ask for auto, provider/model, or a name of GET /v1/models",
+                code="model_not_found", param="model",
+            )  # fmt: skip
+        exchange.route, exchange.tier = target.route, target.tier
+        exchange.candidates = target.candidates
+        for candidate in target.candidates:
+            if self.upstream_dialect(exchange.dialect, candidate.provider, required=False) is None:
+                self.without_unable(exchange)
+                break
+        reason = exchange.dialect.untranslatable(exchange.envelope)
+        if reason:
+            self.keep(exchange, [c for c in exchange.candidates if exchange.dialect.name in c.provider.dialects], reason)
+
+    def without_unable(self, exchange: Exchange) -> None:
+        """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
+        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider, required=False)]
+        if not able:
+            body = exchange.dialect.local(exchange.request)
+            if body is not None:
+                exchange.reply = Reply(body=body, reason="answered by lynkr itself")
+                return
+        self.keep(exchange, able, f"has no {exchange.operation}")
+
+    def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
+        """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
+        exchange.removed += [Removal(c.id, reason, "kernel") for c in exchange.candidates if c not in able]
+        exchange.candidates = tuple(able)
+        if not able:
+            raise InvalidRequest(f"nobody can serve {exchange.envelope.model!r}: {reason}", param="model")
+
+    async def score(self, exchange: Exchange) -> None:
+        """Stage 5: how demanding is it?"""
+        for answer, plugin in await self.hooks.score.collect(exchange, exchange.candidates):
+            exchange.scores += scores_of(answer, plugin)
+        whole = [score for score in exchange.scores if score.candidate is None and score.weight > 0]
+        if whole:
+            weight = sum(score.weight for score in whole)
+            exchange.score = sum(score.value * score.weight for score in whole) / weight
+
+    async def select(self, exchange: Exchange) -> None:
+        """Stage 6: in which order are they tried?"""
+        selection = None
+        if self.hooks.select_provider.calls and exchange.reply is None:
+            selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
+            if selection is not None:
+                exchange.removed += [Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed]
+                exchange.tier = selection.tier or exchange.tier
+        if selection is None:
+            selection = Selection(order=exchange.candidates, reason="as asked" if exchange.route == "exact" else "as configured")
+        exchange.selection = selection
+
+    def upstream_dialect(self, front: Dialect, provider: Provider, required: bool = True) -> Any:
+        """In which dialect this provider is asked: the caller's own, else its first one for the operation."""
+        key = (front, provider)
+        if key not in self._upstream:
+            names = [front.name] if front.name in provider.dialects else list(provider.dialects)
+            known = [self.dialects[name] for name in names if name in self.dialects]
+            self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
+        return self._upstream[key]
+
+    async def respond(self, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
+        """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
+        exchange.chosen = answer.attempt.candidate
+        if answer.stream is None:
+            await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
+            return "ok", None
+        stream = answer.stream
+        await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
+        try:
+            if answer.body:
+                await caller.piece(answer.body)
+            while (piece := await stream.next()) is not None:
+                if piece:
+                    await caller.piece(piece)
+        except UpstreamError as error:
+            answer.attempt.error = stream.failure = error
+            if exchange.gone:
+                raise ClientGone from None
+            cut = AllFailed(error, [answer.attempt.describe()])
+            await caller.piece(exchange.dialect.encode_stream_error(cut, exchange.id))
+        finally:
+            stream.response.abort()  # does nothing to a response that was read to its end
+            answer.attempt.ended = time.monotonic()
+            answer.attempt.usage = stream.usage
+        await caller.end()
+        return ("ok", None) if stream.failure is None else ("cut", stream.failure.message)
+
+    async def refuse(self, exchange: Exchange, caller: Caller, error: GatewayError) -> None:
+        """Tells the caller of an error, in its dialect, wherever the answer stands."""
+        if exchange.gone:
+            return
+        if caller.status is None:
+            body = exchange.dialect.encode_error(error, exchange.id)
+            await caller.whole(error.http_status, failure_headers(exchange, error), body)
+        else:
+            await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
+            await caller.end()
+
+    def finish(self, exchange: Exchange, status: Status, http_status: int, error: str | None) -> None:
+        """Stage 9: everything reserved is settled and every sink told, exactly once, whatever happened."""
+        last = exchange.attempts[-1] if exchange.attempts else None
+        if not self.hooks.post_response.calls and not (last and last.reservations):
+            return
+        now = time.monotonic()
+        outcome = Outcome(
+            status=status, http_status=http_status, candidate=exchange.chosen, error=error, duration=now - exchange.started,
+            usage=last.usage if last else None, cost=cost(last.usage, last.candidate.price) if last else None,
+            first_token=last.first_token - exchange.started if last and last.first_token else None, attempts=exchange.attempts,
+        )  # fmt: skip
+        if last and last.reservations:
+            self.settle(last, outcome)
+        for call in self.hooks.post_response.calls:
+            self.notify(call, (exchange, outcome))
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Gives every reservation of an attempt back to the plugin that made it."""
+        while attempt.reservations:
+            plugin, reservation = attempt.reservations.pop()
+            if plugin in self._settlers:
+                self.notify(self._settlers[plugin], (reservation, outcome))
+
+    def notify(self, call: Call, args: tuple[Any, ...]) -> None:
+        """Calls a plugin whose answer nobody waits for."""
+        if call.is_async:
+            task = asyncio.ensure_future(self._run(call, args))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        else:
+            notify(call, args)
+
+    async def _run(self, call: Call, args: tuple[Any, ...]) -> None:
+        try:
+            await run(call, args, time.monotonic() + SETTLE_SECONDS)
+        except GatewayError as error:
+            call.note(error)
+
+
+def scores_of(answer: Any, plugin: str) -> list[Score]:
+    """What a scorer answered, as scores with the plugin's name, kept to 0–100. Raises nothing: junk is left out."""
+    if isinstance(answer, (int, float)):
+        answer = Score(value=float(answer))
+    scores = [answer] if isinstance(answer, Score) else list(answer)
+    return [named(score, plugin) for score in scores if isinstance(score, Score) and score.value == score.value]
+
+
+def named(score: Score, plugin: str) -> Score:
+    value = min(max(score.value, 0.0), 100.0)
+    return Score(
+        value=value, reason=score.reason, signals=score.signals, gates=score.gates, ask=score.ask, candidate=score.candidate,
+        weight=score.weight, plugin=plugin,
+    )  # fmt: skip

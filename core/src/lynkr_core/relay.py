@@ -1,0 +1,175 @@
+"""Streams on their way to the caller, at the fidelity that the exchange needs.
+
+`Metered` passes raw bytes; it decodes the events that carry a mark, or all of them when someone observes. `Translated` decodes
+every event and encodes it in the caller's dialect. `Rewritten` lets plugins wrap the events in between. Each tells when the exchange
+is committed, and refuses to end a stream that was not whole.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from lynkr_core.dialect import Dialect, StreamDecoder, StreamEncoder
+from lynkr_core.errors import UpstreamError
+from lynkr_core.events import CONTENT, End, Event, Failure, Start, UsageEvent
+from lynkr_core.request import Usage
+from lynkr_core.sse import MAX_EVENT
+from lynkr_core.upstream import UpstreamResponse
+
+Observer = Callable[[Event], None]
+Wrapper = Callable[[AsyncIterator[Event]], AsyncIterator[Event]]
+
+
+class Stream(ABC):
+    """One streamed answer. `usage` is the last one told; `failure` the error the upstream reported inside the stream."""
+
+    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "response", "usage")
+
+    def __init__(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> None:
+        self.response = response
+        self.decoder = decoder
+        self.observer = observer
+        self.committed = self.ended = self.closed = False
+        self.usage: Usage | None = None
+        self.failure: UpstreamError | None = None
+
+    async def next(self) -> bytes | None:
+        """The caller's next bytes, which may be none yet; None at the end. Raises `UpstreamError` when the stream was cut."""
+        piece = await self.response.next()
+        if piece:
+            return self.feed(piece)
+        if self.closed:
+            return None
+        self.closed = True
+        return self.close()
+
+    @abstractmethod
+    def feed(self, piece: bytes) -> bytes: ...
+
+    @abstractmethod
+    def close(self) -> bytes: ...
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Remembers what the kernel must know of the stream, and shows the events to the observers."""
+        for event in events:
+            if isinstance(event, CONTENT):
+                self.committed = True
+            elif isinstance(event, UsageEvent):
+                self.usage = event.usage
+            elif isinstance(event, Start):
+                self.usage = event.usage or self.usage
+            elif isinstance(event, End):
+                self.ended = self.committed = True
+            elif isinstance(event, Failure):
+                self.failure = event.error
+            if self.observer is not None:
+                self.observer(event)
+
+
+class Metered(Stream):
+    """Raw bytes out. `strip`: usage that only lynkr asked for is taken out again, so bytes are held back to whole events."""
+
+    __slots__ = ("_boundary", "_dialect", "_held", "_strip")
+
+    def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
+        super().__init__(response, dialect.decoder(), observer)
+        self._dialect = dialect
+        self._strip = strip
+        self._held = b""
+        self._boundary = b"\n\n"
+
+    def feed(self, piece: bytes) -> bytes:
+        data = self._held + piece if self._held else piece
+        if data.endswith(self._boundary):
+            whole, self._held = data, b""
+        else:
+            whole = self._whole_events(data)
+        marked = self._marked(whole)
+        if marked or not self.committed or self.observer is not None:
+            self.note(self.decoder.feed(whole))
+        if not self._strip:
+            return piece
+        return self._dialect.strip_usage(whole) if marked else whole
+
+    def _whole_events(self, data: bytes) -> bytes:
+        if not self.committed and b"\r\n\r\n" in data:
+            self._boundary = b"\r\n\r\n"
+        whole, end, self._held = data.rpartition(self._boundary)
+        if len(self._held) > MAX_EVENT:
+            raise UpstreamError("server", f"an event of the stream is over {MAX_EVENT} bytes")
+        return whole + end
+
+    def _marked(self, data: bytes) -> bool:
+        for mark in self._dialect.marks:  # noqa: SIM110  any() over a generator costs three times as much
+            if mark in data:
+                return True
+        return False
+
+    def close(self) -> bytes:
+        self.note(self.decoder.feed(self._held))
+        if not self.ended and self.failure is None:
+            self.note(self.decoder.close())
+            if self.failure is not None:
+                raise self.failure
+        return self._held if self._strip else b""
+
+
+class Translated(Stream):
+    """Every event decoded and encoded again."""
+
+    __slots__ = ("_encoder",)
+
+    def __init__(
+        self, response: UpstreamResponse, decoder: StreamDecoder, encoder: StreamEncoder, observer: Observer | None
+    ) -> None:
+        super().__init__(response, decoder, observer)
+        self._encoder = encoder
+
+    def feed(self, piece: bytes) -> bytes:
+        return self._write(self.decoder.feed(piece))
+
+    def close(self) -> bytes:
+        events = self.decoder.close()
+        self.note(events)
+        if self.failure is not None and not self.ended:
+            raise self.failure
+        return self._encode(events)
+
+    def _write(self, events: Iterable[Event]) -> bytes:
+        self.note(events)
+        return self._encode(events)
+
+    def _encode(self, events: Iterable[Event]) -> bytes:
+        if self.failure is not None and not self.committed:
+            return b""  # the exchange goes to the next candidate: the caller must not see this one's error
+        return b"".join([self._encoder.encode(event) for event in events])
+
+
+class Rewritten(Translated):
+    """A translated stream whose events plugins wrap."""
+
+    __slots__ = ("_wrapped",)
+
+    def __init__(
+        self, response: UpstreamResponse, decoder: StreamDecoder, encoder: StreamEncoder, observer: Observer | None, wrap: Wrapper
+    ) -> None:
+        super().__init__(response, decoder, encoder, observer)
+        self._wrapped = wrap(self._events())
+
+    async def next(self) -> bytes | None:
+        event = await anext(self._wrapped, None)
+        return None if event is None else self._encode((event,))
+
+    async def _events(self) -> AsyncIterator[Event]:
+        while piece := await self.response.next():
+            events = self.decoder.feed(piece)
+            self.note(events)
+            for event in events:
+                yield event
+        events = self.decoder.close()
+        self.note(events)
+        if self.failure is not None and not self.ended:
+            raise self.failure
+        for event in events:
+            yield event

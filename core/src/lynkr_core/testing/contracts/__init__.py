@@ -1,0 +1,17 @@
+"""One suite for each kind of plugin: subclass it, say what the plugin is, and its standard tests run.
+
+    from lynkr_core.testing.contracts.scorer import ScorerContract
+    from lynkr_scorer_mine import plugin
+
+    class TestMine(ScorerContract):
+        plugin = plugin
+        table = {"threshold": 10}
+
+What a plugin cannot do is said by class attributes, and its tests are skipped. A standard test may only be overridden with
+`@pytest.mark.xfail(reason="…", strict=True)`, so that an exception to the contract is written down and noticed when it is gone.
+"""
+
+import pytest
+
+SUITES = ("base", "dialect", "fuzz", "provider", "scorer", "selector", "sink", "store", "streams")
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SUITES), "lynkr_core.testing.calls")

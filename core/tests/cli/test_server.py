@@ -1,0 +1,165 @@
+"""The server over real sockets: a caller that leaves is noticed at once."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from contextlib import asynccontextmanager, nullcontext
+
+import pytest
+import uvicorn
+
+from lynkr_core.cli.server import configure
+
+pytestmark = pytest.mark.anyio
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest):
+    return "asyncio", {"use_uvloop": request.param}
+
+
+class App:
+    """Reads the body, watches (or only afterwards, when `late`), waits until its path is let go, answers."""
+
+    def __init__(self, late=False):
+        self.log, self.lefts, self.late = [], [], late
+        self.gates = defaultdict(asyncio.Event)
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            return await self.lifespan(receive, send)
+        while (await receive())["more_body"]:
+            pass
+        name = scope["path"]
+        self.log.append(name)
+        if self.late:
+            await self.gates[name].wait()
+        scope["extensions"]["lynkr.caller"].watch(lambda: self.lefts.append((name, time.monotonic())))
+        await self.gates[name].wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def lifespan(self, receive, send):
+        for word in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{word}.complete"})
+
+
+@asynccontextmanager
+async def serving(app):
+    server = uvicorn.Server(configure(app, port=0, drain=1))
+    server.capture_signals = nullcontext
+    task = asyncio.ensure_future(server.serve())
+    await until(lambda: server.started)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        for gate in app.gates.values():
+            gate.set()
+        server.should_exit = True
+        await task
+
+
+async def until(condition, within=2.0):
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("size", [0, 10, 70_000, 400_000])
+@pytest.mark.parametrize("abruptly", [True, False])
+async def test_a_caller_that_leaves_is_noticed_at_once(size, abruptly):
+    app = App()
+    async with serving(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size)
+        await until(lambda: app.log)
+        left = time.monotonic()
+        writer.transport.abort() if abruptly else writer.close()
+        await until(lambda: app.lefts)
+    assert app.lefts[0][0] == "/a"
+    assert app.lefts[0][1] - left < 0.1
+    assert len(app.lefts) == 1
+
+
+async def test_a_caller_that_leaves_after_its_answer_is_not_news():
+    app = App()
+    app.gates["/"].set()
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(GET)
+            assert await reader.readuntil(b"ok")
+        writer.close()
+        await asyncio.sleep(0.05)
+    assert (app.log, app.lefts) == (["/"] * 3, [])
+
+
+async def test_with_pipelining_each_request_has_its_own_callback():
+    app = App()
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET.replace(b"/ ", b"/a ", 1) + GET.replace(b"/ ", b"/b ", 1))
+        await until(lambda: app.log)
+        app.gates["/a"].set()
+        await reader.readuntil(b"ok")
+        await until(lambda: len(app.log) == 2)
+        writer.close()
+        await until(lambda: app.lefts)
+    assert (app.log, [name for name, _ in app.lefts]) == (["/a", "/b"], ["/b"])
+
+
+async def test_a_callback_set_too_late_runs_at_once():
+    app = App(late=True)
+    async with serving(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await until(lambda: app.log)
+        writer.close()
+        await asyncio.sleep(0.05)
+        assert app.lefts == []
+        app.gates["/"].set()
+        await until(lambda: app.lefts)
+    assert len(app.lefts) == 1
+
+
+async def test_the_process_stops_within_its_time(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import asyncio\n"
+        "async def app(scope, receive, send):\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        for word in ('startup', 'shutdown'):\n"
+        "            await receive()\n"
+        "            await send({'type': f'lifespan.{word}.complete'})\n"
+        "        return\n"
+        "    await asyncio.sleep(60)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"import slow; from lynkr_core.cli.server import run; run(slow.app, '127.0.0.1', {port}, drain=1, ready=print)"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, stderr=subprocess.DEVNULL)
+    writer = await connect(port)
+    writer.write(GET)
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.wait, 10)
+    writer.close()
+    assert time.monotonic() - began < 4
+
+
+async def connect(port):
+    for _ in range(200):
+        try:
+            return (await asyncio.open_connection("127.0.0.1", port))[1]
+        except OSError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the server did not start")

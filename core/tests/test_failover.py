@@ -1,0 +1,184 @@
+"""Fallback before the commit point, truth after it, and a client that leaves: on every front, plain and streaming."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from lynkr_core.testing.canned import CANNED, TEXT, Script
+
+pytestmark = pytest.mark.anyio
+FRONTS = {"/v1/chat/completions": "openai.chat", "/v1/responses": "openai.responses", "/v1/messages": "anthropic.messages"}
+ENDS = {"/v1/chat/completions": "[DONE]", "/v1/responses": "response.completed", "/v1/messages": "message_stop"}
+fronts = pytest.mark.parametrize("front", FRONTS)
+streams = pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+FAILURES = {
+    "500": Script(status=500, body=b'{"error": {"message": "boom"}}'),
+    "503": Script(status=503, body=b"<html>busy</html>", content_type="text/html"),
+    "529": Script(status=529, body=b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}'),
+    "429": Script(status=429, body=b'{"error": {"message": "slow down"}}', headers={"retry-after": "30"}),
+    "401": Script(status=401, body=b'{"error": {"message": "bad key"}}'),
+    "404": Script(status=404, body=b'{"error": {"message": "no such model"}}'),
+    "silence": Script(delay=5),
+    "cut head": Script(body=b"x" * 100, cut_bytes=0),
+    "garbage": Script(body=b"<html>hello</html>", content_type="text/html"),
+    "error inside 200": Script(body=b'{"error": {"message": "boom", "type": "server_error"}}'),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@fronts
+@streams
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_the_next_candidate_answers(gateway, scripted_provider, front, stream, failure):
+    scripted_provider.then(FAILURES[failure])
+    made = await gateway(scripted_provider.url, scripted_provider.url, timeout=0.3)
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert answer.status == 200
+    assert answer.headers["x-lynkr-provider"] == "up2" or stream
+    assert answer.headers["x-lynkr-attempts"] == "2"
+    assert len(scripted_provider.requests) == 2
+
+
+@fronts
+@streams
+async def test_a_refused_connection_costs_next_to_nothing(gateway, scripted_provider, front, stream):
+    made = await gateway(f"http://127.0.0.1:{free_port()}", scripted_provider.url)
+    began = time.monotonic()
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert (answer.status, answer.headers["x-lynkr-attempts"]) == (200, "2")
+    assert time.monotonic() - began < 0.2
+
+
+@fronts
+async def test_a_stream_cut_before_it_said_anything_moves_on(gateway, scripted_provider, front):
+    scripted_provider.then(CANNED[FRONTS[front]].but(cut_events=1))
+    made = await gateway(scripted_provider.url, scripted_provider.url)
+    async with made.stream(front, model="chain") as streamed:
+        answer = await streamed.read()
+    assert ENDS[front] in answer.text
+    assert len(scripted_provider.requests) == 2
+
+
+@fronts
+@pytest.mark.parametrize("translated", [False, True], ids=["same", "translated"])
+async def test_a_stream_cut_in_the_middle_ends_in_an_error(gateway, scripted_provider, front, translated):
+    spoken = FRONTS[front] if not translated else next(name for name in FRONTS.values() if name != FRONTS[front])
+    cut = 5 if spoken == "openai.responses" else 3
+    scripted_provider.always(CANNED[spoken].but(cut_events=cut))
+    made = await gateway(scripted_provider.url, dialects=(spoken,))
+    async with made.stream(front) as streamed:
+        answer = await streamed.read()
+    assert ENDS[front] not in answer.text
+    assert '"error"' in answer.events()[-1].data.decode()
+    assert len(scripted_provider.requests) == 1
+
+
+@fronts
+@streams
+async def test_a_client_error_is_told_at_once_and_not_retried(gateway, scripted_provider, front, stream):
+    scripted_provider.always(
+        Script(status=400, body=b'{"error": {"message": "bad tool schema", "type": "invalid_request_error"}}')
+    )
+    made = await gateway(scripted_provider.url, scripted_provider.url)
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert answer.status == 400
+    assert "bad tool schema" in answer.json()["error"]["message"]
+    assert len(scripted_provider.requests) == 1
+
+
+@fronts
+async def test_when_all_fail_the_error_lists_the_attempts(gateway, scripted_provider, front):
+    scripted_provider.always(FAILURES["500"])
+    made = await gateway(scripted_provider.url, scripted_provider.url, config="[routing]\nretries = 0")
+    answer = await made.ask(front, model="chain")
+    message = answer.json()["error"]["message"]
+    assert answer.status == 500
+    assert "up1/m: 500 server" in message
+    assert "up2/m: 500 server" in message
+    assert answer.headers["x-should-retry"] == "false"
+
+
+@fronts
+async def test_retry_after_is_passed_on(gateway, scripted_provider, front):
+    scripted_provider.always(FAILURES["429"])
+    answer = await (await gateway(scripted_provider.url)).ask(front)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "30")
+
+
+@fronts
+@streams
+async def test_a_client_that_leaves_closes_the_upstream_at_once(gateway, scripted_provider, front, stream):
+    scripted_provider.always(Script(delay=30))
+    made = await gateway(scripted_provider.url)
+    task = asyncio.ensure_future(made.ask(front, stream=stream))
+    received = await scripted_provider.arrived()
+    task.cancel()
+    left = time.monotonic()
+    await asyncio.wait_for(received.gone.wait(), 1)
+    assert received.gone_at - left < 0.1
+
+
+@fronts
+async def test_a_client_that_leaves_in_the_middle_of_a_stream(gateway, scripted_provider, front):
+    scripted_provider.always(CANNED[FRONTS[front]].but(pause=0.2))
+    made = await gateway(scripted_provider.url)
+    async with made.stream(front) as streamed:
+        async for _ in streamed:
+            break
+        left = time.monotonic()
+    await asyncio.wait_for(scripted_provider.last.gone.wait(), 1)
+    assert scripted_provider.last.gone_at - left < 0.1
+
+
+@fronts
+@streams
+async def test_usage_reaches_the_outcome(gateway, scripted_provider, front, stream):
+    outcomes = []
+
+    class Sink:
+        def post_response(self, exchange, outcome):
+            outcomes.append(outcome)
+
+    made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),), config="[prices]\nm = { input = 1, output = 2 }")
+    answer = await made.ask(front, stream=stream)
+    assert (outcomes[0].usage.input_tokens, outcomes[0].usage.output_tokens) == (12, 7)
+    assert outcomes[0].cost == pytest.approx(26e-6)
+    assert stream or answer.headers["x-lynkr-cost-usd"] == "0.000026000"
+
+
+@fronts
+async def test_pieces_are_not_held_back(gateway, scripted_provider, front):
+    scripted_provider.always(CANNED[FRONTS[front]].but(pause=0.03))
+    made = await gateway(scripted_provider.url)
+    async with made.stream(front) as streamed:
+        times = [time.monotonic() async for _ in streamed]
+    assert len(times) >= 3
+    assert times[-1] - times[0] > 0.05
+
+
+@fronts
+@pytest.mark.parametrize("spoken", FRONTS.values())
+@streams
+async def test_every_front_reaches_every_dialect(gateway, scripted_provider, front, spoken, stream):
+    made = await gateway(scripted_provider.url, dialects=(spoken,))
+    answer = await made.ask(front, stream=stream)
+    assert answer.status == 200
+    text = answer.text if not stream else "".join(event.data.decode() for event in answer.events())
+    assert TEXT.split()[0] in text
+    assert not stream or ENDS[front] in answer.text
+
+
+async def test_message_start_has_input_usage_from_any_provider(gateway, scripted_provider):
+    made = await gateway(scripted_provider.url, dialects=("openai.chat",))
+    async with made.stream("/v1/messages") as streamed:
+        answer = await streamed.read()
+    first, *_, last, _ = [event.data.decode() for event in answer.events()]
+    assert '"input_tokens":0' not in first
+    assert '"input_tokens":12' in last

@@ -1,0 +1,125 @@
+import asyncio
+
+import pytest
+
+from lynkr_core.errors import InvalidRequest, Unavailable
+from lynkr_core.hooks import MAX_FAILURES, Call, Hook, notify
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+def call(function, hook="score", kind="scorer", parameters=("exchange", "candidates"), plugin="scorer.x") -> Call:
+    return Call(hook, kind, plugin, function, parameters)
+
+
+def hook(*functions, **keywords) -> Hook:
+    return Hook("score", [call(function, **keywords) for function in functions])
+
+
+async def slow(exchange):
+    await asyncio.sleep(30)
+
+
+def broken(exchange):
+    raise ValueError("oh")
+
+
+async def test_first_answer_wins():
+    seen = []
+    answer = await hook(lambda exchange: None, lambda exchange: "b", lambda exchange: seen.append(1)).first("e", ())
+    assert (answer, seen) == (("b", "scorer.x"), [])
+
+
+async def test_collect_gives_all_answers_with_their_plugins():
+    async def later(exchange):
+        return 2
+
+    assert await hook(lambda exchange: 1, later, lambda exchange: None).collect("e", ()) == [(1, "scorer.x"), (2, "scorer.x")]
+
+
+async def test_fold_hands_on_the_last_result():
+    folded = hook(lambda e, request: request + "b", lambda e, request: None, lambda e, request: request + "c",
+                  parameters=("e", "request", "candidate"))  # fmt: skip
+    assert await folded.fold("e", "a", None) == "abc"
+
+
+@pytest.mark.parametrize(
+    "function", [lambda exchange, candidates: (exchange, candidates), lambda candidates, exchange: (exchange, candidates)]
+)
+async def test_arguments_in_any_order(function):
+    assert (await hook(function).first(1, 2))[0] == (1, 2)
+
+
+async def test_fewer_arguments():
+    assert (await hook(lambda candidates: candidates).first(1, 2))[0] == 2
+    assert (await hook(lambda: "none").first(1, 2))[0] == "none"
+
+
+async def test_an_error_skips_the_plugin():
+    assert await hook(broken, lambda exchange: 1).collect("e", ()) == [(1, "scorer.x")]
+
+
+@pytest.mark.parametrize("kind", ["auth", "policy"])
+async def test_an_error_of_auth_or_policy_refuses(kind):
+    with pytest.raises(Unavailable, match=r"scorer\.x failed"):
+        await hook(broken, kind=kind).first("e", ())
+
+
+async def test_an_answer_to_the_caller_is_no_fault():
+    def refuses(exchange):
+        raise InvalidRequest("no")
+
+    refusing = hook(refuses)
+    with pytest.raises(InvalidRequest):
+        await refusing.first("e", ())
+    assert refusing.calls[0].errors == 0
+
+
+async def test_five_errors_in_a_row_switch_a_plugin_off_and_time_brings_it_back(monkeypatch):
+    failing = hook(broken)
+    for _ in range(MAX_FAILURES + 3):
+        await failing.first("e", ())
+    only = failing.calls[0]
+    assert only.off
+    assert only.errors == MAX_FAILURES
+    only.off_until = 0.0
+    await failing.first("e", ())
+    assert only.errors == MAX_FAILURES + 1
+
+
+async def test_a_success_clears_the_row():
+    answers = [ValueError(), ValueError(), 1, ValueError()]
+
+    def sometimes(exchange):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    one = hook(sometimes)
+    for _ in range(4):
+        await one.first("e", ())
+    assert (one.calls[0].failures, one.calls[0].errors) == (1, 3)
+
+
+async def test_the_stage_has_one_deadline():
+    stage = Hook("score", [call(slow), call(lambda exchange: 1)], deadline=0.05)
+    assert await stage.collect("e", ()) == [(1, "scorer.x")]
+    assert stage.calls[0].errors == 1
+
+
+async def test_a_policy_that_stalls_refuses():
+    stage = Hook("pre_route", [call(slow, kind="policy")], deadline=0.05)
+    with pytest.raises(Unavailable):
+        await stage.first("e", ())
+
+
+async def test_notify_raises_nothing():
+    one = call(broken)
+    notify(one, ("e", ()))
+    assert (one.errors, one.calls) == (1, 1)

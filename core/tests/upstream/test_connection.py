@@ -1,0 +1,166 @@
+"""A connection fed by hand: any split of the bytes gives the same result, and what waits unread is bounded."""
+
+import asyncio
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lynkr_core.errors import UpstreamError
+from lynkr_core.testing.wire import answer, chunked
+from lynkr_core.upstream import Endpoint
+from lynkr_core.upstream.connection import Connection
+from lynkr_core.upstream.http1 import Http1Call
+from lynkr_core.upstream.origin import Origin
+
+
+class Socket:
+    """A transport that only notes."""
+
+    def __init__(self):
+        self.written, self.aborted, self.paused = b"", False, False
+
+    def write(self, data):
+        self.written += data
+
+    def writelines(self, pieces):
+        self.written += b"".join(pieces)
+
+    def abort(self):
+        self.aborted = True
+
+    def pause_reading(self):
+        assert not self.paused
+        self.paused = True
+
+    def resume_reading(self):
+        assert self.paused
+        self.paused = False
+
+    def get_write_buffer_size(self):
+        return 0
+
+
+def begin(loop, method="POST"):
+    origin = Origin("localhost", 1, None, 9, lambda: None)
+    connection, sock = Connection(origin, loop), Socket()
+    connection.connection_made(sock)
+    endpoint = Endpoint("http://localhost:1/", method=method)
+    call = Http1Call(origin, endpoint, endpoint.head, b"")
+    call.begin(connection)
+    return origin, connection, sock, call
+
+
+def finish(coroutine):
+    """Runs a coroutine that must not suspend."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it suspended")
+
+
+def outcome(pieces, end):
+    """Status, headers, body, error and whether the connection was kept, of an answer that comes in these pieces."""
+
+    async def run():
+        origin, connection, sock, call = begin(asyncio.get_running_loop())
+        for piece in pieces:
+            if not sock.aborted:
+                connection.data_received(piece)
+        if end and not sock.aborted:
+            connection.eof_received()
+        connection.connection_lost(None) if sock.aborted else connection._stop_timer()
+        status, headers, body, kind = None, None, b"", None
+        with suppress(UpstreamError):
+            response = finish(call.response())
+            status, headers = response.status, dict(response.headers)
+        try:
+            while piece := finish((await call.response()).next()):
+                body += piece
+        except UpstreamError as error:
+            kind = error.kind
+        return status, headers, body, kind, len(origin.idle)
+
+    return asyncio.run(run())
+
+
+ANSWERS = [
+    answer(b"hello world", b"x-a: 1"), chunked(b"hello", b"", b"x" * 40), b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + chunked(b"a", b"b"), answer(b"", status=204), answer(b"a", b"connection: close"),
+    b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", answer(b"short")[:-2], chunked(b"no end")[:-3],
+    answer(b"a", b"bad header: 1"),
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n", chunked(b"a")[:-2] + b"x-trailer: 1\r\n\r\n",
+    b"HTTP/1.1 2", b"nonsense\r\n\r\n", b"",
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(ANSWERS), st.lists(st.integers(1, 100), max_size=12, unique=True))
+def test_any_split_gives_the_same_result(data, cuts):
+    edges = [0, *[cut for cut in sorted(cuts) if cut < len(data)], len(data)]
+    pieces = [data[start:end] for start, end in pairwise(edges) if end > start]
+    assert outcome(pieces, True) == outcome([data] if data else [], True)
+
+
+@pytest.mark.parametrize("data", ANSWERS)
+def test_every_byte_by_itself_gives_the_same_result(data):
+    assert outcome([data[at : at + 1] for at in range(len(data))], True) == outcome([data] if data else [], True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 64))
+def test_chunks_come_out_as_they_went_in(bodies, step):
+    whole = chunked(*[body for body in bodies if body])
+    pieces = [whole[at : at + step] for at in range(0, len(whole), step)]
+    assert outcome(pieces, False) == (200, {b"transfer-encoding": b"chunked"}, b"".join(bodies), None, 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [16, 1000, 100_000])
+async def test_what_waits_unread_is_bounded(size):
+    _, connection, sock, call = begin(asyncio.get_running_loop())
+    connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+    came = 0
+    while not sock.paused:
+        connection.data_received(b"x" * size)
+        came += size
+    assert came <= 256 * 1024 + size
+    response = await call.response()
+    while sock.paused:
+        came -= len(await response.next())
+    assert came < 64 * 1024
+    response.abort()
+    assert sock.aborted
+
+
+@pytest.mark.anyio
+async def test_our_own_pause_is_no_silence():
+    loop = asyncio.get_running_loop()
+    _, connection, sock, call = begin(loop)
+    connection._silence = 0.05
+    connection._check()
+    connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 300_000)
+    await asyncio.sleep(0.2)
+    assert sock.paused
+    assert not sock.aborted
+    await (await call.response()).next()
+    assert not sock.paused
+    await asyncio.sleep(0.15)
+    assert sock.aborted
+
+
+@pytest.mark.anyio
+async def test_a_kept_connection_reads_again_after_a_pause():
+    origin, connection, sock, call = begin(asyncio.get_running_loop())
+    connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 300001\r\n\r\n" + b"x" * 300_000)
+    assert sock.paused
+    connection.data_received(b"x")
+    assert not sock.paused
+    assert origin.idle == [connection]
+    assert len(await (await call.response()).read()) == 300_001
+    assert not sock.aborted
+    connection.close()
+    assert origin.idle == []

@@ -1,0 +1,60 @@
+"""Any server that speaks OpenAI's wire format: vLLM, llama.cpp, LM Studio, and most hosted providers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from lynkr_core.dialect import Dialect, Fields
+from lynkr_core.exchange import Candidate
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.provider import HTTPConfig, HTTPProvider
+
+Spoken = Literal["openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages"]
+PATHS: dict[Spoken, str] = {
+    "openai.chat": "/chat/completions",
+    "openai.responses": "/responses",
+    "openai.embeddings": "/embeddings",
+    "anthropic.messages": "/messages",
+}
+LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
+    dialects: Annotated[tuple[Spoken, ...], Meta(description="What the server speaks, the preferred one first.")] = (
+        "openai.chat",
+        "openai.embeddings",
+    )
+    paths: Annotated[dict[Spoken, str], Meta(description="Paths under `base_url`, where they are not the usual ones.")] = {}
+    token_limit_field: Annotated[
+        Literal["max_tokens", "max_completion_tokens", "either"],
+        Meta(description="The chat key that limits the answer; `either` leaves the caller's."),
+    ] = "max_tokens"  # noqa: S105
+    drop: Annotated[list[str], Meta(description="Request keys that the server refuses; they are taken out.")] = []
+
+
+class OpenAICompatible(HTTPProvider):
+    """A server at `base_url`. Hosted providers refuse keys that OpenAI takes: `drop` and `token_limit_field` say which."""
+
+    defaults = {"anthropic.messages": ((b"anthropic-version", b"2023-06-01"),)}
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.paths = {dialect: config.paths.get(dialect, PATHS[dialect]) for dialect in config.dialects}
+        limit = config.token_limit_field
+        self._renames = [(other, limit) for other in LIMITS if limit not in (other, "either")]
+        self._drop = frozenset(config.drop)
+        super().__init__(config, context)
+
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
+        refused = self._drop & fields.keys()
+        for name in refused:
+            del fields[name]
+        renamed = [pair for pair in self._renames if dialect.name == "openai.chat" and pair[0] in fields]
+        for old, new in renamed:
+            value = fields.pop(old)
+            fields.setdefault(new, value)
+        return bool(refused or renamed)
+
+
+plugin = Plugin(api=1, config=Config, create=OpenAICompatible)

@@ -1,0 +1,52 @@
+"""Writes down why each request went where it went, and tells it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lynkr_core.errors import PluginError
+from lynkr_core.exchange import Exchange, Outcome, Reply
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.routes import Route, RouteRequest
+from lynkr_sink_journal.record import build
+
+encode = msgspec.json.Encoder().encode
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    store: Annotated[str | None, Meta(description="Name of the store to write to; the first one when left out.")] = None
+    texts: Annotated[bool, Meta(description="Keep the text that was scored. Never anything else of a message.")] = False
+
+
+class JournalSink:
+    """Appends one record for each exchange, and serves it to whoever made the request."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        """Raises `PluginError` for a store that is not enabled."""
+        self._texts = config.texts
+        try:
+            self._journal = context.stores.journal(config.store)
+        except KeyError:
+            raise PluginError(f"$.store: there is no [store.{config.store}]") from None
+
+    def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
+        self._journal.append(build(exchange, outcome, self._texts))
+
+    def register_routes(self) -> Sequence[Route]:
+        return [Route(method="GET", path="/v1/decisions/{id}", endpoint=self.tell)]
+
+    async def tell(self, query: RouteRequest) -> Reply:
+        """The record; 404 when there is none, or when it is somebody else's."""
+        id = query.params["id"]
+        record = await self._journal.find(id)
+        if record is not None and record.get("principal") == query.principal.id:
+            return Reply(body=encode(record))
+        told = {"message": f"there is no decision {id[:100]!r}", "type": "not_found_error", "param": "id", "code": "not_found"}
+        return Reply(body=encode({"error": told}), status=404)
+
+
+plugin = Plugin(api=1, config=Config, create=JournalSink)

@@ -1,0 +1,128 @@
+"""Keeps records in one SQLite file, without ever waiting for the disk on the event loop."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import anyio
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from msgspec import Meta, Struct
+
+from lynkr_core.errors import ConfigError
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.stores import Record
+from lynkr_store_sqlite.schema import VersionError, connect, create
+from lynkr_store_sqlite.writer import Writer
+
+log = logging.getLogger("lynkr.store.sqlite")
+T = TypeVar("T")
+
+DAY = 86400.0
+FIND = "SELECT record FROM journal WHERE id = ?"
+QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
+
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    path: Annotated[str, Meta(min_length=1, description="The file; made when there is none.")] = "lynkr.db"
+    retention_days: Annotated[float, Meta(gt=0, description="Days after which a record is deleted.")] = 90.0
+    pending: Annotated[int, Meta(gt=0, description="Records that may wait to be written; more are dropped and counted.")] = (
+        100_000
+    )
+
+
+class SQLiteStore:
+    """A `Journal`. `dropped` counts records that found no room, `lost` those that could not be written."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._where = f"[{context.kind}.{context.name}] $.path"
+        self._path = Path(config.path).expanduser().absolute()
+        self._limit = config.pending
+        self._pending: dict[str, Record] = {}
+        self._writer = Writer(self._path, config.retention_days * DAY, self._forget)
+        self._reader: sqlite3.Connection | None = None
+        self._reading: CapacityLimiter | None = None
+        self._full = False
+        self.dropped = 0
+
+    @property
+    def lost(self) -> int:
+        return self._writer.lost
+
+    async def __aenter__(self) -> Self:
+        """Raises `ConfigError` when the file cannot be opened."""
+        try:
+            self._reader = await to_thread.run_sync(self._open)
+        except (OSError, sqlite3.Error, VersionError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise ConfigError([f"{self._where}: cannot open {str(self._path)!r}: {reason}"]) from None
+        self._reading = CapacityLimiter(1)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._writer.stop)
+            await self._read(sqlite3.Connection.close)
+        self._reader = None
+
+    def append(self, record: Record) -> None:
+        if len(self._pending) >= self._limit:
+            self._drop()
+            return
+        self._pending[record["id"]] = record
+        self._writer.put(record)
+
+    async def find(self, id: str) -> Record | None:
+        record = self._pending.get(id)
+        if record is not None:
+            return record
+        rows = await self._read(lambda reader: reader.execute(FIND, (id,)).fetchall())
+        return _decoder.decode(rows[0][0]) if rows else None
+
+    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
+        waiting = [record for record in list(self._pending.values()) if record["created"] >= since]
+        written = await self._read(lambda reader: select(reader, since, limit))
+        found = {record["id"]: record for record in (*written, *waiting)}
+        return sorted(found.values(), key=lambda record: record["created"], reverse=True)[:limit]
+
+    async def flush(self) -> None:
+        await to_thread.run_sync(self._writer.wait, abandon_on_cancel=True)
+
+    def _open(self) -> sqlite3.Connection:
+        create(self._path)
+        reader = connect(self._path, read_only=True)
+        self._writer.start()
+        return reader
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs `work` in a thread, one at a time."""
+        reader = self._reader
+        if reader is None:
+            raise RuntimeError("the store is not open")
+        return await to_thread.run_sync(work, reader, limiter=self._reading)
+
+    def _forget(self, records: list[Record]) -> None:
+        """Called by the writer's thread: these can be found in the file now."""
+        for record in records:
+            if self._pending.get(record["id"]) is record:
+                del self._pending[record["id"]]
+        self._full = False
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if not self._full:
+            self._full = True
+            log.error("%d records wait to be written to %s: new ones are dropped", self._limit, self._path)
+
+
+def select(reader: sqlite3.Connection, since: float, limit: int) -> list[dict[str, Any]]:
+    return [_decoder.decode(row[0]) for row in reader.execute(QUERY, (since, limit))]
+
+
+plugin = Plugin(api=1, config=Config, create=SQLiteStore)

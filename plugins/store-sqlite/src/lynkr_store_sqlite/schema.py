@@ -1,0 +1,66 @@
+"""The file: opened for its owner only, and brought to the newest form by numbered migrations."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+MIGRATIONS = (
+    """
+    CREATE TABLE journal (id TEXT PRIMARY KEY, created REAL NOT NULL, record BLOB NOT NULL);
+    CREATE INDEX journal_created ON journal (created);
+    """,
+)
+"""Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
+
+BUSY_SECONDS = 5.0
+
+
+class VersionError(Exception):
+    """The file was written by a newer version."""
+
+
+def create(path: Path) -> None:
+    """Makes the file and brings it up to date. Raises `OSError`, `sqlite3.Error` or `VersionError`."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who called and what was asked is nobody else's business
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the first table
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection)
+    finally:
+        connection.close()
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection for one thread at a time, in autocommit. Raises `sqlite3.Error`."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing, a power cut the last moments
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+    """Runs what is missing, each in its own transaction; two processes may do so at once.
+
+    Raises `sqlite3.Error` or `VersionError`.
+    """
+    while (done := version(connection)) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) == done:
+                for statement in migrations[done].split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {done + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    if done > len(migrations):
+        raise VersionError(f"it has version {done}, this lynkr-store-sqlite knows up to {len(migrations)}")
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]

@@ -1,0 +1,162 @@
+"""The one thread that writes."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Literal
+
+import msgspec
+
+from lynkr_core.stores import Record
+from lynkr_store_sqlite.schema import connect
+
+log = logging.getLogger("lynkr.store.sqlite")
+
+BATCH_ROWS = 500
+BATCH_SECONDS = 0.2
+RETRY_SECONDS = 1.0
+SLICE_ROWS = 5000
+SWEEP_SECONDS = 3600.0
+INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
+DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
+
+Row = tuple[str, float, bytes]
+Queued = Record | Event | None
+"""A record, somebody who waits until those before are written, or the order to stop."""
+
+_encoder = msgspec.json.Encoder()
+
+
+class Writer:
+    """Writes queued records in batches of up to 500 rows or 200 ms, and deletes what is past its time.
+
+    `written` is told of the records of each batch that has reached the file or been given up. While the file cannot be written,
+    a batch is tried again every second.
+    """
+
+    def __init__(self, path: Path, retention: float, written: Callable[[list[Record]], None]) -> None:
+        self._path = path
+        self._retention = retention
+        self._written = written
+        self._queue: SimpleQueue[Queued] = SimpleQueue()
+        self.put = self._queue.put
+        self._thread = Thread(target=self._run, name="lynkr-store-sqlite", daemon=True)
+        self._stopping = Event()
+        self._failing = False
+        self._sweep_at = 0.0
+        self.lost = 0
+
+    def start(self) -> None:
+        """Raises `sqlite3.Error`."""
+        self._connection = connect(self._path)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is queued and returns when the thread has ended."""
+        self._stopping.set()
+        self.put(None)
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Returns when all that was queued before has been written, or the thread has ended."""
+        written = Event()
+        self.put(written)
+        while self._thread.is_alive() and not written.wait(RETRY_SECONDS):
+            pass
+
+    def _run(self) -> None:
+        last: Queued | Literal[False] = False
+        try:
+            while last is not None:
+                records, last = self._gather()
+                self._write_all(self._connection, records)
+                if isinstance(last, Event):
+                    last.set()
+                self._sweep(self._connection)
+        finally:
+            self._connection.close()
+
+    def _gather(self) -> tuple[list[Record], Event | Literal[False] | None]:
+        """The next batch, and what ended it early: somebody who waits, or the stop. Waits for the first record."""
+        records: list[Record] = []
+        until = self._sweep_at
+        while len(records) < BATCH_ROWS:
+            try:
+                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                break
+            if item is None or isinstance(item, Event):
+                return records, item
+            if not records:
+                until = time.monotonic() + BATCH_SECONDS
+            records.append(item)
+        return records, False
+
+    def _write_all(self, connection: sqlite3.Connection, records: list[Record]) -> None:
+        """Tries until the batch is written. After a stop was asked for, one failure gives everything up."""
+        rows = self._rows(records)
+        while rows and not (self._failing and self._stopping.is_set()):
+            if self._write(connection, rows):
+                break
+            self._stopping.wait(RETRY_SECONDS)
+        else:
+            self._give_up(len(rows))
+        self._written(records)
+
+    def _give_up(self, count: int) -> None:
+        self.lost += count
+        if count:
+            log.error("%d records could not be written to %s before the stop", count, self._path)
+
+    def _rows(self, records: list[Record]) -> list[Row]:
+        rows: list[Row] = []
+        for record in records:
+            try:
+                rows.append((str(record["id"]), float(record["created"]), _encoder.encode(record)))
+            except Exception as error:  # whatever is wrong with one record must not stop the others
+                self.lost += 1
+                log.warning("a record cannot be written as JSON: %s", type(error).__name__)
+        return rows
+
+    def _write(self, connection: sqlite3.Connection, rows: list[Row]) -> bool:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(INSERT, rows)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            rollback(connection)
+            if not self._failing:
+                log.error("cannot write to %s: %s; trying again every %g s", self._path, error, RETRY_SECONDS)
+            self._failing = True
+            return False
+        if self._failing:
+            log.warning("writing to %s again", self._path)
+        self._failing = False
+        return True
+
+    def _sweep(self, connection: sqlite3.Connection) -> None:
+        """Deletes one slice of what is too old: after a full one the next as soon as nothing waits, else in an hour."""
+        now = time.monotonic()
+        if now < self._sweep_at or self._stopping.is_set():
+            return
+        try:
+            deleted = connection.execute(DELETE, (time.time() - self._retention, SLICE_ROWS)).rowcount
+            if deleted:
+                connection.execute("PRAGMA incremental_vacuum").fetchall()
+        except sqlite3.Error as error:
+            log.warning("old records cannot be deleted from %s: %s", self._path, error)
+            deleted = 0
+        self._sweep_at = now if deleted == SLICE_ROWS else now + SWEEP_SECONDS
+
+
+def rollback(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        pass  # there was no transaction to end

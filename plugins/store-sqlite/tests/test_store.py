@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from lynkr_core import ConfigError, Context, Journal, Stores
+from lynkr_store_sqlite import Config, plugin, schema, writer
+
+NOW = float(int(time.time()))
+
+
+def create(path: Path, **settings: Any) -> Any:
+    context = Context(name="main", kind="store", transport=None, tiers=None, stores=Stores(), environ={})
+    return plugin.create(Config(path=str(path), **settings), context)
+
+
+def record(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"req_{number:06}", "created": NOW + number, "text": "naïve", **more}
+
+
+def rows(path: Path) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT count(*) FROM journal").fetchone()[0]
+    finally:
+        connection.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    with anyio.fail_after(5):
+        while not holds():  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lynkr.db"
+
+
+@pytest.mark.anyio
+async def test_a_record_is_found_at_once_and_after_a_restart(path: Path) -> None:
+    async with create(path) as store:
+        assert isinstance(store, Journal)
+        store.append(record(1, nested={"a": [1, None, 2.5]}))
+        assert await store.find("req_000001") == record(1, nested={"a": [1, None, 2.5]})
+        assert await store.find("other") is None
+    async with create(path) as store:
+        assert await store.find("req_000001") == record(1, nested={"a": [1, None, 2.5]})
+
+
+@pytest.mark.anyio
+async def test_a_query_gives_the_newest_first_written_or_not(path: Path) -> None:
+    async with create(path) as store:
+        for number in (3, 1, 2):
+            store.append(record(number))
+        await store.flush()
+        assert rows(path) == 3
+        store.append(record(4))
+        store.append(record(2, again=True))
+        found = await store.query(since=NOW + 2, limit=2)
+        assert [row["created"] - NOW for row in found] == [4.0, 3.0]
+        assert [row.get("again") for row in await store.query(since=NOW + 2)] == [None, None, True]
+        assert len(await store.query()) == 4
+
+
+@pytest.mark.anyio
+async def test_the_last_record_with_an_id_counts(path: Path) -> None:
+    async with create(path) as store:
+        store.append(record(1))
+        store.append(record(1, status="ok"))
+        await store.flush()
+        assert (await store.find("req_000001"))["status"] == "ok"
+        assert rows(path) == 1
+
+
+@pytest.mark.anyio
+async def test_it_is_written_soon_without_a_flush(path: Path) -> None:
+    async with create(path) as store:
+        store.append(record(1))
+        await until(lambda: rows(path) == 1)
+
+
+@pytest.mark.anyio
+async def test_many_records_go_in_batches_and_all_arrive(path: Path) -> None:
+    async with create(path) as store:
+        for number in range(3000):
+            store.append(record(number))
+        await store.flush()
+        assert rows(path) == 3000
+        assert not store._pending
+        for number in range(3000, 3700):
+            store.append(record(number))
+    assert rows(path) == 3700
+    assert (store.dropped, store.lost) == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_what_finds_no_room_is_dropped_counted_and_logged_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = create(path, pending=5)
+    for number in range(20):
+        store.append(record(number))
+    assert store.dropped == 15
+    assert [entry.levelno for entry in caplog.records] == [logging.ERROR]
+    async with store:
+        await store.flush()
+        store.append(record(99))
+    assert rows(path) == 6
+
+
+@pytest.mark.anyio
+async def test_append_costs_next_to_nothing(path: Path) -> None:
+    async with create(path) as store:
+        records = [record(number) for number in range(2000)]
+        best = float("inf")
+        for start in range(0, 2000, 200):
+            began = time.perf_counter()
+            for each in records[start : start + 200]:
+                store.append(each)
+            best = min(best, (time.perf_counter() - began) / 200)
+        assert best < 5e-6  # 0.4 µs where this was written
+
+
+@pytest.mark.anyio
+async def test_old_records_are_deleted_in_slices(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SLICE_ROWS", 10)
+    async with create(path, retention_days=1) as store:
+        for number in range(35):
+            store.append({"id": f"old{number}", "created": NOW - 86_500})
+        store.append({"id": "young", "created": NOW - 86_000})
+        await store.flush()
+    async with create(path, retention_days=1) as store:
+        await until(lambda: rows(path) == 1)
+        assert [row["id"] for row in await store.query()] == ["young"]
+
+
+@pytest.mark.anyio
+async def test_a_full_disk_delays_records_and_loses_none(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.02)
+    async with create(path) as store:
+        await fill(store)
+        await until(lambda: bool(caplog.records))
+        assert await store.find("big") is not None
+        store._writer._connection.execute("PRAGMA max_page_count = 100000")
+        await store.flush()
+        assert rows(path) == 1
+    assert "disk is full" in caplog.records[0].message
+    assert store.lost == 0
+
+
+@pytest.mark.anyio
+async def test_a_stop_does_not_wait_for_a_full_disk(path: Path) -> None:
+    async with create(path) as store:
+        await fill(store)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 3
+    assert store.lost == 1
+
+
+async def fill(store: Any) -> None:
+    """The disk has no room for the record."""
+    await store.flush()
+    store._writer._connection.execute("PRAGMA max_page_count = 6")
+    store.append({"id": "big", "created": NOW, "text": "x" * 200_000})
+
+
+@pytest.mark.anyio
+async def test_a_record_that_is_not_json_stops_nobody_else(path: Path) -> None:
+    async with create(path) as store:
+        store.append({"id": "bad", "created": NOW, "what": object()})
+        store.append({"id": "worse", "created": "yesterday"})
+        store.append(record(1))
+        await store.flush()
+        assert rows(path) == 1
+    assert store.lost == 2
+
+
+@pytest.mark.anyio
+async def test_a_file_that_cannot_be_opened_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("this is no database, and long enough to be seen as none" * 30)
+    future = sqlite3.connect(tmp_path / "future")
+    future.execute("PRAGMA user_version = 99")
+    future.close()
+    for name, reason in [("no/such.db", "No such file"), ("", "directory"), ("text", "not a database"), ("future", "version 99")]:
+        with pytest.raises(ConfigError, match=rf"\[store.main\] \$.path: cannot open .*{reason}"):
+            async with create(tmp_path / name):
+                pass
+
+
+@pytest.mark.anyio
+async def test_the_file_is_for_its_owner_only_and_has_a_log(path: Path) -> None:
+    async with create(path) as store:
+        store.append(record(1))
+        await store.flush()
+        files = sorted(path.parent.iterdir())
+        assert [file.name for file in files] == ["lynkr.db", "lynkr.db-shm", "lynkr.db-wal"]
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_migrations_run_once_each_in_their_order(path: Path) -> None:
+    connection = schema.connect(path)
+    schema.migrate(connection, ("CREATE TABLE a (x); INSERT INTO a VALUES (1)",))
+    schema.migrate(connection, ("CREATE TABLE a (x); INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)"))
+    assert connection.execute("SELECT x FROM a").fetchall() == [(1,), (2,)]
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(connection, ("", "", "INSERT INTO a VALUES (3); INSERT INTO nothing VALUES (1)"))
+    assert connection.execute("SELECT count(*) FROM a").fetchone() == (2,)
+    assert schema.version(connection) == 2
+    connection.close()
+
+
+def test_two_that_migrate_at_once_do_it_once(path: Path) -> None:
+    threads = [threading.Thread(target=schema.create, args=(path,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rows(path) == 0
+
+
+KILLED = """
+import asyncio, sys, time
+from lynkr_core import Context, Stores
+from lynkr_store_sqlite import Config, plugin
+
+async def main():
+    context = Context(name="main", kind="store", transport=None, tiers=None, stores=Stores(), environ={})
+    async with plugin.create(Config(path=sys.argv[1]), context) as store:
+        for number in range(700):
+            store.append({"id": str(number), "created": time.time()})
+        await asyncio.sleep(1.0)
+        print("written", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_process_loses_nothing_older_than_the_flush_interval(path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"written\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert rows(path) == 700
+
+
+@pytest.mark.anyio
+async def test_the_event_loop_is_not_held_up_by_writing(path: Path) -> None:
+    async with create(path) as store:
+        longest, last = 0.0, time.perf_counter()
+        for number in range(5000):
+            store.append(record(number, padding="x" * 500))
+            if number % 20 == 0:
+                await anyio.lowlevel.checkpoint()
+                now = time.perf_counter()
+                longest, last = max(longest, now - last), now
+        assert longest < 0.25
