@@ -12,7 +12,7 @@ from lynkr_scorer_heuristic import gates
 from lynkr_scorer_heuristic.ask import Ask, last_ask
 from lynkr_scorer_heuristic.gates import Verdict
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import Weights, contributions, squash
+from lynkr_scorer_heuristic.signals import Weights, contributions, value_of
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
 
@@ -63,7 +63,7 @@ class Heuristic:
 
     def measured(self, reading: Reading) -> Score:
         added = contributions(reading, self.weights)
-        value = squash(self.base + sum(added.values()))
+        value = value_of(self.base + sum(added.values()), reading)
         verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if self.gates else None
         reason, found = why(added), ()
         if verdict is not None:

@@ -1,6 +1,6 @@
 """Rules that know better than a sum of signals. Each says what it found, or None.
 
-A `Verdict` with `floor` only raises what the signals say; one without it decides.
+The last two only raise what the signals say; the others decide.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ class Verdict(NamedTuple):
     gate: str
     value: float
     reason: str
-    floor: bool = False
 
 
 SYSTEMS: tuple[tuple[bytes, str, float], ...] = (
@@ -61,24 +60,13 @@ _sides = (
 SIDE_AT = 400
 """A side request says what it is in its first characters; what follows is quoted."""
 
-_deep = re.compile(
-    r" (?:think (?:very |really |extra )?(?:hard|harder|deeply|carefully and deeply)|(?:ultra|mega)think|подумай(?:те)? (?:как следует|хорошенько|глубоко)"
-    r"|denke? (?:gründlich|scharf|intensiv) nach|piensa (?:bien|a fondo|profundamente)) "
-)
-_deep_chinese = re.compile(r"深入思考|仔细思考|好好想想")
 _proof = re.compile(
-    r"\A (?:prove|disprove|докажи(?:те)?|beweisen?|beweise|demuestra|demuéstralo|demostrar) "
-    r"| (?:(?:and|or|then|to) prove|prove (?:that|or|it|why|correctness|optimality)|beweise dass|demuestra que|и докажи(?:те)?) "
+    r"(?:\A|[.!?;:,\n]\s*|\b(?:and|or|then|to|please|и|und|y)\s+)"
+    r"(?:prove|disprove|derive(?! an? (?:new )?(?:class|type|struct))|докажи(?:те)?|выведи(?:те)?|beweisen?|demuestra|deriva)\b"
+    r"|\bprove (?:that|or|why|correctness|optimality)\b",
+    re.I,
 )
-_proof_chinese = re.compile(r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信)")
-_incident = re.compile(
-    r" (?:(?:production|prod|the site|our site) (?:is|went|goes) down|(?:production|major|critical) (?:outage|incident)|post ?mortem|data breach"
-    r"|security (?:review|audit|assessment|analysis|incident)|threat model(?:l?ing)?|penetration test|root cause analysis"
-    r"|(?:review|audit|check|scan|analy[sz]e) [^.]{0,80}(?:vulnerabilities|security (?:issues|holes|flaws|problems))"
-    r"|аудит безопасности|модель угроз|утечк[аиу] данных|прод(?:акшн)? упал|sicherheits(?:prüfung|audit|analyse|überprüfung|vorfall)|bedrohungsmodell"
-    r"|auditoría de seguridad|revisión de seguridad|modelo de amenazas|brecha de datos) "
-)
-_incident_chinese = re.compile(r"安全(?:审计|审查|评审|评估)|威胁(?:模型|建模)|线上(?:事故|故障)|故障复盘|数据泄露|渗透测试")
+_proof_chinese = re.compile(r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信)|(?:归纳法|反证法|并)证明|推导")
 
 
 def tool_results(ask: Ask) -> Verdict | None:
@@ -156,18 +144,15 @@ def deep_thought(reading: Reading, value: float) -> Verdict | None:
     """An explicit wish for a proof or for long thought. Thought alone lifts an easy task by one tier at most."""
     if reading.shape == "lookup":
         return None
-    phrase, chinese = reading.phrase, not reading.text.isascii()
-    if _proof.search(phrase) or (chinese and _proof_chinese.search(reading.text)):
-        return Verdict("deep_thought", 78.0, "a proof is asked for", floor=True)
-    if _deep.search(phrase) or (chinese and _deep_chinese.search(reading.text)):
-        return Verdict("deep_thought", 80.0 if value >= MEDIUM else 40.0, "deep thought is asked for", floor=True)
+    if reading.count("formal") and (_proof.search(reading.text) or _proof_chinese.search(reading.text)):
+        return Verdict("deep_thought", 78.0, "a proof or derivation is asked for")
+    if reading.count("deep"):
+        return Verdict("deep_thought", 80.0 if value >= MEDIUM else 40.0, "deep thought is asked for")
     return None
 
 
 def incident(reading: Reading) -> Verdict | None:
     """Something is broken for everybody, or security is to be reviewed: the stakes are high."""
-    if reading.shape:
+    if reading.shape or not reading.count("incident"):
         return None
-    if _incident.search(reading.phrase) or (not reading.text.isascii() and _incident_chinese.search(reading.text)):
-        return Verdict("incident", 62.0, "incident or security review", floor=True)
-    return None
+    return Verdict("incident", 62.0, "incident or security review")

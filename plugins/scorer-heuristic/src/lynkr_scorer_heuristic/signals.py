@@ -17,14 +17,14 @@ Weight = Annotated[float, Meta(ge=-10, le=10)]
 class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The linear model: a signal of 1 adds its weight. The sum is squashed so that -1.1, 0 and 1.1 are the scores 25, 50 and 75."""
 
-    base: Annotated[Weight, Meta(description="Where a request without any signal stands.")] = -1.9
-    length: Annotated[Weight, Meta(description="Words of prose on a log scale; full at 400.")] = 1.2
+    base: Annotated[Weight, Meta(description="Where a request without any signal stands.")] = -1.85
+    length: Annotated[Weight, Meta(description="Words of prose on a log scale; full at 400.")] = 1.3
     code: Annotated[Weight, Meta(description="Code, identifiers or a stack trace.")] = 0.5
     make: Annotated[Weight, Meta(description="Something is to be written, built or fixed.")] = 0.7
-    question: Annotated[Weight, Meta(description="Why, how, compare, analyse.")] = 0.7
+    question: Annotated[Weight, Meta(description="Why, how, compare, analyse.")] = 0.8
     steps: Annotated[Weight, Meta(description="Wording of several steps.")] = 0.5
-    parts: Annotated[Weight, Meta(description="Things listed with commas or numbers.")] = 0.7
-    design: Annotated[Weight, Meta(description="Words of design and trade-offs.")] = 1.5
+    parts: Annotated[Weight, Meta(description="Things listed with commas or numbers.")] = 1.0
+    design: Annotated[Weight, Meta(description="Words of design and trade-offs.")] = 1.4
     formal: Annotated[Weight, Meta(description="Words of proofs, algorithms and concurrency.")] = 1.6
     files: Annotated[Weight, Meta(description="Distinct files named, beyond the first.")] = 0.8
     constraints: Annotated[Weight, Meta(description="Must, at most, without, numbers.")] = 0.6
@@ -35,6 +35,10 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 FULL_LENGTH = log1p(40)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
+CEILING = 75.0
+"""Above it is only what has to be proved or searched for; a request does not get there by being large."""
+SEARCHING = 2
+"""Formal words that tell of that."""
 LOOKED_AT = 2_000
 """Characters searched for code, files and lists: what a human wrote himself is rarely longer."""
 EXTENSIONS = (
@@ -82,7 +86,7 @@ def parts(reading: Reading) -> float:
 
 
 def design(reading: Reading) -> float:
-    return share(reading.count("design"), 3) * weighty(reading)
+    return share(reading.count("design"), 2) * weighty(reading)
 
 
 def formal(reading: Reading) -> float:
@@ -131,6 +135,7 @@ def contributions(reading: Reading, weights: Mapping[str, float]) -> dict[str, f
     return {name: value for name, value in added.items() if value}
 
 
-def squash(total: float) -> float:
-    """Any number to 0–100; 0 is 50."""
-    return 100.0 / (1.0 + exp(-total))
+def value_of(total: float, reading: Reading) -> float:
+    """The sum squashed to 0–100; 0 is 50."""
+    value = 100.0 / (1.0 + exp(-total))
+    return value if reading.count("formal") >= SEARCHING else min(value, CEILING)

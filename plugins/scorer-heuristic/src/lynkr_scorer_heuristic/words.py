@@ -80,15 +80,15 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
         explica explícame compara describe analiza resume evalúa justifica diferencia cómo plan""".split()
     ),
     "design": frozenset(
-        """design architect architecture migrate migration scalable scalability distributed multitenant tenant tenants failover tradeoff
+        """design architect architecture system systems layer framework engine optimize optimise migrate migration scalable scalability distributed multitenant tenant tenants failover tradeoff
         tradeoffs microservice microservices monolith pipeline platform infrastructure orchestration compliance redundancy throughput
         latency availability consistency permissions permission schema protocol rollback downtime integration integrations
         roadmap strategy subsystem end2end observability sharding shard audit residual
         спроектируй спроектируйте архитектура архитектуру архитектуры миграция миграцию миграции масштабируемость масштабируемую
-        распределённой распределённую распределенной распределенную отказоустойчивость отказоустойчивую платформу систему
-        entwirf entwerfe architektur migration skalierbar skalierbare skalierbares verteiltes verteilte verteilten mandantenfähig
+        распределённой распределённую распределенной распределенную отказоустойчивость отказоустойчивую платформу систему системы
+        entwirf entwerfe system architektur migration skalierbar skalierbare skalierbares verteiltes verteilte verteilten mandantenfähig
         mandantenfähige plattform redundanz verfügbarkeit ausfallsicherheit
-        diseña arquitectura migración migrar escalable distribuido distribuida plataforma monolito servicios disponibilidad
+        diseña sistema sistemas arquitectura migración migrar escalable distribuido distribuida plataforma monolito servicios disponibilidad
         redundancia inquilinos""".split()
     ),
     "formal": frozenset(
@@ -103,6 +103,8 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
         demuestra demostración teorema lema deriva invariante inducción contradicción algoritmo convergencia óptimo concurrencia
         """.split()
     ),
+    "deep": frozenset("ultrathink megathink".split()),
+    "incident": frozenset("postmortem sicherheitsprüfung sicherheitsüberprüfung sicherheitsanalyse sicherheitsvorfall bedrohungsmodell".split()),
     "steps": frozenset(
         """then afterwards finally next first second third both each also including include includes plus along everything
         затем потом сначала наконец также каждый
@@ -119,7 +121,7 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 PHRASES: Mapping[str, tuple[str, ...]] = {
     "design": (
-        "trade off", "trade offs", "data model", "state machine", "threat model", "zero downtime", "real time", "multi tenant", "role based",
+        "trade off", "trade offs", "data model", "state machine", "zero downtime", "real time", "multi tenant", "role based",
         "bounded context", "bounded contexts", "edge cases", "rate limiting", "event driven", "disaster recovery", "high availability",
     ),
     "formal": (
@@ -127,6 +129,19 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         "root cause", "dynamic programming", "time complexity", "worst case",
     ),
     "steps": ("step by step", "after that", "as well as", "end to end", "one by one", "in order", "шаг за шагом", "schritt für schritt", "paso a paso"),
+    "deep": (
+        "think hard", "think harder", "think very hard", "think really hard", "think deeply", "think very carefully", "подумай хорошенько",
+        "подумай как следует", "подумай глубоко", "denk gründlich", "denke gründlich", "denk scharf", "denk intensiv", "piensa bien",
+        "piensa a fondo", "piensa profundamente",
+    ),
+    "incident": (
+        "production is down", "prod is down", "site is down", "production went down", "production outage", "major outage", "major incident",
+        "critical incident", "production incident", "security incident", "post mortem", "data breach", "security review", "security audit",
+        "security assessment", "security analysis", "security issues", "security holes", "security flaws", "for vulnerabilities",
+        "threat model", "threat modeling", "threat modelling", "penetration test", "root cause analysis", "аудит безопасности",
+        "модель угроз", "утечка данных", "прод упал", "продакшн упал", "auditoría de seguridad", "revisión de seguridad",
+        "modelo de amenazas", "brecha de datos", "produktion steht",
+    ),
     "constraints": ("at most", "at least", "no more than", "as few as", "up to", "не более", "не менее", "como máximo", "al menos"),
 }  # fmt: skip
 CHINESE: Mapping[str, tuple[str, ...]] = {
@@ -137,6 +152,8 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
     "steps": ("然后", "首先", "最后", "并且", "以及", "同时", "接着", "分别", "一步一步"),
     "constraints": ("必须", "至少", "最多", "不能", "只能", "不超过", "确保", "支持", "要求"),
     "lookup": ("是什么", "什么是", "是谁", "谁是", "哪一年", "哪个", "在哪", "多少", "几个", "什么时候", "首都"),
+    "deep": ("深入思考", "仔细思考", "好好想想"),
+    "incident": ("安全审计", "安全审查", "安全评审", "安全评估", "威胁模型", "威胁建模", "线上事故", "线上故障", "故障复盘", "数据泄露", "渗透测试"),
     "one_step": ("翻译", "重命名", "打开", "列出", "转换"),
 }  # fmt: skip
 
