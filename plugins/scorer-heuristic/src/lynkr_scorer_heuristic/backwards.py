@@ -14,10 +14,11 @@ from msgspec import Raw
 
 MIN_BYTES = 32_768
 """Below this size one pass from the front is quicker."""
-BYTES_PER_QUOTE = 512
+BYTES_PER_QUOTE = 1_024
 """One quote is passed for each of so many bytes; beyond that the pass from the front costs less."""
 MAX_GAP = 4_096
 MAX_BACKSLASHES = 64
+BACKSLASH, OPEN, CLOSE = b"\\{}"
 BLANK = b", \t\r\n"
 
 _items = msgspec.json.Decoder(list[Raw])
@@ -45,7 +46,7 @@ def opening(data: bytes, end: int, quotes: int) -> int:
     for _ in range(quotes):
         quote = data.rfind(b'"', 0, end)
         if inside:
-            slashes = backslashes(data, quote)
+            slashes = backslashes(data, quote) if data[quote - 1] == BACKSLASH else 0
             if slashes == MAX_BACKSLASHES:
                 return -1
             inside = slashes % 2 == 1
@@ -63,9 +64,9 @@ def unwind(data: bytes, first: int, end: int, depth: int) -> tuple[int, int]:
     if end - first > MAX_GAP:
         return depth, -1
     for index in range(end - 1, first, -1):
-        if data[index] == 0x7D:
+        if data[index] == CLOSE:
             depth += 1
-        elif data[index] == 0x7B:
+        elif data[index] == OPEN:
             depth -= 1
             if depth == 0:
                 return 0, index

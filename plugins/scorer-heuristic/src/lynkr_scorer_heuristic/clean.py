@@ -16,8 +16,10 @@ WRAPPERS = ("command-args", "user_query", "user_message", "task", "feedback", "b
 KEPT = 4_000
 """Characters kept from the beginning, and from the end."""
 
-_opening = re.compile(rf"<({'|'.join(ENVELOPES)})(?:\s[^<>]{{0,200}})?>")
-_wrapper = re.compile(rf"</?(?:{'|'.join(WRAPPERS)})>")
+MAX_TAGS = 500
+"""Tags looked at; no tool puts so many into one turn."""
+
+_tag = re.compile(rf"</?(?:{'|'.join(WRAPPERS)})>|<({'|'.join(ENVELOPES)})(?:\s[^<>]{{0,200}})?>")
 _interrupted = re.compile(r"\[Request interrupted by user[^\]\n]{0,40}\]")
 _agents = re.compile(r"\A\s*# AGENTS\.md instructions[^\n]*\s*\Z")
 
@@ -25,7 +27,7 @@ _agents = re.compile(r"\A\s*# AGENTS\.md instructions[^\n]*\s*\Z")
 def clean(text: str) -> str:
     """The text without envelopes and surrounding blanks. An element that is never closed is text."""
     if "<" in text:
-        text = _wrapper.sub("", without_envelopes(text))
+        text = without_tags(text)
     if "[Request" in text:
         text = _interrupted.sub("", text)
     if "# AGENTS.md" in text:
@@ -33,19 +35,22 @@ def clean(text: str) -> str:
     return text.strip()
 
 
-def without_envelopes(text: str) -> str:
+def without_tags(text: str) -> str:
     """Linear in the text: the end of an element that has none is looked for once."""
     kept: list[str] = []
     unclosed: set[str] = set()
     start = position = 0
-    while found := _opening.search(text, position):
+    for _ in range(MAX_TAGS):
+        found = _tag.search(text, position)
+        if found is None:
+            break
         name, position = found[1], found.end()
-        end = -1 if name in unclosed else text.find(f"</{name}>", position)
+        end = -1 if name in unclosed else position if name is None else text.find(f"</{name}>", position)
         if end < 0:
             unclosed.add(name)
             continue
         kept.append(text[start : found.start()])
-        start = position = end + len(name) + 3
+        start = position = end + len(name) + 3 if name else end
     return "".join((*kept, text[start:])) if kept else text
 
 

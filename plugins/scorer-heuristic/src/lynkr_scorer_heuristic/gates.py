@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from lynkr_scorer_heuristic.ask import Ask
 from lynkr_scorer_heuristic.reading import Reading
-from lynkr_scorer_heuristic.words import GREETING, SMALL_TALK
+from lynkr_scorer_heuristic.words import GREETING, PROOF, SIDE, SMALL_TALK
 
 MAX_SYSTEM = 6_000
 """Bytes of a system prompt that a side request may have; an agent's own is far longer."""
@@ -57,8 +57,8 @@ _sides = (
     (re.compile(r"\A\W*(?:your task is to )?(?:create|write|provide|give)\b[^.\n]{0,40}\bsummary of (?:the|this|our) conversation\b", re.I), "summary", 30.0),
     (re.compile(r"\A\W*summari[sz]e (?:the|this|our)\b[^.\n]{0,20}\bconversation\b", re.I), "summary", 30.0),
 )  # fmt: skip
-SIDE_AT = 400
-"""A side request says what it is in its first characters; what follows is quoted."""
+SIDE_AT, SIDE_WORDS = 400, 80
+"""A side request says what it is in its first characters and words; what follows is quoted."""
 
 _proof = re.compile(
     r"(?:\A|[.!?;:,\n]\s*|\b(?:and|or|then|to|please|и|und|y)\s+)"
@@ -118,6 +118,8 @@ def side_text(reading: Reading) -> Verdict | None:
     """A tool's own small request by its wording, whatever is quoted after it."""
     if reading.text == "quota":
         return Verdict("side_request", 3.0, "side request: quota")
+    if SIDE.isdisjoint(reading.words[:SIDE_WORDS]):
+        return None
     head = reading.text[:SIDE_AT]
     for pattern, kind, value in _sides:
         if pattern.search(head):
@@ -130,7 +132,7 @@ def small_talk(reading: Reading) -> Verdict | None:
     words = reading.words
     if not words:
         return Verdict("small_talk", 3.0, "no words") if len(reading.text) < 20 else None
-    if _small_chinese.fullmatch(reading.text):
+    if not reading.text.isascii() and _small_chinese.fullmatch(reading.text):
         return Verdict("small_talk", 3.0, "small talk")
     if len(words) > MAX_SMALL_TALK or not SMALL_TALK.issuperset(words) or GREETING.isdisjoint(words):
         return None
@@ -144,11 +146,17 @@ def deep_thought(reading: Reading, value: float) -> Verdict | None:
     """An explicit wish for a proof or for long thought. Thought alone lifts an easy task by one tier at most."""
     if reading.shape == "lookup":
         return None
-    if reading.count("formal") and (_proof.search(reading.text) or _proof_chinese.search(reading.text)):
+    if reading.count("formal") and asks_for_proof(reading):
         return Verdict("deep_thought", 78.0, "a proof or derivation is asked for")
     if reading.count("deep"):
         return Verdict("deep_thought", 80.0 if value >= MEDIUM else 40.0, "deep thought is asked for")
     return None
+
+
+def asks_for_proof(reading: Reading) -> bool:
+    if not PROOF.isdisjoint(reading.words):
+        return _proof.search(reading.text) is not None
+    return not reading.text.isascii() and _proof_chinese.search(reading.text) is not None
 
 
 def incident(reading: Reading) -> Verdict | None:

@@ -79,7 +79,7 @@ def skipped(tokens: list[str], polite: Collection[str]) -> int:
             count = index + 1
         elif token not in polite:
             return count
-    return count
+    return len(tokens)
 
 
 def heard(words: list[str], phrase: str) -> dict[str, int]:

@@ -115,24 +115,27 @@ def constraints(reading: Reading) -> float:
     return share(reading.count("constraints") + min(2, sum(map(str.isdigit, reading.words))) / 2, 4)
 
 
-def lookup(reading: Reading) -> float:
-    return 1.0 if reading.shape == "lookup" else 0.0
-
-
-def one_step(reading: Reading) -> float:
-    return 1.0 if reading.shape == "one_step" else 0.0
-
-
-SIGNALS: Mapping[str, Callable[[Reading], float]] = {
-    "length": length, "code": code, "make": make, "question": question, "steps": steps, "parts": parts, "design": design, "formal": formal,
-    "files": files, "constraints": constraints, "lookup": lookup, "one_step": one_step,
+ALWAYS: Mapping[str, Callable[[Reading], float]] = {
+    "length": length, "code": code, "parts": parts, "files": files, "constraints": constraints,
 }  # fmt: skip
+HEARD: Mapping[str, Callable[[Reading], float]] = {
+    "make": make, "question": question, "steps": steps, "design": design, "formal": formal,
+}  # fmt: skip
+"""Those that are nothing unless a word of theirs occurs."""
 
 
 def contributions(reading: Reading, weights: Mapping[str, float]) -> dict[str, float]:
     """What each signal adds to the sum, without those that add nothing."""
-    added = {name: weights[name] * measure(reading) for name, measure in SIGNALS.items()}
-    return {name: value for name, value in added.items() if value}
+    added: dict[str, float] = {}
+    for name, measure in ALWAYS.items():
+        if amount := measure(reading):
+            added[name] = weights[name] * amount
+    for name in reading.hits:
+        if name in HEARD:
+            added[name] = weights[name] * HEARD[name](reading)
+    if reading.shape:
+        added[reading.shape] = weights[reading.shape]
+    return added
 
 
 def value_of(total: float, reading: Reading) -> float:

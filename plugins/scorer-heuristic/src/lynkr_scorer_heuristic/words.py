@@ -39,6 +39,13 @@ LEAD = frozenset(
 )
 """Words before the verb or the question word."""
 
+PROOF = frozenset(
+    """prove disprove derive докажи докажите выведи выведите beweise beweisen demuestra deriva""".split()
+)
+"""Imperatives of proof; which are meant as such, a gate's pattern tells."""
+SIDE = frozenset("title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota".split())
+"""Without one of these at its beginning no request is a coding tool's own."""
+
 LOOK_UP = frozenset(
     """who whom whose what which when where whats define
     кто что какой какая какое какие где когда сколько
