@@ -14,12 +14,14 @@ from msgspec import Raw
 
 MIN_BYTES = 32_768
 """Below this size one pass from the front is quicker."""
-BYTES_PER_QUOTE = 1_024
+BYTES_PER_QUOTE, MAX_QUOTES = 400, 200
 """One quote is passed for each of so many bytes; beyond that the pass from the front costs less."""
-MAX_GAP = 4_096
-MAX_BACKSLASHES = 64
-BACKSLASH, OPEN, CLOSE = b"\\{}"
-BLANK = b", \t\r\n"
+WINDOW = 65_536
+"""An element longer than this is left to the pass from the front."""
+BLANK, MAX_BLANK = b", \t\r\n", 64
+PLAIN = frozenset((b":", b",", b": ", b", "))
+"""What stands between most strings and has no brace."""
+OPEN, CLOSE = b"{}"
 
 _items = msgspec.json.Decoder(list[Raw])
 
@@ -28,8 +30,9 @@ def elements(data: bytes) -> Iterator[bytes | Raw]:
     """The elements of a valid JSON array, last one first. Raises `msgspec.DecodeError` when it is none."""
     end = len(data) - 1
     while end >= MIN_BYTES:
-        stop = len(data[end - MAX_GAP : end].rstrip(BLANK)) + end - MAX_GAP
-        start = opening(data, stop, end // BYTES_PER_QUOTE)
+        tail = data[end - MAX_BLANK : end]
+        stop = end - len(tail) + len(tail.rstrip(BLANK))
+        start = opening(data, stop, min(MAX_QUOTES, end // BYTES_PER_QUOTE))
         if start < 0:
             break
         yield data[start:stop]
@@ -42,38 +45,37 @@ def opening(data: bytes, end: int, quotes: int) -> int:
     """Where the object begins whose brace closes just before `end`; -1 when there is none or it takes more than `quotes` quotes."""
     if data[end - 1 : end] != b"}":
         return -1
-    depth, inside = 0, False
-    for _ in range(quotes):
-        quote = data.rfind(b'"', 0, end)
-        if inside:
-            slashes = backslashes(data, quote) if data[quote - 1] == BACKSLASH else 0
-            if slashes == MAX_BACKSLASHES:
-                return -1
-            inside = slashes % 2 == 1
-        else:
-            depth, start = unwind(data, quote, end, depth)
-            if start >= 0 or quote < 0:
-                return start
+    pieces = data[max(0, end - WINDOW) : end].rsplit(b'"', quotes)
+    depth, inside, position = 0, False, end
+    for index in range(len(pieces) - 1, 0, -1):
+        piece = pieces[index]
+        position -= len(piece)
+        if not inside:
             inside = True
-        end = quote
+            if piece not in PLAIN:
+                depth, start = unwind(piece, depth)
+                if start >= 0:
+                    return position + start
+        elif pieces[index - 1].endswith(b"\\"):
+            inside = escapes(pieces[index - 1])
+        else:
+            inside = False
+        position -= 1
     return -1
 
 
-def unwind(data: bytes, first: int, end: int, depth: int) -> tuple[int, int]:
-    """The depth of braces after going back from `end` to `first`, and where it came down to zero or -1. No string lies between."""
-    if end - first > MAX_GAP:
-        return depth, -1
-    for index in range(end - 1, first, -1):
-        if data[index] == CLOSE:
+def unwind(between: bytes, depth: int) -> tuple[int, int]:
+    """The depth of braces after going back over what stands between two strings, and where it came down to zero or -1."""
+    for index in range(len(between) - 1, -1, -1):
+        if between[index] == CLOSE:
             depth += 1
-        elif data[index] == OPEN:
+        elif between[index] == OPEN:
             depth -= 1
             if depth == 0:
                 return 0, index
     return depth, -1
 
 
-def backslashes(data: bytes, end: int) -> int:
-    """How many stand right before `end`, counted up to `MAX_BACKSLASHES`."""
-    before = data[max(0, end - MAX_BACKSLASHES) : end]
-    return len(before) - len(before.rstrip(b"\\"))
+def escapes(before: bytes) -> bool:
+    """Whether the quote after these bytes is escaped: an odd number of backslashes."""
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1

@@ -139,7 +139,9 @@ def small_talk(reading: Reading) -> Verdict | None:
     return Verdict("small_talk", 3.0, "small talk")
 
 
-_small_chinese = re.compile(r"(?:你好|您好|嗨|大家好|早上好|晚上好|谢谢|多谢|感谢|非常|你|您|好的|好|可以|行|继续|是的|对|不用|不|了|吗|啊|吧|呀|太棒|请|[\s，。！？!?,.~～])+")
+_small_chinese = re.compile(
+    r"(?:你好|您好|嗨|大家好|早上好|晚上好|谢谢|多谢|感谢|非常|你|您|好的|好|可以|行|继续|是的|对|不用|不|了|吗|啊|吧|呀|太棒|请|[\s，。！？!?,.~～])+"
+)
 
 
 def deep_thought(reading: Reading, value: float) -> Verdict | None:

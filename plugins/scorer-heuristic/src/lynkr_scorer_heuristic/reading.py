@@ -10,7 +10,7 @@ from msgspec import Struct
 from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.words import (
     CHINESE_SIGNAL, CHINESE_TERM, ENDS, HAN, KNOWN, LEAD, LISTENED, LOOK_UP, LOOK_UP_PHRASES, ONE_STEP, ONE_STEP_PHRASES, OTHER_TASK,
-    POLITE, STARTS, TOKEN,
+    POLITE, STARTS, TOKEN, WHO,
 )  # fmt: skip
 
 LOG_FROM = 1_000
@@ -57,7 +57,9 @@ def read(text: str) -> Reading:
     if not spoken.isascii():
         units += count_chinese(spoken, hits)
     shape = shape_of(words, phrase, units, hits)
-    return Reading(kept if kept.strip() else shortened(text), tuple(words), phrase, units, fenced + len(kept) - len(spoken), hits, shape)
+    return Reading(
+        kept if kept.strip() else shortened(text), tuple(words), phrase, units, fenced + len(kept) - len(spoken), hits, shape
+    )
 
 
 def task_words(tokens: list[str]) -> list[str]:
@@ -106,7 +108,7 @@ def count_chinese(text: str, hits: dict[str, int]) -> float:
 
 def shape_of(words: list[str], phrase: str, units: float, hits: dict[str, int]) -> str:
     """`lookup`: one fact is asked for. `one_step`: one small thing is to be done. Empty for everything else."""
-    if not words or not OTHER_TASK.isdisjoint(words):
+    if not words or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
         return ""
     if units <= MAX_LOOK_UP and (words[0] in LOOK_UP or "lookup" in hits or phrase.startswith(_look_up)):
         return "lookup"

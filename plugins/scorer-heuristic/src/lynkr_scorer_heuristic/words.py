@@ -39,9 +39,7 @@ LEAD = frozenset(
 )
 """Words before the verb or the question word."""
 
-PROOF = frozenset(
-    """prove disprove derive докажи докажите выведи выведите beweise beweisen demuestra deriva""".split()
-)
+PROOF = frozenset("""prove disprove derive докажи докажите выведи выведите beweise beweisen demuestra deriva""".split())
 """Imperatives of proof; which are meant as such, a gate's pattern tells."""
 SIDE = frozenset("title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota".split())
 """Without one of these at its beginning no request is a coding tool's own."""
@@ -52,6 +50,8 @@ LOOK_UP = frozenset(
     wer was welche welcher welches wann wo wieviel
     quién quien qué que cuál cual cuándo cuando dónde donde cuánto cuánta cuántos cuántas""".split()
 )
+WHO = frozenset("who whose кто чей wer wessen quién quien".split())
+"""Whoever asks for a person wants a name, whatever that person has proved or designed."""
 LOOK_UP_PHRASES = (
     "how many", "how much", "how old", "how tall", "how far", "how long", "how do you say", "is it", "is there", "does it", "wie viel",
     "wie viele", "wie heißt", "wie hoch", "wie alt", "cómo se dice", "cómo se llama", "как называется", "как зовут", "in one word",
@@ -167,7 +167,9 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
 KNOWN: Mapping[str, str] = {word: signal for signal, words in VOCABULARY.items() for word in words}
 """Each word's signal; one word speaks for one signal."""
 STARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    start: tuple((f" {phrase} ", signal) for signal, phrases in PHRASES.items() for phrase in phrases if phrase.split()[0] == start)
+    start: tuple(
+        (f" {phrase} ", signal) for signal, phrases in PHRASES.items() for phrase in phrases if phrase.split()[0] == start
+    )
     for start in {phrase.split()[0] for phrases in PHRASES.values() for phrase in phrases}
 }
 """The phrases, between blanks, by their first word, each with its signal."""
