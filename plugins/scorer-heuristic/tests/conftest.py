@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+
 from lynkr_core.dialect import Dialect, Envelope, read_fields
 from lynkr_core.exchange import Exchange, Score
 from lynkr_scorer_heuristic import Config, Heuristic

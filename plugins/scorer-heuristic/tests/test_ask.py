@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic.ask import NOTHING, RESULTS, Ask, last_ask
 

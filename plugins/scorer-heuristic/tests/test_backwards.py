@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lynkr_scorer_heuristic import backwards
 from lynkr_scorer_heuristic.backwards import elements, opening
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic import Config, Heuristic
 from lynkr_scorer_heuristic.ask import last_ask
@@ -28,9 +29,10 @@ def seconds(function, times: int = 5) -> float:
     "text",
     [
         "word and more text " * 55_000, "слово за слово " * 70_000, "证明" * 500_000, "<system-reminder>" * 60_000, '\\"<' * 300_000,
-        "```" * 300_000, "a.b_c(" * 170_000, "\n" * 1_000_000, "{" * 1_000_000, "a" * 1_000_000, "</task>" * 140_000, "1," * 500_000,
+        "```" * 300_000, "a.b_c(" * 170_000, "\n" * 1_000_000, "{" * 1_000_000, "a" * 1_000_000, "</task>" * 140_000,
+        "1," * 500_000, "prove" + "\n" * 1_000_000 + "prove",
     ],
-    ids=range(12),
+    ids=range(13),
 )  # fmt: skip
 def test_a_megabyte_is_scored_in_bounded_time(exchange_with, text):
     exchange = exchange_with({"messages": [{"role": "user", "content": text}]})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lynkr_scorer_heuristic.clean import ENVELOPES, clean, shortened
 
 

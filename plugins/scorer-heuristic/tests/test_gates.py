@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic import Config, gates
 from lynkr_scorer_heuristic.ask import RESULTS, Ask
@@ -12,7 +13,8 @@ from lynkr_scorer_heuristic.reading import read
     "text",
     [
         "hi", "Hello there!", "thanks, that worked!", "ok", "yes please", "continue", "good morning", "how are you? hi!", "привет, как дела?",
-        "спасибо большое", "Guten Morgen!", "danke, das hat funktioniert", "hola, ¿qué tal?", "muchas gracias", "你好！", "谢谢你", "好的，继续吧", "👍",
+        "спасибо большое", "Guten Morgen!", "danke, das hat funktioniert", "hola, ¿qué tal?", "muchas gracias", "你好！", "谢谢你",
+        "好的，继续吧", "👍",
     ],
 )  # fmt: skip
 def test_small_talk(text, score):

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import structs
+
 from lynkr_core.exchange import Exchange
 from lynkr_scorer_heuristic import Config, Heuristic, Weights, plugin, signals
 from lynkr_scorer_heuristic.reading import read
-from msgspec import structs
 
 
 def test_length_grows_and_saturates():

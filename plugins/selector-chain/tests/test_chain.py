@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+
 from lynkr_core.dialect import Dialect
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.provider import Provider

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from lynkr_core.exchange import Exchange, Score
-from lynkr_core.plugins import Plugin
 from msgspec import Meta, Struct, structs
 
+from lynkr_core.exchange import Exchange, Score
+from lynkr_core.plugins import Plugin
 from lynkr_scorer_heuristic import gates
 from lynkr_scorer_heuristic.ask import Ask, last_ask
 from lynkr_scorer_heuristic.gates import Verdict

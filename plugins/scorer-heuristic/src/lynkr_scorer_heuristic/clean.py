@@ -44,13 +44,15 @@ def without_tags(text: str) -> str:
         found = _tag.search(text, position)
         if found is None:
             break
-        name, position = found[1], found.end()
-        end = -1 if name in unclosed else position if name is None else text.find(f"</{name}>", position)
-        if end < 0:
-            unclosed.add(name)
-            continue
+        position = found.end()
+        if name := found[1]:
+            end = -1 if name in unclosed else text.find(f"</{name}>", position)
+            if end < 0:
+                unclosed.add(name)
+                continue
+            position = end + len(name) + 3
         kept.append(text[start : found.start()])
-        start = position = end + len(name) + 3 if name else end
+        start = position
     return "".join((*kept, text[start:])) if kept else text
 
 

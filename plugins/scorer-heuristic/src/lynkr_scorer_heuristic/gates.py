@@ -54,14 +54,14 @@ _sides = (
     (re.compile(r"\A\W*suggestion mode\b", re.I), "suggestion", 10.0),
     (re.compile(r"\A\W*(?:task:\s*)?(?:suggest|generate) \d[-\d]* (?:broad |relevant )?(?:tags|follow[- ]up)", re.I), "suggestion", 10.0),
     (re.compile(r"\bextract (?:any|all|the) file ?paths\b", re.I), "paths", 6.0),
-    (re.compile(r"\A\W*(?:your task is to )?(?:create|write|provide|give)\b[^.\n]{0,40}\bsummary of (?:the|this|our) conversation\b", re.I), "summary", 30.0),
+    (re.compile(r"\A\W*(?:your task is to )?(?:create|write|give)\b[^.\n]{0,40}\bsummary of the conversation\b", re.I), "summary", 30.0),
     (re.compile(r"\A\W*summari[sz]e (?:the|this|our)\b[^.\n]{0,20}\bconversation\b", re.I), "summary", 30.0),
 )  # fmt: skip
 SIDE_AT, SIDE_WORDS = 400, 80
 """A side request says what it is in its first characters and words; what follows is quoted."""
 
 _proof = re.compile(
-    r"(?:\A|[.!?;:,\n]\s*|\b(?:and|or|then|to|please|и|und|y)\s+)"
+    r"(?:\A|[.!?;:,\n]\s{0,3}|\b(?:and|or|then|to|please|и|und|y)\s{1,3})"
     r"(?:prove|disprove|derive(?! an? (?:new )?(?:class|type|struct))|докажи(?:те)?|выведи(?:те)?|beweisen?|demuestra|deriva)\b"
     r"|\bprove (?:that|or|why|correctness|optimality)\b",
     re.I,

@@ -9,8 +9,22 @@ from msgspec import Struct
 
 from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.words import (
-    CHINESE_SIGNAL, CHINESE_TERM, ENDS, HAN, KNOWN, LEAD, LISTENED, LOOK_UP, LOOK_UP_PHRASES, ONE_STEP, ONE_STEP_PHRASES, OTHER_TASK,
-    POLITE, STARTS, TOKEN, WHO,
+    CHINESE_SIGNAL,
+    CHINESE_TERM,
+    ENDS,
+    HAN,
+    KNOWN,
+    LEAD,
+    LISTENED,
+    LOOK_UP,
+    LOOK_UP_PHRASES,
+    ONE_STEP,
+    ONE_STEP_PHRASES,
+    OTHER_TASK,
+    POLITE,
+    STARTS,
+    TOKEN,
+    WHO,
 )  # fmt: skip
 
 LOG_FROM = 1_000

@@ -51,7 +51,7 @@ _code = re.compile(r"[a-z0-9]_[a-z0-9]|\w\(\)|\w\);|[=!<>]=|=>|->|::|\w ?= ?[\w\
 _trace = re.compile(r"Traceback|File \"|Error:|Exception:|Exception in|\n    at ")
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
-_item = re.compile(r"\n\s*(?:[-*]|\d{1,2}[.)])\s")
+_item = re.compile(r"\n[ \t]{0,20}(?:[-*]|\d{1,2}[.)])\s")
 
 
 def share(count: float, full: float) -> float:

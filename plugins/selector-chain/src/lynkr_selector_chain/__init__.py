@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+from msgspec import Meta, Struct
+
 from lynkr_core.exchange import Candidate, Exchange, Removal, Selection
 from lynkr_core.plugins import Plugin
-from msgspec import Meta, Struct
 
 __all__ = ["ChainSelector", "Config", "Step", "plugin"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from msgspec import Meta, Struct
+
 from lynkr_core.exchange import Candidate, Exchange, Selection
 from lynkr_core.plugins import Context, Plugin
-from msgspec import Meta, Struct
 
 __all__ = ["Config", "TierSelector", "plugin"]
 
