@@ -26,7 +26,7 @@ Headers = Mapping[bytes, bytes]
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched."""
 
     fields: dict[str, Raw]
@@ -153,3 +153,10 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest(f"the body is not a JSON object: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidRequest("the body is nested too deeply") from None
+
+
+def opens_with(raw: Raw, sign: bytes) -> bool:
+    """Whether this value is a string, list or object, by its first byte; nothing is copied."""
+    return memoryview(raw)[0] == sign[0]

@@ -1,7 +1,6 @@
 """The server over real sockets: a caller that leaves is noticed at once."""
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -33,7 +32,8 @@ class App:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
-            return await self.lifespan(receive, send)
+            await self.lifespan(receive, send)
+            return
         while (await receive())["more_body"]:
             pass
         name = scope["path"]
@@ -130,36 +130,37 @@ async def test_a_callback_set_too_late_runs_at_once():
     assert len(app.lefts) == 1
 
 
-async def test_the_process_stops_within_its_time(tmp_path):
-    (tmp_path / "slow.py").write_text(
-        "import asyncio\n"
-        "async def app(scope, receive, send):\n"
-        "    if scope['type'] == 'lifespan':\n"
-        "        for word in ('startup', 'shutdown'):\n"
-        "            await receive()\n"
-        "            await send({'type': f'lifespan.{word}.complete'})\n"
-        "        return\n"
-        "    await asyncio.sleep(60)\n"
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+SLOW = """
+import asyncio
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for word in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{word}.complete"})
+    else:
+        await asyncio.sleep(60)
+"""
+
+
+def test_the_process_stops_within_its_time(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = f"import slow; from lynkr_core.cli.server import run; run(slow.app, '127.0.0.1', {port}, drain=1, ready=print)"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, stderr=subprocess.DEVNULL)
-    writer = await connect(port)
-    writer.write(GET)
-    await asyncio.sleep(0.1)
-    began = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    await asyncio.to_thread(process.wait, 10)
-    writer.close()
-    assert time.monotonic() - began < 4
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    with connect(port) as caller:
+        caller.sendall(GET)
+        time.sleep(0.2)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) is not None
+    assert 0.9 < time.monotonic() - began < 4
 
 
-async def connect(port):
+def connect(port):
     for _ in range(200):
         try:
-            return (await asyncio.open_connection("127.0.0.1", port))[1]
+            return socket.create_connection(("127.0.0.1", port))
         except OSError:
-            await asyncio.sleep(0.05)
+            time.sleep(0.05)
     raise AssertionError("the server did not start")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lynkr_core.errors import UpstreamError
 from lynkr_core.testing.wire import answer, chunked
-from lynkr_core.upstream import Endpoint
+from lynkr_core.upstream import Endpoint, Timeouts
 from lynkr_core.upstream.connection import Connection
 from lynkr_core.upstream.http1 import Http1Call
 from lynkr_core.upstream.origin import Origin
@@ -43,11 +43,12 @@ class Socket:
         return 0
 
 
-def begin(loop, method="POST"):
+def begin(loop, silence=9.0):
     origin = Origin("localhost", 1, None, 9, lambda: None)
     connection, sock = Connection(origin, loop), Socket()
     connection.connection_made(sock)
-    endpoint = Endpoint("http://localhost:1/", method=method)
+    origin._connections.add(connection)
+    endpoint = Endpoint("http://localhost:1/", timeouts=Timeouts(silence=silence))
     call = Http1Call(origin, endpoint, endpoint.head, b"")
     call.begin(connection)
     return origin, connection, sock, call
@@ -72,7 +73,6 @@ def outcome(pieces, end):
                 connection.data_received(piece)
         if end and not sock.aborted:
             connection.eof_received()
-        connection.connection_lost(None) if sock.aborted else connection._stop_timer()
         status, headers, body, kind = None, None, b"", None
         with suppress(UpstreamError):
             response = finish(call.response())
@@ -139,15 +139,15 @@ async def test_what_waits_unread_is_bounded(size):
 @pytest.mark.anyio
 async def test_our_own_pause_is_no_silence():
     loop = asyncio.get_running_loop()
-    _, connection, sock, call = begin(loop)
-    connection._silence = 0.05
-    connection._check()
+    _, connection, sock, call = begin(loop, silence=0.1)
     connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 300_000)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.3)
     assert sock.paused
     assert not sock.aborted
     await (await call.response()).next()
     assert not sock.paused
+    await asyncio.sleep(0.05)
+    assert not sock.aborted
     await asyncio.sleep(0.15)
     assert sock.aborted
 

@@ -1,8 +1,10 @@
 """What only the HTTP/1.1 client of our own promises: its limits, its strictness and its pool."""
 
 import asyncio
+import random
 import ssl
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 
@@ -123,13 +125,16 @@ async def test_idle_connections_are_closed_by_one_timer(endpoint):
     await transport.aclose()
 
 
-async def test_calls_over_the_limit_wait_in_order(endpoint):
-    transport = Http1Transport(max_connections=2)
-    async with ScriptedServer([Pause(0.03), answer(b"a")]) as server:
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_calls_over_the_limit_wait_in_order(endpoint, limit):
+    transport = Http1Transport(max_connections=limit)
+    async with ScriptedServer([Pause(0.02), answer(b"a")]) as server:
         target = endpoint(server)
         await asyncio.gather(*[ask(transport, target, b"%d" % number) for number in range(8)])
-    assert [request.body for request in server.requests] == [b"%d" % number for number in range(8)]
-    assert len(server.peers) == 2
+    order = [request.body for request in server.requests]
+    assert sorted(order) == [b"%d" % number for number in range(8)]
+    assert limit > 1 or order == sorted(order)
+    assert len(server.peers) == limit
     await transport.aclose()
 
 
@@ -244,7 +249,7 @@ async def test_an_idle_stream_costs_little_memory(http1, endpoint):
         assert [await response.next() for response in responses] == [b"a"] * 50
         ours = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*lynkr_core/upstream/*")])
         tracemalloc.stop()
-    assert sum(stat.size for stat in ours.statistics("filename")) / 50 < 6000
+    assert sum(stat.size for stat in ours.statistics("filename")) / 50 < 4500  # of which uvloop's socket 1350
 
 
 async def test_pieces_are_those_of_the_socket(http1, endpoint):
@@ -254,3 +259,28 @@ async def test_pieces_are_those_of_the_socket(http1, endpoint):
         response = await http1.send(endpoint(server), (), b"").response()
         assert [await response.next() for _ in range(5)] == [b"ab", b"ab", b"c", b"", b""]
         assert await ask(http1, endpoint(server)) == b"x"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_leaks_however_calls_end(endpoint, seed):
+    chance = random.Random(seed)
+    scripts = [[answer(b"a")], [CLOSE], [RESET], [Pause(0.01), chunked(b"b")], [HEAD + b"\r\n", Pause(0.01), b"c", CLOSE]]
+    transport = Http1Transport(max_connections=4)
+
+    async def one(target):
+        await asyncio.sleep(chance.random() / 10)
+        call = transport.send(target, (), b"ping")
+        asyncio.get_running_loop().call_later(chance.choice([0, 0.005, 0.02, 1]), call.abort)
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(chance.choice([0.01, 0.03, 1])):
+                await (await call.response()).read()
+        call.abort()
+
+    async with ScriptedServer(*chance.choices(scripts, k=400)) as server:
+        await asyncio.gather(*[one(endpoint(server, connect=0.05)) for _ in range(200)])
+        await asyncio.sleep(0.05)
+        (origin,) = transport._origins.values()
+        assert (origin._opening, len(origin._waiting)) == (0, 0)
+        assert set(origin.idle) == origin._connections
+        assert sum(not peer.gone.is_set() for peer in server.peers) == len(origin.idle) <= 4
+        await transport.aclose()

@@ -39,7 +39,7 @@ def rows(path: Path) -> int:
 
 async def until(holds: Callable[[], bool]) -> None:
     with anyio.fail_after(5):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await anyio.sleep(0.02)
 
 

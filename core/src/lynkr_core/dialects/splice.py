@@ -1,4 +1,4 @@
-"""Changes a JSON object's keys and leaves every other byte as it came."""
+"""Changing some keys of a JSON object and leaving every other byte as it came."""
 
 from __future__ import annotations
 
@@ -7,11 +7,28 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-_object = msgspec.json.Decoder(dict[str, Raw])
+_decode = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def splice(native: Raw | None, changes: dict[str, Any]) -> Raw:
-    """The object `native` with these keys set; values may be `Raw`, and `UNSET` takes the key out."""
-    fields: dict[str, Any] = {} if native is None else dict(_object.decode(native))
-    fields.update(changes)
-    return Raw(msgspec.json.encode({key: value for key, value in fields.items() if value is not UNSET}))
+    """`native` with these keys replaced in place, or added at its end; a value of `UNSET` takes the key out. None is an empty object."""
+    fields: dict[str, Any] = {} if native is None else _decode(native)
+    return Raw(_encode(apply(fields, changes)))
+
+
+def apply(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The same on an object that is already read. Changes `fields` and returns it."""
+    for key, value in changes.items():
+        if value is UNSET:
+            fields.pop(key, None)
+        else:
+            fields[key] = value
+    return fields
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The changes that lead from one object to the other; keys that are gone are `UNSET`."""
+    changes: dict[str, Any] = {key: UNSET for key in before if key not in after}
+    changes.update({key: value for key, value in after.items() if key not in before or before[key] != value})
+    return changes

@@ -24,8 +24,7 @@ async def call(instance: Any, hook: str, *args: Any) -> Any:
 
 def hooks_of(instance: Any) -> list[str]:
     """The hooks an instance has."""
-    made: Any = type(instance)
-    return [name for name in HOOKS if inspect.isroutine(getattr(made, name, None))]
+    return [name for name in HOOKS if inspect.isroutine(inspect.getattr_static(instance, name, None))]
 
 
 class Watch:

@@ -14,6 +14,9 @@ MAX_HEAD = 64 * 1024
 """Bytes of head, trailers or chunk extensions without a byte of body among them."""
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
+NAMES: dict[bytes, bytes] = {}
+"""Header names as they were spelt, in lower case: every stream would hold its own copies of the same few."""
+MAX_NAMES = 512
 
 
 class Pending(Protocol):
@@ -38,7 +41,9 @@ class Owner(Protocol):
 
     name: str
 
-    def opened(self, connection: Connection) -> None: ...
+    def watch(self, silence: float) -> None:
+        """Sees to it that `check` is called often enough for a silence of so many seconds."""
+        ...
 
     def release(self, connection: Connection) -> None:
         """Takes back a connection whose answer is complete."""
@@ -50,14 +55,14 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """At most one request at a time. The names without underscore from `on_header` on are httptools' callbacks.
+    """At most one request at a time. The methods `on_…` are httptools' callbacks.
 
-    The timer is armed once and looks at the stamp of the last byte when it fires: a byte costs no timer.
+    The last byte's time is noted and its owner looks at it now and then (`check`): neither a byte nor a request costs a timer.
     """
 
     __slots__ = (
-        "_answer", "_bodies", "_bodyless", "_busy", "_complete", "_due", "_extra", "_headers", "_keep", "_loop", "_owner",
-        "_parser", "_pending", "_quiet", "_silence", "_stamp", "_timer", "_transport", "_unsent", "_until_close",
+        "_answer", "_bodies", "_bodyless", "_busy", "_complete", "_extra", "_headers", "_keep", "_loop", "_owner",
+        "_parser", "_pending", "_quiet", "_silence", "_stamp", "_transport", "_unsent", "_until_close",
         "_whole", "idle_since", "on_body", "reused",
     )  # fmt: skip
 
@@ -72,13 +77,17 @@ class Connection(asyncio.Protocol):
         self._bodies: list[bytes] = []
         self.on_body = self._bodies.append
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = self._stamp = self._silence = self.idle_since = 0.0
+        self._stamp = self._silence = self.idle_since = 0.0
         self._unsent = self._quiet = self._whole = 0
         self._bodyless = self._complete = self._extra = self._keep = self._until_close = False
         self.reused = False
 
     # what the pool and the answer ask for
+    @property
+    def lost(self) -> bool:
+        """The socket is closed and nothing more will be heard of it."""
+        return self._parser is None
+
     def begin(self, pending: Pending) -> None:
         """Writes a request and awaits its answer."""
         self._pending = pending
@@ -87,7 +96,9 @@ class Connection(asyncio.Protocol):
         self._bodyless = pending.bodyless
         self._complete = self._extra = False
         self._quiet = 0
-        self._arm(pending.silence)
+        self._stamp = self._loop.time()
+        self._silence = pending.silence
+        self._owner.watch(pending.silence)
         body = pending.body
         if len(body) < JOIN_UNDER:
             self._transport.write(pending.head + body)
@@ -99,7 +110,6 @@ class Connection(asyncio.Protocol):
         """Closes the socket at once. Nobody is told; `fail` tells."""
         self._busy = False
         self._pending = self._answer = None
-        self._stop_timer()
         self._owner.forget(self)
         self._transport.abort()
 
@@ -113,7 +123,6 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         self._stamp = self._loop.time()
@@ -192,7 +201,6 @@ class Connection(asyncio.Protocol):
     def _lost(self) -> None:
         """The peer closed or reset."""
         if not self._busy:
-            self._stop_timer()
             self._owner.forget(self)
         elif self._answer is not None or self._quiet:
             self.fail("cut", "closed the connection before the answer was complete")
@@ -202,35 +210,17 @@ class Connection(asyncio.Protocol):
             self.fail("unavailable", "closed the connection without an answer")
 
     # silence
-    def _arm(self, silence: float) -> None:
-        self._silence = silence
-        self._stamp = now = self._loop.time()
-        if self._timer is not None and now + silence < self._due:
-            self._stop_timer()
-        if self._timer is None:
-            self._due = now + silence
-            self._timer = self._loop.call_at(self._due, self._check)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _check(self) -> None:
-        """The timer fired: time is up, or it is set to when it would be."""
-        self._timer = None
+    def check(self, now: float) -> float | None:
+        """Gives up when the silence is too long. Returns how long it may be, in seconds; None when nothing is under way."""
         if not self._busy:
-            return
-        now = self._loop.time()
+            return None
         unsent = self._transport.get_write_buffer_size()
         if (self._answer is not None and self._answer.paused) or 0 < unsent < self._unsent:
             self._stamp = now  # our reader is slow, or the request is still being sent
         self._unsent = unsent
-        if now - self._stamp >= self._silence - 0.002:  # uvloop's clock has whole milliseconds
+        if now - self._stamp >= self._silence:
             self.fail("timeout", f"was silent for {self._silence:g} s")
-        else:
-            self._due = self._stamp + self._silence
-            self._timer = self._loop.call_at(self._due, self._check)
+        return self._silence
 
     # httptools' callbacks
     def on_message_begin(self) -> None:
@@ -243,10 +233,14 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._answer is not None:
             return  # a trailer
-        name = name.lower()
+        lower = NAMES.get(name)
+        if lower is None:
+            lower = name.lower()
+            if len(NAMES) < MAX_NAMES:
+                NAMES[name] = lower
         value = value.rstrip(b" \t")  # llhttp skips only what stands before it
         headers = self._headers
-        headers[name] = value if name not in headers else b"%b, %b" % (headers[name], value)
+        headers[lower] = value if lower not in headers else b"%b, %b" % (headers[lower], value)
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -255,7 +249,7 @@ class Connection(asyncio.Protocol):
         status = parser.get_status_code()
         if status < 200:
             return
-        headers, self._headers = self._headers, {}
+        headers = self._headers
         headers.pop(b"set-cookie", None)
         coding = headers.get(b"transfer-encoding")
         if coding is not None and coding.lower() != b"chunked":

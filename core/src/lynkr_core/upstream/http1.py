@@ -14,7 +14,10 @@ from lynkr_core.upstream.origin import Origin
 
 
 class Http1Call:
-    """One request. Holds its bytes until the head of the answer is here: a stale connection costs one more try."""
+    """One request. Holds its bytes until the head of the answer is here: a stale connection costs one more try.
+
+    Whoever has sent it reads its answer to the end or aborts it: until then the connection is taken.
+    """
 
     __slots__ = (
         "_answer", "_connection", "_endpoint", "_failure", "_origin", "_scope", "_waiter", "body", "bodyless",

@@ -10,6 +10,9 @@ from typing import Protocol
 
 from lynkr_core.upstream.connection import Connection
 
+LOOKS = 16
+"""Times a silence is looked at before it is too long: one timer for all connections, and a timeout at most a 16th late."""
+
 
 class Client(Protocol):
     """A call in need of a connection. `fresh`: only a new one will do."""
@@ -27,7 +30,21 @@ class Origin:
     `on_idle` is called when a connection becomes idle.
     """
 
-    __slots__ = ("_connections", "_host", "_limit", "_on_idle", "_opening", "_port", "_tls", "_waiting", "closed", "idle", "name")
+    __slots__ = (
+        "_connections",
+        "_host",
+        "_limit",
+        "_on_idle",
+        "_opening",
+        "_pause",
+        "_port",
+        "_timer",
+        "_tls",
+        "_waiting",
+        "closed",
+        "idle",
+        "name",
+    )
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limit: int, on_idle: Callable[[], None]) -> None:
         self.name = f"{host}:{port}"
@@ -40,6 +57,8 @@ class Origin:
         self._on_idle = on_idle
         self._connections: set[Connection] = set()
         self._opening = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._pause = 0.0
         self._waiting: deque[tuple[Client, asyncio.Future[bool]]] = deque()
 
     @property
@@ -85,9 +104,15 @@ class Origin:
             _, connection = await loop.create_connection(
                 lambda: Connection(self, loop), self._host, self._port, ssl=self._tls, server_hostname=server_name
             )
+            if not connection.lost:
+                self._connections.add(
+                    connection
+                )  # not in `connection_made`: a cancelled opening need not end in `connection_lost`
         finally:
             self._opening -= 1
             self._grant()
+        if connection.lost:
+            raise ConnectionResetError("closed the connection at once")
         if self.closed:
             connection.close()
             raise OSError("the transport is closed")
@@ -101,8 +126,23 @@ class Origin:
                 self._opening += 1
                 turn.set_result(False)
 
-    def opened(self, connection: Connection) -> None:
-        self._connections.add(connection)
+    def watch(self, silence: float) -> None:
+        """Looks at all connections 16 times in `silence` seconds, or oftener for another's sake, while one is in use."""
+        pause = silence / LOOKS
+        if self._timer is not None and pause < self._pause:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._pause = pause
+            self._timer = asyncio.get_running_loop().call_later(pause, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        limits = [connection.check(now) for connection in list(self._connections)]
+        shortest = min([limit for limit in limits if limit is not None], default=None)
+        if shortest is not None:
+            self.watch(shortest)
 
     def release(self, connection: Connection) -> None:
         """Takes back a connection that can be used again: for who waits longest, or to be idle."""
@@ -138,6 +178,9 @@ class Origin:
     def close(self) -> None:
         """Closes all; who waits gets an `OSError`."""
         self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         while self._waiting:
             _, turn = self._waiting.popleft()
             if not turn.done():

@@ -42,13 +42,17 @@ class Contract:
         """The table for one test; for plugins that need a file or a free name in an empty `directory`."""
         return self.table
 
+    def settings(self, directory: Path) -> Mapping[str, Any]:
+        """The table with what the suite itself puts in."""
+        return self.make_table(directory)
+
     def make_context(self) -> Context:
         """The context for one test."""
         return factories.context("contract", self.kind)
 
     def make(self, directory: Path) -> Any:
         """A new instance."""
-        return factories.build(self.plugin, self.make_table(directory), self.make_context())
+        return factories.build(self.plugin, self.settings(directory), self.make_context())
 
     def test_no_standard_test_was_removed_or_overridden(self) -> None:
         changed = [name for name in standard_tests(type(self)) if not is_intact(type(self), name)]
@@ -63,17 +67,17 @@ class Contract:
 
     def test_its_settings_are_a_struct_without_surprises(self, tmp_path: Path) -> None:
         assert issubclass(self.plugin.config, Struct)
-        factories.configure(self.plugin, self.make_table(tmp_path))
+        table = self.settings(tmp_path)
+        factories.configure(self.plugin, table)
         with pytest.raises(ConfigError, match="unknown key"):
-            factories.configure(self.plugin, {**self.make_table(tmp_path), "no_such_key": 1})
+            factories.configure(self.plugin, {**table, "no_such_key": 1})
 
     def test_its_hooks_have_the_right_parameters(self, tmp_path: Path) -> None:
         instance = self.make(tmp_path)
-        made: Any = type(instance)
         found = hooks_of(instance)
         assert self.hook is None or self.hook in found, f"a {self.kind} needs the hook {self.hook}"
         for name in found:
-            check_signature(name, getattr(made, name))
+            check_signature(name, inspect.getattr_static(instance, name))
 
     def test_two_instances_share_nothing(self, tmp_path: Path) -> None:
         assert self.make(tmp_path) is not self.make(tmp_path)

@@ -1,0 +1,148 @@
+"""`openai.chat`: Chat Completions, the API that most providers and clients speak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw
+
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, opens_with, read_fields
+from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects.failures import upstream_error
+from lynkr_core.dialects.openai_chat import wire
+from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
+from lynkr_core.dialects.openai_chat.encoder import Encoder
+from lynkr_core.dialects.openai_chat.request import decode_request, encode_request
+from lynkr_core.dialects.openai_chat.response import decode_response, encode_response
+from lynkr_core.dialects.openai_chat.usage import read_usage
+from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.plugins import NoConfig, Plugin
+from lynkr_core.request import Request, Response, Usage
+from lynkr_core.sse import event, parse
+
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+_ONLY_HERE = frozenset(
+    {"stream_options", "max_completion_tokens", "reasoning_effort", "responseformat", "logit_bias", "n", "seed"}
+)
+_ONLY_ELSEWHERE = frozenset({"system", "stop_sequences", "thinking", "anthropic_version", "input", "contents"})
+
+
+class OpenAIChat(Dialect):
+    name = "openai.chat"
+    routes = ("/v1/chat/completions",)
+    marks = (b'"usage":{', b'"usage": {', b'"finish_reason":"', b'"finish_reason": "', b"[DONE]", b'"error"')
+
+    def peek(self, body: bytes) -> Envelope:
+        fields = read_fields(body)
+        conversation = fields.get("messages", wire.NULL)
+        if not opens_with(conversation, b"["):
+            raise InvalidRequest("messages: expected a list", param="messages")
+        stream = read_stream(fields)
+        return Envelope(
+            fields=fields,
+            model=read_model(fields),
+            stream=stream,
+            usage_asked=not stream or usage_asked(fields.get("stream_options")),
+            max_tokens=read_limit(fields),
+        )
+
+    def decode_request(self, envelope: Envelope) -> Request:
+        return decode_request(envelope)
+
+    def encode_request(self, request: Request, losses: list[str]) -> Fields:
+        return encode_request(request, losses)
+
+    def decode_response(self, body: bytes) -> Response:
+        return decode_response(body)
+
+    def encode_response(self, response: Response, request: Request) -> bytes:
+        return encode_response(response)
+
+    def decoder(self) -> Decoder:
+        return Decoder()
+
+    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> Encoder:
+        return Encoder(envelope)
+
+    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
+        return openai_errors.encode(error)
+
+    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
+        return event(openai_errors.encode(error))
+
+    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        return upstream_error(status, headers, body)
+
+    def usage(self, body: bytes) -> Usage | None:
+        return read_usage(body)
+
+    def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
+        """Asks for usage in a stream; the caller's other stream options stay."""
+        if not (metered and envelope.stream):
+            return False
+        options = stream_options(fields.get("stream_options"))
+        if options.get("include_usage") in (True, _TRUE):
+            return False
+        fields["stream_options"] = {**options, "include_usage": True}
+        return True
+
+    def strip_usage(self, piece: bytes) -> bytes:
+        """Leaves out the chunk with usage and no choices. Every other byte stays."""
+        boundary = b"\r\n\r\n" if b"\r\n\r\n" in piece else b"\n\n"
+        blocks = piece.split(boundary)
+        return boundary.join([block for block in blocks if not (b'"usage"' in block and _only_usage(block))])
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        if "messages" not in fields or not _ONLY_ELSEWHERE.isdisjoint(fields) or b"anthropic-version" in headers:
+            return 0
+        return 2 if _ONLY_HERE.isdisjoint(fields) else 3
+
+
+def _only_usage(block: bytes) -> bool:
+    found = parse(block.replace(b"\r\n", b"\n").strip(b"\n"))
+    return found is not None and is_usage_only(found.data)
+
+
+def read_model(fields: Mapping[str, Raw]) -> str:
+    """Raises `InvalidRequest` when the model is no name."""
+    raw = fields.get("model", wire.NULL)
+    if not opens_with(raw, b'"') or raw == Raw(b'""'):
+        raise InvalidRequest("model: expected the name of a model", param="model")
+    return wire.read(wire.texts, raw, "model")
+
+
+def read_stream(fields: Mapping[str, Raw]) -> bool:
+    raw = fields.get("stream", wire.NULL)
+    if raw not in (_TRUE, _FALSE, wire.NULL):
+        raise InvalidRequest("stream: expected true or false", param="stream")
+    return raw == _TRUE
+
+
+def read_limit(fields: Mapping[str, Raw]) -> int | None:
+    """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
+    for key in ("max_completion_tokens", "max_tokens"):
+        text = bytes(fields.get(key, wire.NULL))
+        if text.isdigit():
+            return int(text)
+    return None
+
+
+def usage_asked(options: Raw | None) -> bool:
+    return stream_options(options).get("include_usage") == _TRUE
+
+
+def stream_options(options: Any) -> dict[str, Any]:
+    """The options as a dict, whether they came from the wire or were made here."""
+    if isinstance(options, dict):
+        return cast("dict[str, Any]", options)
+    if options is None or not bytes(options).startswith(b"{"):
+        return {}
+    try:
+        return dict(wire.objects.decode(options))
+    except msgspec.DecodeError:
+        return {}
+
+
+plugin = Plugin(api=1, config=NoConfig, create=OpenAIChat)

@@ -1,0 +1,169 @@
+"""The conversation of another dialect, written as chat messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+from lynkr_core.dialects.openai_chat.content import Fragment, item_of
+from lynkr_core.dialects.openai_chat.message import write_call
+from lynkr_core.request import File, Generic, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
+
+ATTRIBUTION = "x-anthropic-billing-header:"
+"""Begins a block by which Claude Code tells its vendor whom to bill; it changes with each prompt and is no prompt (clients.md §3)."""
+MAX_ID = 40
+"""Longest tool-call id that OpenAI takes."""
+
+
+def note(losses: list[str], line: str) -> None:
+    """Adds a loss once."""
+    if line not in losses:
+        losses.append(line)
+
+
+def short_id(id: str) -> str:
+    """The id, or for one that is too long the same stand-in in the call and its result."""
+    return id if len(id) <= MAX_ID else f"call_{blake2b(id.encode(), digest_size=12).hexdigest()}"
+
+
+def translate_messages(request: Request, losses: list[str]) -> list[Fragment]:
+    conversation = Conversation(request.dialect, losses)
+    conversation.add_system(request.system)
+    for index, message in enumerate(request.messages):
+        conversation.add(message, f"messages[{index}]")
+    conversation.flush()
+    return conversation.out
+
+
+class Conversation:
+    """Gathers messages in the order that chat wants: after the calls their results, then what else came with these."""
+
+    def __init__(self, source: str, losses: list[str]) -> None:
+        self.out: list[Fragment] = []
+        self.losses = losses
+        self.same_vendor = source.startswith("openai.")
+        self.aside: list[Fragment] = []
+        """Images of tool results, which only a user message can carry."""
+
+    def add_system(self, parts: Iterable[Part]) -> None:
+        texts = [part.text for part in parts if isinstance(part, Text) and part.text]
+        texts = [text for text in texts if not text.startswith(ATTRIBUTION)]
+        if any(not isinstance(part, Text) for part in parts):
+            note(self.losses, "system: only text can be carried")
+        if texts:
+            self.out.append({"role": "system", "content": "\n\n".join(texts)})
+
+    def add(self, message: Message, path: str) -> None:
+        results = [part for part in message.parts if isinstance(part, ToolCallResponse)]
+        rest = [part for part in message.parts if not isinstance(part, ToolCallResponse)]
+        for result in results:
+            self.add_result(result, path)
+        if results and not rest:
+            return
+        if message.role == "assistant":
+            self.add_answer(rest, message.name, path)
+        elif message.role in ("system", "developer"):
+            self.flush()
+            self.add_system(rest)
+        else:
+            self.add_user(rest, message.name, path)
+
+    def add_result(self, result: ToolCallResponse, path: str) -> None:
+        """A tool message: text alone; other parts go into the user message that follows."""
+        texts: list[str] = []
+        for part in result.content:
+            item = self.item(part, path)
+            if isinstance(part, Text):
+                texts.append(part.text)
+            elif item is not None and item["type"] == "text":
+                texts.append(item["text"])
+            elif item is not None:
+                texts.append(f"[{item['type'].removesuffix('_url')} attached in the next user message]")
+                self.aside.append(item)
+        if result.is_error:
+            note(self.losses, "tool results: is_error cannot be told, the text stands for itself")
+        self.out.append({"role": "tool", "tool_call_id": short_id(result.id), "content": "\n\n".join(texts)})
+
+    def flush(self) -> None:
+        """What is still to be said in a user message."""
+        if self.aside:
+            self.out.append({"role": "user", "content": self.aside})
+            self.aside = []
+
+    def add_user(self, parts: list[Part], name: str | None, path: str) -> None:
+        items = [item for part in parts if (item := self.item(part, path)) is not None]
+        if parts and not items and not self.aside:
+            return  # nothing of it can be carried, which is noted
+        items, self.aside = [*self.aside, *items], []
+        self.out.append(self.named({"role": "user", "content": compact(items)}, name))
+
+    def add_answer(self, parts: list[Part], name: str | None, path: str) -> None:
+        """An assistant message; one that follows another is joined to it, as results must follow all calls of a turn."""
+        self.flush()
+        keys = self.answer(parts, path)
+        last = self.out[-1] if self.out else None
+        if parts and keys["content"] is None and len(keys) == 1:
+            return
+        if last is not None and last["role"] == "assistant":
+            merge(last, keys)
+        else:
+            self.out.append(self.named({"role": "assistant", **keys}, name))
+
+    def answer(self, parts: list[Part], path: str) -> Fragment:
+        texts = [part.text for part in parts if isinstance(part, Text) and not part.refusal and part.text]
+        refusals = [part.text for part in parts if isinstance(part, Text) and part.refusal]
+        calls = [self.call(part) for part in parts if isinstance(part, ToolCall)]
+        for part in parts:
+            if not isinstance(part, (Text, ToolCall)):
+                self.lose(part, path)
+        keys: Fragment = {"content": "\n\n".join(texts) if texts else None if parts else ""}
+        if all(isinstance(part, Text) for part in parts) and not refusals:
+            keys["content"] = keys["content"] or ""
+        if refusals:
+            keys["refusal"] = "".join(refusals)
+        if calls:
+            keys["tool_calls"] = calls
+        return keys
+
+    def call(self, call: ToolCall) -> Any:
+        if call.signature is not None:
+            note(self.losses, "tool calls: a signature is good for its own vendor only")
+        return write_call(call, id=short_id(call.id))
+
+    def item(self, part: Part, path: str) -> Fragment | None:
+        """A part as an item of a content list; what cannot be one is noted."""
+        item = None if isinstance(part, File) and not self.same_vendor else item_of(part)
+        if item is None:
+            self.lose(part, path)
+        return item
+
+    def lose(self, part: Part, path: str) -> None:
+        if isinstance(part, Reasoning):
+            note(self.losses, "reasoning: earlier thinking is good for its own vendor only")
+        elif isinstance(part, File):
+            note(self.losses, f"{path}: the file {part.file_id} is stored at another vendor")
+        else:
+            kind = part.type if isinstance(part, Generic) else getattr(part, "modality", type(part).__name__.lower())
+            note(self.losses, f"{path}: a part of type {kind} cannot be carried here")
+
+    def named(self, fragment: Fragment, name: str | None) -> Fragment:
+        return fragment if name is None else {**fragment, "name": name}
+
+
+def compact(items: list[Fragment]) -> Any:
+    """A bare string for a single text; empty texts are left out of a list, as providers refuse them."""
+    full = [item for item in items if item.get("text") != ""]
+    if not full:
+        return ""
+    return full[0]["text"] if len(full) == 1 and full[0]["type"] == "text" else full
+
+
+def merge(last: Fragment, keys: Fragment) -> None:
+    """Adds an assistant message to the one before it."""
+    texts = [text for text in (last.get("content"), keys["content"]) if text]
+    last["content"] = "\n\n".join(texts) if texts else last.get("content")
+    if "refusal" in keys:
+        last["refusal"] = last.get("refusal", "") + keys["refusal"]
+    if "tool_calls" in keys:
+        last["tool_calls"] = [*last.get("tool_calls", []), *keys["tool_calls"]]

@@ -1,0 +1,90 @@
+"""Token usage, as the providers of this API tell it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from lynkr_core.request import Usage
+
+
+class Prompt(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class Completion(Struct):
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(Struct):
+    """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: Prompt | None = None
+    completion_tokens_details: Completion | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class Groq(Struct):
+    """`x_groq`, where Groq puts the usage and errors of a stream."""
+
+    usage: WireUsage | None = None
+    error: Any = None
+
+
+class Told(Struct):
+    """Where a whole answer tells its usage."""
+
+    usage: WireUsage | None = None
+    x_groq: Groq | None = None
+
+
+_told = msgspec.json.Decoder(Told)
+
+
+def read_usage(body: bytes) -> Usage | None:
+    """The usage in a whole answer; None when there is none to be read."""
+    try:
+        told = _told.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return usage_of(told.usage or (told.x_groq.usage if told.x_groq else None))
+
+
+def usage_of(wire: WireUsage | None) -> Usage | None:
+    """xAI counts reasoning beside `completion_tokens` instead of inside: its total tells."""
+    if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
+        return None
+    prompt = wire.prompt_tokens_details or Prompt()
+    details = wire.completion_tokens_details
+    reasoning = (details.reasoning_tokens if details else 0) or 0
+    entered, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
+    if reasoning and wire.total_tokens == entered + output + reasoning:
+        output += reasoning
+    cached = prompt.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or 0
+    return Usage(
+        input_tokens=entered,
+        output_tokens=output,
+        cache_read=cached,
+        cache_write=prompt.cache_write_tokens or 0,
+        reasoning=reasoning,
+    )
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    prompt = {"cached_tokens": usage.cache_read}
+    if usage.cache_write:
+        prompt["cache_write_tokens"] = usage.cache_write
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }

@@ -1,0 +1,109 @@
+"""`openai.embeddings`: texts in, vectors out. Nothing is streamed, and only providers of this very API are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
+from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects.failures import excerpt, upstream_error
+from lynkr_core.dialects.failures import read as read_words
+from lynkr_core.dialects.openai_chat import read_model
+from lynkr_core.dialects.openai_chat.usage import WireUsage, read_usage, usage_of
+from lynkr_core.dialects.openai_chat.wire import NOTHING, NULL, given
+from lynkr_core.dialects.splice import apply, difference, splice
+from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.plugins import NoConfig, Plugin
+from lynkr_core.request import Choice, Generic, Request, Response, Usage
+from lynkr_core.sse import event
+
+NAME = "openai.embeddings"
+
+
+class Answer(Struct):
+    """`data` has the vectors, as lists of numbers or as base64."""
+
+    data: Raw = NOTHING
+    model: str | None = None
+    usage: WireUsage | None = None
+    error: Any = None
+
+
+_answers = msgspec.json.Decoder(Answer)
+_objects = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+class OpenAIEmbeddings(Dialect):
+    name = NAME
+    operation = "embeddings"
+    routes = ("/v1/embeddings",)
+
+    def peek(self, body: bytes) -> Envelope:
+        fields = read_fields(body)
+        if bytes(memoryview(fields.get("input", NULL))[:1]) not in (b'"', b"["):
+            raise InvalidRequest("input: expected a string or a list", param="input")
+        return Envelope(fields=fields, model=read_model(fields))
+
+    def decode_request(self, envelope: Envelope) -> Request:
+        extra = {key: raw for key, raw in envelope.fields.items() if key != "model"}
+        return Request(dialect=NAME, model=envelope.model, extra=extra, native=Raw(_encode(envelope.fields)))
+
+    def encode_request(self, request: Request, losses: list[str]) -> Fields:
+        if request.dialect != NAME:
+            raise InvalidRequest(f"a request in {request.dialect} is none for embeddings")
+        fields: Fields = {} if request.native is None else dict(_objects.decode(request.native))
+        if not request.edited and request.native is not None:
+            return fields
+        extra = {key: raw for key, raw in fields.items() if key != "model"}
+        return apply(fields, {"model": request.model, **difference(extra, dict(request.extra))})
+
+    def decode_response(self, body: bytes) -> Response:
+        """One choice with one generic part, whose fragment is the list of vectors."""
+        try:
+            answer = _answers.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise UpstreamError("server", f"the answer is not a list of embeddings: {excerpt(body) or 'it is empty'}") from None
+        if answer.error or given(answer.data) is None:
+            if answer.error or read_words(body).message:
+                raise upstream_error(None, {}, body)
+            raise UpstreamError("server", "the answer has no embeddings")
+        choice = Choice(parts=(Generic(type="embeddings", native=answer.data),))
+        model = answer.model or ""
+        return Response(dialect=NAME, id="", model=model, choices=(choice,), usage=usage_of(answer.usage), native=Raw(body))
+
+    def encode_response(self, response: Response, request: Request) -> bytes:
+        if response.dialect == NAME and response.native is not None:
+            return bytes(splice(response.native, {"model": response.model}) if response.edited else response.native)
+        vectors = [part.native for choice in response.choices for part in choice.parts if part.native is not None]
+        usage = response.usage or Usage()
+        told = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
+        return _encode({"object": "list", "data": vectors[0] if vectors else [], "model": response.model, "usage": told})
+
+    def decoder(self) -> StreamDecoder:
+        raise InvalidRequest("embeddings are not streamed", param="stream")
+
+    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
+        raise InvalidRequest("embeddings are not streamed", param="stream")
+
+    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
+        return openai_errors.encode(error)
+
+    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
+        return event(openai_errors.encode(error))
+
+    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        return upstream_error(status, headers, body)
+
+    def usage(self, body: bytes) -> Usage | None:
+        return read_usage(body)
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        return 1 if "input" in fields and fields.keys() <= {"model", "input", "dimensions", "encoding_format", "user"} else 0
+
+
+plugin = Plugin(api=1, config=NoConfig, create=OpenAIEmbeddings)

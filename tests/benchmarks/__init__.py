@@ -1,0 +1,1 @@
+"""The benchmark suite: `python -m tests.benchmarks`, described in README.md."""
