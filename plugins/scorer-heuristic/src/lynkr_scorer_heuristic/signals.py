@@ -46,7 +46,7 @@ EXTENSIONS = (
     "|cfg|xml|proto|tf|lock|ipynb"
 )
 
-_mark = re.compile(r"[`_=<>{};]|\(\)|::")
+_mark = re.compile(r"[`_=<>{};(]")
 _code = re.compile(r"[a-z0-9]_[a-z0-9]|\w\(\)|\w\);|[=!<>]=|=>|->|::|\w ?= ?[\w\"'\[{(]|[;{][ \t]*\n|</\w|`[^`\n]+`")
 _trace = re.compile(r"Traceback|File \"|Error:|Exception:|Exception in|\n    at ")
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
@@ -67,7 +67,7 @@ def code(reading: Reading) -> float:
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
-    return 1.0 if (_mark.search(text) and _code.search(text)) or (":" in text and _trace.search(text)) else 0.0
+    return 1.0 if ((_mark.search(text) or "::" in text) and _code.search(text)) or (":" in text and _trace.search(text)) else 0.0
 
 
 def steps(reading: Reading) -> float:

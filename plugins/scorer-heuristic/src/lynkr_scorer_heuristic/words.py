@@ -1,8 +1,7 @@
 """What the signals and gates listen for, in English, Russian, German, Spanish and Chinese. Data.
 
-Words are lower case and stand between Unicode word boundaries. A phrase is looked for when its first word occurs. Chinese has
-no spaces:
-its terms are looked for anywhere, and so they are long enough to mean one thing.
+Words are lower case and stand between Unicode word boundaries. A phrase is looked for when its first word occurs.
+Chinese has no spaces: its terms are looked for anywhere, and so they are long enough to mean one thing.
 """
 
 from __future__ import annotations
