@@ -39,7 +39,10 @@ def test_the_first_step_that_admits_the_score_leads(score, order):
 def test_steps_passed_by_are_told():
     found = select(STEPS, 60)
     assert found.reason == "score 60: cloud/mini"
-    assert [(removal.candidate, removal.reason) for removal in found.removed] == [("local", "score 60 over 40")]
+    assert [(removal.candidate, removal.reason) for removal in found.removed] == [
+        ("local/small", "score 60 over 40"),
+        ("local/big", "score 60 over 40"),
+    ]
 
 
 def test_a_plain_order_has_no_limits():
@@ -51,7 +54,8 @@ def test_a_plain_order_has_no_limits():
 def test_steps_that_are_no_candidates_are_skipped_and_told():
     found = select(STEPS, 10, candidates=(CHEAP, SMART))
     assert found.order == (CHEAP, SMART)
-    assert [(removal.candidate, removal.reason) for removal in found.removed] == [("local", "not among the candidates")]
+    assert found.reason == "score 10: cloud/mini (no candidates: local)"
+    assert found.removed == ()
 
 
 def test_without_a_score_the_first_step_leads():

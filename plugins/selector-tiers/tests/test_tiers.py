@@ -61,6 +61,13 @@ def test_only_the_given_candidates_are_ordered():
     assert select(60, candidates=(CHEAP, DEEP)).order == (DEEP, CHEAP)
 
 
+def test_candidates_of_no_tier_are_left_out_and_told():
+    stranger = candidate("stranger")
+    found = select(10, candidates=(stranger, *ALL))
+    assert stranger not in found.order
+    assert [(removal.candidate, removal.reason) for removal in found.removed] == [("stranger/m", "in no tier")]
+
+
 @pytest.mark.parametrize("route", ["exact", "alias", "tier"])
 def test_names_asked_for_are_left_alone(route):
     assert select(60, route=route) is None

@@ -57,20 +57,39 @@ class ChainSelector:
         """None when no step names any of `candidates`. When no step admits the score, the last one leads."""
         if exchange.route != "auto":
             return None
-        present = [(step, found) for step in self.steps if (found := matching(step, candidates))]
+        matched = [(step, matching(step, candidates)) for step in self.steps]
+        present = [(step, found) for step, found in matched if found]
         if not present:
             return None
-        score = exchange.score
-        lead = leading([step for step, _ in present], score)
+        lead = leading([step for step, _ in present], exchange.score)
         order = tuple(dict.fromkeys(candidate for _, found in present[lead:] for candidate in found))
-        passed = [Removal(step.to, f"score {score or 0:.0f} over {step.max_score:.0f}") for step, _ in present[:lead]]
-        known = {step.to for step, _ in present}
-        absent = [Removal(step.to, "not among the candidates") for step in self.steps if step.to not in known]
-        named = {candidate for _, found in present for candidate in found}
-        others = [Removal(candidate.id, "not in the chain") for candidate in candidates if candidate not in named]
-        step = present[lead][0]
-        reason = f"chain: {step.to}" if score is None else f"score {score:.0f}: {step.to}"
-        return Selection(order=order, reason=reason, removed=(*passed, *absent, *others))
+        absent = [step.to for step, found in matched if not found]
+        removed = left_out(candidates, order, present[:lead], exchange.score)
+        return Selection(order=order, reason=reason_of(present[lead][0], exchange.score, absent), removed=removed)
+
+
+def left_out(
+    candidates: Sequence[Candidate],
+    order: Sequence[Candidate],
+    passed: Sequence[tuple[Step, list[Candidate]]],
+    score: float | None,
+) -> tuple[Removal, ...]:
+    """Why each candidate that is not in the order is not."""
+    limits = {candidate: step.max_score for step, found in passed for candidate in found}
+    removed: list[Removal] = []
+    for candidate in candidates:
+        if candidate in order:
+            continue
+        limit = limits.get(candidate)
+        over = score is not None and limit is not None
+        removed.append(Removal(candidate.id, f"score {score:.0f} over {limit:.0f}" if over else "not in the chain"))
+    return tuple(removed)
+
+
+def reason_of(step: Step, score: float | None, absent: Sequence[str]) -> str:
+    """`score 60: cloud/mini (no candidates: local)`"""
+    told = f"chain: {step.to}" if score is None else f"score {score:.0f}: {step.to}"
+    return f"{told} (no candidates: {', '.join(absent)})" if absent else told
 
 
 def matching(step: Step, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from lynkr_core.exchange import Candidate, Exchange, Selection
+from lynkr_core.exchange import Candidate, Exchange, Removal, Selection
 from lynkr_core.plugins import Context, Plugin
 
 __all__ = ["Config", "TierSelector", "plugin"]
@@ -39,7 +39,9 @@ class TierSelector:
         if not order:
             return None
         reason = f"no score: {tier}" if score is None else f"score {score:.0f}: {tier}"
-        return Selection(order=order, reason=reason, tier=tier)
+        rest = allowed.difference(order)
+        removed = tuple([Removal(candidate.id, "in no tier") for candidate in candidates if candidate in rest]) if rest else ()
+        return Selection(order=order, reason=reason, tier=tier, removed=removed)
 
 
 plugin = Plugin(api=1, config=Config, create=TierSelector)
