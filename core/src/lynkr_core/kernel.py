@@ -25,7 +25,6 @@ from lynkr_core.exchange import (
     Removal,
     Reply,
     Route,
-    Score,
     Selection,
     Status,
 )  # fmt: skip
@@ -34,6 +33,7 @@ from lynkr_core.hooks import Call, Hooks, notify, run
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
+from lynkr_core.scores import combined, scores_of
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
 
@@ -182,13 +182,8 @@ class Kernel:
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
         for answer, plugin in await self.hooks.score.collect(exchange, exchange.candidates):
-            exchange.scores += tuple(scores_of(answer, plugin))
-        whole = [score for score in exchange.scores if score.candidate is None and score.weight > 0]
-        if len(whole) == 1:
-            exchange.score = whole[0].value
-        elif whole:
-            weight = sum(score.weight for score in whole)
-            exchange.score = sum(score.value * score.weight for score in whole) / weight
+            exchange.scores += scores_of(answer, plugin)
+        exchange.score = combined(exchange.scores)
 
     async def select(self, exchange: Exchange) -> None:
         """Stage 6: in which order are they tried?"""
@@ -286,19 +281,3 @@ class Kernel:
             await run(call, args, time.monotonic() + SETTLE_SECONDS)
         except GatewayError as error:
             call.note(error)
-
-
-def scores_of(answer: Any, plugin: str) -> list[Score]:
-    """What a scorer answered, as scores with the plugin's name, kept to 0–100. Raises nothing: junk is left out."""
-    if isinstance(answer, (int, float)):
-        answer = Score(value=float(answer))
-    scores = [answer] if isinstance(answer, Score) else list(answer)
-    return [named(score, plugin) for score in scores if isinstance(score, Score) and score.value == score.value]
-
-
-def named(score: Score, plugin: str) -> Score:
-    value = min(max(score.value, 0.0), 100.0)
-    return Score(
-        value=value, reason=score.reason, signals=score.signals, gates=score.gates, ask=score.ask, candidate=score.candidate,
-        weight=score.weight, plugin=plugin,
-    )  # fmt: skip
