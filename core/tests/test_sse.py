@@ -26,7 +26,11 @@ def test_the_same_events_however_the_bytes_are_split(cuts):
 
 
 def test_an_event_without_an_empty_line_after_it_comes_at_the_end():
-    assert read(b"data: 1\n\ndata: 2") == [(b"", b"1"), (b"", b"2")]
+    assert read(b"data: 1\n\ndata: 2\n") == [(b"", b"1"), (b"", b"2")]
+
+
+def test_half_an_event_is_none():
+    assert read(b'data: 1\n\ndata: {"a": ') == [(b"", b"1")]
 
 
 def test_writing():

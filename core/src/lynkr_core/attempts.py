@@ -111,6 +111,7 @@ async def one(kernel: Kernel, exchange: Exchange, candidate: Candidate) -> Answe
         if kernel.hooks.reserve.calls:
             await reserve(kernel, exchange, attempt)
         dialect = kernel.upstream_dialect(exchange.dialect, candidate.provider)
+        assert dialect is not None, "stage 4 left only candidates that have the operation"
         body = await outgoing(kernel, exchange, candidate, dialect)
         call = candidate.provider.send(exchange, candidate, dialect, body)
         exchange.upstream = call
@@ -125,6 +126,9 @@ async def one(kernel: Kernel, exchange: Exchange, candidate: Candidate) -> Answe
     except UpstreamError as error:
         attempt.error = error
         raise
+    except RecursionError:
+        attempt.error = UpstreamError("server", "the upstream's answer is nested too deeply")
+        raise attempt.error from None
     finally:
         if attempt.first_token is None:
             attempt.ended = time.monotonic()
@@ -175,6 +179,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     same = dialect is exchange.dialect
     if same and not kernel.hooks.transform_response.calls:
         attempt.usage = dialect.usage(body)
+        if attempt.usage is None:
+            dialect.decode_response(body)  # raises for garbage, and for an error that hides behind status 200
     else:
         answer = dialect.decode_response(body)
         attempt.usage = answer.usage

@@ -80,10 +80,6 @@ class Dialect(ABC):
     def peek(self, body: bytes) -> Envelope:
         """Model, stream and the top-level keys. Raises `InvalidRequest`."""
 
-    def untranslatable(self, envelope: Envelope) -> str | None:
-        """Why only a provider that speaks this dialect can serve the request; None when others can too."""
-        return None
-
     @abstractmethod
     def decode_request(self, envelope: Envelope) -> Request:
         """The whole request. Raises `InvalidRequest` with the path of the mistake."""
@@ -159,3 +155,8 @@ def read_fields(body: bytes) -> dict[str, Raw]:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise InvalidRequest("the body is nested too deeply") from None
+
+
+def opens_with(raw: Raw, sign: bytes) -> bool:
+    """Whether this value is a string, list or object, by its first byte; nothing is copied."""
+    return memoryview(raw)[0] == sign[0]

@@ -114,6 +114,7 @@ class Kernel:
         await self.admit(exchange)
         if exchange.reply is None:
             self.find_candidates(exchange)
+        if exchange.reply is None:
             if self.hooks.score.calls:
                 await self.score(exchange)
             await self.select(exchange)
@@ -143,23 +144,21 @@ class Kernel:
             )  # fmt: skip
         exchange.route, exchange.tier = target.route, target.tier
         exchange.candidates = target.candidates
-        for candidate in target.candidates:
-            if self.upstream_dialect(exchange.dialect, candidate.provider, required=False) is None:
-                self.without_unable(exchange)
-                break
-        reason = exchange.dialect.untranslatable(exchange.envelope)
-        if reason:
-            self.keep(exchange, [c for c in exchange.candidates if exchange.dialect.name in c.provider.dialects], reason)
+        spoken = {self.upstream_dialect(exchange.dialect, candidate.provider) for candidate in target.candidates}
+        if spoken != {exchange.dialect}:
+            self.without_unable(exchange)
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
-        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider, required=False)]
-        if not able:
-            body = exchange.dialect.local(exchange.request)
-            if body is not None:
-                exchange.reply = Reply(body=body, reason="answered by lynkr itself")
-                return
+        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider)]
+        body = None if able else exchange.dialect.local(exchange.request)
+        if body is not None:
+            exchange.reply = Reply(body=body, reason="answered by lynkr itself")
+            return
         self.keep(exchange, able, f"has no {exchange.operation}")
+        reason = exchange.dialect.untranslatable(exchange.envelope)
+        if reason:
+            self.keep(exchange, [c for c in able if exchange.dialect.name in c.provider.dialects], reason)
 
     def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
         """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
@@ -180,7 +179,7 @@ class Kernel:
     async def select(self, exchange: Exchange) -> None:
         """Stage 6: in which order are they tried?"""
         selection = None
-        if self.hooks.select_provider.calls and exchange.reply is None:
+        if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
                 exchange.removed += [Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed]
@@ -189,8 +188,8 @@ class Kernel:
             selection = Selection(order=exchange.candidates, reason="as asked" if exchange.route == "exact" else "as configured")
         exchange.selection = selection
 
-    def upstream_dialect(self, front: Dialect, provider: Provider, required: bool = True) -> Any:
-        """In which dialect this provider is asked: the caller's own, else its first one for the operation."""
+    def upstream_dialect(self, front: Dialect, provider: Provider) -> Dialect | None:
+        """In which dialect this provider is asked: the caller's own, else its first one for the operation, if it has one."""
         key = (front, provider)
         if key not in self._upstream:
             names = [front.name] if front.name in provider.dialects else list(provider.dialects)

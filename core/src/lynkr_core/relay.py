@@ -85,12 +85,10 @@ class Metered(Stream):
             whole, self._held = data, b""
         else:
             whole = self._whole_events(data)
-        marked = self._marked(whole)
-        if marked or not self.committed or self.observer is not None:
-            self.note(self.decoder.feed(whole))
+        told = self._look(whole)
         if not self._strip:
             return piece
-        return self._dialect.strip_usage(whole) if marked else whole
+        return self._dialect.strip_usage(whole) if told else whole
 
     def _whole_events(self, data: bytes) -> bytes:
         if not self.committed and b"\r\n\r\n" in data:
@@ -100,11 +98,24 @@ class Metered(Stream):
             raise UpstreamError("server", f"an event of the stream is over {MAX_EVENT} bytes")
         return whole + end
 
-    def _marked(self, data: bytes) -> bool:
-        for mark in self._dialect.marks:  # noqa: SIM110  any() over a generator costs three times as much
-            if mark in data:
-                return True
-        return False
+    def _look(self, whole: bytes) -> bool:
+        """Decodes what has to be: everything for an observer, else the events up to the commit point and from the first mark on.
+
+        True when there was a mark.
+        """
+        if self.observer is not None:
+            self.note(self.decoder.feed(whole))
+            return True
+        place = 0
+        while not self.committed and place < len(whole):
+            end = whole.index(self._boundary, place) + len(self._boundary)
+            self.note(self.decoder.feed(whole[place:end]))
+            place = end
+        marks = [at for mark in self._dialect.marks if (at := whole.find(mark, place)) >= 0]
+        if marks:
+            begin = whole.rfind(self._boundary, place, min(marks))
+            self.note(self.decoder.feed(whole[place if begin < 0 else begin + len(self._boundary) :]))
+        return bool(marks)
 
     def close(self) -> bytes:
         self.note(self.decoder.feed(self._held))

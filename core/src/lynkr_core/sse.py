@@ -47,9 +47,9 @@ class Reader:
                 yield event
 
     def close(self) -> Iterator[ServerSentEvent]:
-        """An event that the stream ended without an empty line after."""
-        rest, self._rest = self._rest.replace(b"\r", b"\n").strip(b"\n"), b""
-        event = parse(rest)
+        """An event that the stream ended without the empty line after it; half a line is none."""
+        rest, self._rest = self._rest.replace(b"\r", b"\n"), b""
+        event = parse(rest.strip(b"\n")) if rest.endswith(b"\n") else None
         if event is not None:
             yield event
 

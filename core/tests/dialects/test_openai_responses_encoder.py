@@ -127,6 +127,14 @@ def test_calls_go_by_the_caller_s_names():
     assert [e["delta"] for e in events if e["type"] == "response.custom_tool_call_input.delta"] == ["*** Begin\n", "raw"]
 
 
+def test_calls_of_tools_that_an_item_brought():
+    asked = b"""{"model":"m","input":[{"type":"additional_tools","role":"developer","tools":[
+      {"type":"namespace","name":"functions","description":"","tools":[{"type":"custom","name":"exec"}]}]}]}"""
+    events = read(write(told(ToolCall(id="1", name="functions__exec", arguments='{"input":"text(1)"}')), asked))
+    call = events[-1]["response"]["output"][0]
+    assert (call["type"], call["namespace"], call["name"], call["input"]) == ("custom_tool_call", "functions", "exec", "text(1)")
+
+
 def test_refusals_citations_logprobs_and_pictures():
     start, *rest = told(Text(text="No", refusal=True))
     note = '{"type":"url_citation","url":"u","title":"t","start_index":0,"end_index":1}'

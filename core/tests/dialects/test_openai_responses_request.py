@@ -74,7 +74,7 @@ def foreign(losses=None, **fields):
 
 
 def test_peek_reads_what_the_kernel_needs():
-    envelope = dialect.peek(b'{"model":"m","stream":true,"max_output_tokens":7,"new":[1 , 2]}')
+    envelope = dialect.peek(b'{"model":"m","input":"x","stream":true,"max_output_tokens":7,"new":[1 , 2]}')
     assert (envelope.model, envelope.stream, envelope.max_tokens, envelope.usage_asked) == ("m", True, 7, True)
     assert bytes(envelope.fields["new"]) == b"[1 , 2]"
 
@@ -198,6 +198,36 @@ def test_an_edited_nested_tool_keeps_its_short_name():
         "strict": True,
         "description": "Reads",
     }
+
+
+BROUGHT = """{"model": "gpt-6-astra", "tools": [{"type": "function", "name": "f", "parameters": {}}], "input": [
+  {"role": "user", "content": "hi"},
+  {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [
+    {"type": "namespace", "name": "functions", "description": "", "tools": [{"type": "custom", "name": "exec"}]},
+    {"type": "namespace", "name": "clock", "description": "", "tools": [{"type": "function", "name": "sleep"}]}]},
+  {"role": "user", "content": "go"}]}"""
+
+
+def test_tools_that_an_item_brings_are_tools():
+    """So Codex CLI 0.169 sends them for models it knows (captured 2026-11-21, cut down)."""
+    request = decode(BROUGHT)
+    assert [(tool.name, tool.kind) for tool in request.tools] == [
+        ("f", "function"), ("functions__exec", "custom"), ("clock__sleep", "function"),
+    ]  # fmt: skip
+    assert [message.text for message in request.messages] == ["hi", "go"]
+    before = dialect.peek(BROUGHT.encode()).fields
+    after = dialect.encode_request(request.edit(), [])
+    assert {key: bytes(raw) for key, raw in after.items()} == {key: bytes(raw) for key, raw in before.items()}
+
+
+def test_an_item_of_tools_stays_in_place_when_some_are_dropped():
+    request, expected = decode(BROUGHT), json.loads(BROUGHT)
+    some = encode(request.edit(tools=request.tools[:2]))
+    del expected["input"][1]["tools"][1]
+    assert some == expected
+    none = encode(request.edit(tools=()))
+    assert "tools" not in none
+    assert none["input"] == [expected["input"][0], expected["input"][2]]
 
 
 def test_a_message_of_any_grouping_becomes_items_in_order():

@@ -47,6 +47,7 @@ def begin(loop, silence=9.0):
     origin = Origin("localhost", 1, None, 9, lambda: None)
     connection, sock = Connection(origin, loop), Socket()
     connection.connection_made(sock)
+    origin._connections.add(connection)
     endpoint = Endpoint("http://localhost:1/", timeouts=Timeouts(silence=silence))
     call = Http1Call(origin, endpoint, endpoint.head, b"")
     call.begin(connection)

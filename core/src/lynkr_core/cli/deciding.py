@@ -86,8 +86,8 @@ def told(record: dict[str, Any]) -> list[str]:
     for entry in record.get("scores") or ():
         lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")
         lines += [f"           of: {entry['ask'][:200]!r}"] if entry.get("ask") else []
-    signals = sorted((record.get("signals") or {}).items(), key=lambda item: -abs(item[1]))
-    lines += [f"  signal   {name} {value:+.2f}" for name, value in signals if value]
+    signals: dict[str, float] = record.get("signals") or {}
+    lines += [f"  signal   {name} {value:+.2f}" for name, value in sorted(signals.items(), key=strength) if value]
     lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
     lines += [f"  try {place}    {id}" for place, id in enumerate(record.get("order") or (), 1)]
     lines += [f"  removed  {r['candidate']}: {r['reason']} ({r['plugin']})" for r in record.get("removed") or ()]
@@ -95,3 +95,8 @@ def told(record: dict[str, Any]) -> list[str]:
         lines.append("  attempt  " + ", ".join(f"{key} {value}" for key, value in attempt.items() if value is not None))
     lines += [f"  {key:8} {record[key]}" for key in ("status", "usage", "cost", "duration", "losses", "error") if record.get(key)]
     return lines
+
+
+def strength(signal: tuple[str, float]) -> float:
+    """The strongest first."""
+    return -abs(signal[1])

@@ -13,18 +13,20 @@ from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import errors, read_model
 from lynkr_core.dialects.openai_chat.usage import WireUsage, read_usage, usage_of
+from lynkr_core.dialects.openai_chat.wire import NOTHING, given
 from lynkr_core.dialects.splice import apply, difference, splice
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
 
 NAME = "openai.embeddings"
+NULL = Raw(b"null")
 
 
 class Answer(Struct):
     """`data` has the vectors, as lists of numbers or as base64."""
 
-    data: Raw | None = None
+    data: Raw = NOTHING
     model: str | None = None
     usage: WireUsage | None = None
     error: Any = None
@@ -42,7 +44,7 @@ class OpenAIEmbeddings(Dialect):
 
     def peek(self, body: bytes) -> Envelope:
         fields = read_fields(body)
-        if bytes(fields.get("input", b"null"))[:1] not in (b'"', b"["):
+        if bytes(memoryview(fields.get("input", NULL))[:1]) not in (b'"', b"["):
             raise InvalidRequest("input: expected a string or a list", param="input")
         return Envelope(fields=fields, model=read_model(fields))
 
@@ -65,7 +67,7 @@ class OpenAIEmbeddings(Dialect):
             answer = _answers.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise UpstreamError("server", f"the answer is not a list of embeddings: {excerpt(body) or 'it is empty'}") from None
-        if answer.error or answer.data is None:
+        if answer.error or given(answer.data) is None:
             if answer.error or read_words(body).message:
                 raise upstream_error(None, {}, body)
             raise UpstreamError("server", "the answer has no embeddings")

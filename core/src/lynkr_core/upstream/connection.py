@@ -41,8 +41,6 @@ class Owner(Protocol):
 
     name: str
 
-    def opened(self, connection: Connection) -> None: ...
-
     def watch(self, silence: float) -> None:
         """Sees to it that `check` is called often enough for a silence of so many seconds."""
         ...
@@ -85,6 +83,11 @@ class Connection(asyncio.Protocol):
         self.reused = False
 
     # what the pool and the answer ask for
+    @property
+    def lost(self) -> bool:
+        """The socket is closed and nothing more will be heard of it."""
+        return self._parser is None
+
     def begin(self, pending: Pending) -> None:
         """Writes a request and awaits its answer."""
         self._pending = pending
@@ -120,7 +123,6 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         self._stamp = self._loop.time()

@@ -104,9 +104,15 @@ class Origin:
             _, connection = await loop.create_connection(
                 lambda: Connection(self, loop), self._host, self._port, ssl=self._tls, server_hostname=server_name
             )
+            if not connection.lost:
+                self._connections.add(
+                    connection
+                )  # not in `connection_made`: a cancelled opening need not end in `connection_lost`
         finally:
             self._opening -= 1
             self._grant()
+        if connection.lost:
+            raise ConnectionResetError("closed the connection at once")
         if self.closed:
             connection.close()
             raise OSError("the transport is closed")
@@ -119,9 +125,6 @@ class Origin:
             if not turn.done():
                 self._opening += 1
                 turn.set_result(False)
-
-    def opened(self, connection: Connection) -> None:
-        self._connections.add(connection)
 
     def watch(self, silence: float) -> None:
         """Looks at all connections 16 times in `silence` seconds, or oftener for another's sake, while one is in use."""

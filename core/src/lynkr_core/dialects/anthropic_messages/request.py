@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Envelope, Fields, read_fields
+from lynkr_core.dialect import Envelope, Fields, opens_with, read_fields
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
 from lynkr_core.dialects.anthropic_messages.names import safe_name
@@ -40,7 +40,7 @@ def peek(body: bytes) -> Envelope:
     if not model:
         raise InvalidRequest("model: required", param="model")
     messages = fields.get("messages")
-    if messages is None or not bytes(memoryview(messages)[:1]) == b"[":
+    if messages is None or not opens_with(messages, b"["):
         raise InvalidRequest("messages: a list is required", param="messages")
     stream, max_tokens = bool(read_value(fields, "stream")), read_value(fields, "max_tokens")
     return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)

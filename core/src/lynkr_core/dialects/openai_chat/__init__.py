@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, read_fields
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, opens_with, read_fields
 from lynkr_core.dialects.failures import upstream_error
 from lynkr_core.dialects.openai_chat import errors, wire
 from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
@@ -36,7 +36,7 @@ class OpenAIChat(Dialect):
     def peek(self, body: bytes) -> Envelope:
         fields = read_fields(body)
         conversation = fields.get("messages", wire.NULL)
-        if not bytes(conversation).startswith(b"["):
+        if not opens_with(conversation, b"["):
             raise InvalidRequest("messages: expected a list", param="messages")
         stream = read_stream(fields)
         return Envelope(
@@ -107,7 +107,7 @@ def _only_usage(block: bytes) -> bool:
 def read_model(fields: Mapping[str, Raw]) -> str:
     """Raises `InvalidRequest` when the model is no name."""
     raw = fields.get("model", wire.NULL)
-    if not bytes(raw).startswith(b'"') or raw == Raw(b'""'):
+    if not opens_with(raw, b'"') or raw == Raw(b'""'):
         raise InvalidRequest("model: expected the name of a model", param="model")
     return wire.read(wire.texts, raw, "model")
 

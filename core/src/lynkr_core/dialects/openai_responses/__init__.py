@@ -7,7 +7,8 @@ go to a provider that speaks this dialect itself, which `untranslatable` tells t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects import openai_errors
@@ -30,8 +31,7 @@ class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
     routes: ClassVar[tuple[str, ...]] = ("/v1/responses",)
     forward: ClassVar[tuple[bytes, ...]] = (b"openai-beta",)
-    usage_mark: ClassVar[bytes] = b'"input_tokens"'
-    """The early events have `"usage":null`; only the terminal one has counts."""
+    marks: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
 
     def peek(self, body: bytes) -> Envelope:
         return requests.peek(body)
@@ -72,6 +72,9 @@ class OpenAIResponses(Dialect):
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Usage always comes, so nothing is asked for; reasoning of other vendors, which the upstream would refuse, goes."""
         return drop_foreign(fields)
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        return 2 if "input" in fields and "messages" not in fields else 0
 
 
 plugin = Plugin(api=1, config=NoConfig, create=OpenAIResponses)

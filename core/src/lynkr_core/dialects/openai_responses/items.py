@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
@@ -16,6 +17,7 @@ from lynkr_core.dialects.openai_responses.wire import (
     NOTHING,
     Wire,
     changes,
+    fields,
     fragments,
     is_object,
     is_string,
@@ -29,6 +31,8 @@ from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Generic, Message, Part, Reasoning, Role, Text, ToolCall, ToolCallResponse
 
 MAX_CALL_ID = 64
+ADDITIONAL_TOOLS = "additional_tools"
+"""An item that brings tools and is no part of the conversation: Codex CLI sends its tools so for the models it knows."""
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
 
 
@@ -55,6 +59,7 @@ class _Summary(Struct):
 
 _item = msgspec.json.Decoder(_Item)
 _typed = msgspec.json.Decoder(Typed)
+_ADDITIONAL = re.compile(rb'"type"\s*:\s*"additional_tools"')
 _summaries = msgspec.json.Decoder(list[_Summary])
 
 
@@ -65,7 +70,36 @@ def read_input(raw: Raw | None) -> tuple[Message, ...]:
         return ()
     if is_string(raw):
         return (Message(role="user", parts=(Text(text=read(string, raw, "input")),), native=raw),)
-    return tuple([read_item(item, f"input[{i}]") for i, item in enumerate(read(fragments, raw, "input"))])
+    messages = [read_item(item, f"input[{i}]") for i, item in enumerate(read(fragments, raw, "input"))]
+    return tuple([message for message in messages if not _brings_tools(message)])
+
+
+def _brings_tools(message: Message) -> bool:
+    part = message.parts[0] if len(message.parts) == 1 else None
+    return isinstance(part, Generic) and part.type == ADDITIONAL_TOOLS
+
+
+class ToolItem(Struct):
+    """An `additional_tools` item: its place in `input`, its fragment, and that of its tools."""
+
+    index: int
+    native: Raw
+    tools: Raw
+
+
+def tool_items(raw: Raw | None) -> list[ToolItem]:
+    """Nothing is decoded when there are none."""
+    raw = some(raw)
+    if raw is None or is_string(raw) or _ADDITIONAL.search(raw) is None:
+        return []
+    items = enumerate(read(fragments, raw, "input"))
+    return [
+        ToolItem(i, item, fields.decode(item).get("tools", NOTHING)) for i, item in items if _type_of(item) == ADDITIONAL_TOOLS
+    ]
+
+
+def _type_of(item: Raw) -> str | None:
+    return read(_typed, item, "input").type
 
 
 def read_item(raw: Raw, path: str = "input") -> Message:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialects.openai_responses.content import citations
+from lynkr_core.dialects.openai_responses.items import tool_items
 from lynkr_core.dialects.openai_responses.sealing import seal
 from lynkr_core.dialects.openai_responses.tools import namespaces, read_tools
 from lynkr_core.dialects.openai_responses.wire import Wire, some
@@ -62,11 +63,11 @@ class Callers:
     __slots__ = ("custom", "names")
 
     def __init__(self, fields: Mapping[str, Raw]) -> None:
-        raw = some(fields.get("tools"))
-        self.names = {full: (group.name, name) for group in namespaces(raw) for full, name in group.names.items()}
-        self.custom: set[str] = set()
-        if raw is not None and b'"custom"' in bytes(raw):
-            self.custom = {tool.name for tool in read_tools(raw) if tool.kind == "custom"}
+        lists = [fields.get("tools"), *[item.tools for item in tool_items(fields.get("input"))]]
+        groups = [group for raw in lists for group in namespaces(raw)]
+        self.names = {full: (group.name, name) for group in groups for full, name in group.names.items()}
+        free = [raw for raw in lists if raw is not None and b'"custom"' in bytes(raw)]
+        self.custom = {tool.name for raw in free for tool in read_tools(raw) if tool.kind == "custom"}
 
     def kind(self, call: ToolCall) -> str:
         return "custom" if call.name in self.custom else call.kind

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import Envelope, Fields, read_fields
-from lynkr_core.dialects.openai_responses.items import read_input, write_items
+from lynkr_core.dialects.openai_responses.items import ToolItem, read_input, tool_items, write_items
 from lynkr_core.dialects.openai_responses.options import change_options, foreign_options, read_options
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, drop_foreign
 from lynkr_core.dialects.openai_responses.tools import read_tools, write_tool, write_tools
 from lynkr_core.dialects.openai_responses.wire import NAME, array, encode, fields, fragments, is_string, lose, read, some, string
+from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
-from lynkr_core.request import Part, Request, Text
+from lynkr_core.request import Part, Request, Text, Tool
 
 _flag = msgspec.json.Decoder(bool | None)
 _count = msgspec.json.Decoder(int | None)
 _NEEDS_STATE = ("previous_response_id", "conversation", "prompt")
 
 
+_NEEDS_ONE = frozenset({"input", "prompt", "conversation", "previous_response_id"})
+"""One of these has to say what is asked."""
+
+
 def peek(body: bytes) -> Envelope:
     """Raises `InvalidRequest`."""
     found = read_fields(body)
-    if "model" not in found:
+    model = read(string, found["model"], "model") if "model" in found else None
+    if not model:
         raise InvalidRequest("model: required", param="model")
+    if _NEEDS_ONE.isdisjoint(found):
+        raise InvalidRequest("input: required", param="input")
     return Envelope(
         fields=found,
-        model=read(string, found["model"], "model"),
+        model=model,
         stream=bool(read(_flag, found["stream"], "stream")) if "stream" in found else False,
         max_tokens=read(_count, found["max_output_tokens"], "max_output_tokens") if "max_output_tokens" in found else None,
     )
@@ -59,10 +68,16 @@ def decode_request(envelope: Envelope) -> Request:
         model=envelope.model,
         messages=read_input(found.get("input")),
         system=_read_instructions(found.get("instructions")),
-        tools=read_tools(found.get("tools")),
+        tools=_read_tools(found),
         native=Raw(encode(found)),
         **read_options(found),
     )
+
+
+def _read_tools(found: Mapping[str, Raw]) -> tuple[Tool, ...]:
+    """The tools of the request, and those that items of its input bring."""
+    brought = [tool for item in tool_items(found.get("input")) for tool in read_tools(item.tools)]
+    return (*read_tools(found.get("tools")), *brought)
 
 
 def _read_instructions(raw: Raw | None) -> tuple[Part, ...]:
@@ -87,21 +102,35 @@ def encode_request(request: Request, losses: list[str]) -> Fields:
 
 def _change(found: Fields, request: Request, losses: list[str]) -> None:
     native = dict(found)
-    system, tools = _read_instructions(native.get("instructions")), read_tools(native.get("tools"))
+    system, tools = _read_instructions(native.get("instructions")), _read_tools(native)
     original = Request(dialect=NAME, model="", system=system, tools=tools, **read_options(native))
     if request.model != read(string, native["model"], "model"):
         found["model"] = request.model
+    brought = tool_items(native.get("input"))
     if request.tools != tools:
-        found["tools"] = write_tools(request.tools, some(native.get("tools")), losses)
-        if not request.tools:
-            found.pop("tools")
+        brought = _change_tools(found, request.tools, brought, losses)
     change_options(found, request, original)
     if request.system != system:
         _set_instructions(found, request, losses)
-    _set_input(found, request, losses)
+    _set_input(found, request, brought, losses)
 
 
-def _set_input(found: Fields, request: Request, losses: list[str]) -> None:
+def _change_tools(found: Fields, tools: Sequence[Tool], brought: list[ToolItem], losses: list[str]) -> list[ToolItem]:
+    """Each tool stays where it came from; an item that has none left is gone."""
+    rest, kept = list(tools), list[ToolItem]()
+    for item in brought:
+        names = {tool.name for tool in read_tools(item.tools)}
+        written = write_tools([tool for tool in rest if tool.name in names], item.tools, losses)
+        rest = [tool for tool in rest if tool.name not in names]
+        if written:
+            kept.append(ToolItem(item.index, splice(item.native, {"tools": written}), item.tools))
+    found["tools"] = write_tools(rest, some(found.get("tools")), losses)
+    if not rest:
+        del found["tools"]
+    return kept
+
+
+def _set_input(found: Fields, request: Request, brought: list[ToolItem], losses: list[str]) -> None:
     """Leaves the key alone, spaces included, when every item is as it came."""
     raw: Any = some(found.get("input"))
     if raw is None and not request.messages:
@@ -112,6 +141,8 @@ def _set_input(found: Fields, request: Request, losses: list[str]) -> None:
             found["input"] = write_items(messages, True, losses)
         return
     items = write_items(messages, True, losses)
+    for item in brought:
+        items.insert(item.index, item.native)
     if raw is None or items != fragments.decode(raw):
         found["input"] = array(items) if all(isinstance(item, Raw) for item in items) else items
 
