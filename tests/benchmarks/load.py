@@ -1,8 +1,7 @@
 """The load generator, a process of its own: `python -m tests.benchmarks.load` turns each line, a `Spec`, into a `Sample`.
 
 Between the two it writes `ready` when its connections stand and waits for a line, so that the CPU of connecting can be left out.
-Closed loop: every connection always has one request under way.
-Open loop: a constant schedule, and latency counts from the scheduled time.
+Closed loop: every connection always has one request under way. Open loop: a constant schedule; latency counts from the schedule.
 Hold: streams are opened and kept; `ready` comes when each has given its first chunk, and the next line cuts them all.
 """
 
@@ -22,6 +21,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from .samples import Sample, Spec, failed, spread
+
 MARK = re.compile(rb"~T(\d{19})~")
 MARK_LENGTH = 22
 LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
@@ -29,50 +30,6 @@ RAMP = 250
 """Streams opened a second while holding."""
 DRAIN = 30.0
 """Seconds that a run may last beyond its time; what is unfinished then counts as failed."""
-
-
-class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `body` is a file; `rate` in requests a second makes it an open loop; `hold` keeps streams open until told."""
-
-    port: int
-    path: str
-    body: str
-    headers: dict[str, str] = {}
-    connections: int = 1
-    seconds: float = 1.0
-    rate: float | None = None
-    hold: bool = False
-    count: int | None = None
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """Milliseconds."""
-
-    mean: float = 0.0
-    p50: float = 0.0
-    p99: float = 0.0
-
-
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run. `chunks`: marks read; `chunk_delay`: from the mock's write to here; `busy`: cores used here."""
-
-    done: int
-    failed: int
-    seconds: float
-    chunks: int
-    busy: float
-    latency: Spread
-    first: Spread
-    chunk_delay: Spread
-    trouble: str = ""
-
-
-def spread(seconds: list[float]) -> Spread:
-    if not seconds:
-        return Spread()
-    seconds.sort()
-    p50, p99 = (seconds[math.ceil(q * len(seconds)) - 1] * 1e3 for q in (0.5, 0.99))
-    return Spread(mean=sum(seconds) / len(seconds) * 1e3, p50=p50, p99=p99)
 
 
 class Run:
@@ -328,11 +285,6 @@ async def perform(spec: Spec) -> Sample:
         connection.transport.abort()
     await asyncio.sleep(0)
     return sample
-
-
-def failed(why: str) -> Sample:
-    none = Spread()
-    return Sample(done=0, failed=1, seconds=1.0, chunks=0, busy=0.0, latency=none, first=none, chunk_delay=none, trouble=why)
 
 
 def main() -> None:

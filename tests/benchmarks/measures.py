@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from .bodies import body
-from .load import Sample, Spec
 from .processes import HOST, OTHER_CORES, NotStartedError, Process, free_port
+from .samples import Sample, Spec
 from .targets import PATHS, ROOT, Running, Target, module
 
 Say = Callable[[str], None]
@@ -255,5 +255,6 @@ def hold(stage: Stage, running: Running, rest: Idle, streams: int) -> Idle:
     stage.control("/__drop")
     time.sleep(0.5)
     if held.done < streams:
-        return msgspec.structs.replace(rest, trouble=f"{held.done} of {streams} streams came: {held.trouble}")
+        why = held.trouble or "the others gave no chunk in time"
+        return msgspec.structs.replace(rest, trouble=f"{held.done} of {streams} streams began: {why}")
     return msgspec.structs.replace(rest, stream_kb=(sizes[-1] - sizes[0]) / streams * 1024, streams=streams)

@@ -74,7 +74,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     """CPU seconds of these processes so far, to the nanosecond, with those of threads that have ended.
 
     The kernel's clock of a process, clock_getcpuclockid(3), not the sum of `/proc/PID/task/*/schedstat`: the two agree until a
-    thread ends, and then the sum loses all that the thread ever used. Thread pools end idle threads, so that sum can even fall during a run.
+    thread ends, and then the sum loses all that the thread ever used. Pools end idle threads, so it can even fall during a run.
     """
     return sum(cpu_clock(pid) for pid in pids)
 

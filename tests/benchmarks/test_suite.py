@@ -13,9 +13,9 @@ import pytest
 
 from . import report
 from .bodies import body
-from .load import Sample, Spread
 from .measures import Measure, Point, Stage, nothing, staged
 from .processes import GATEWAY_CORES, NotStartedError, Process
+from .samples import Sample, Spread
 from .targets import DIRECT, Target
 
 

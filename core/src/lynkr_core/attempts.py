@@ -161,8 +161,8 @@ async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dia
     same = dialect is exchange.dialect
     changed = not same or request is not None
     if changed:
-        exchange.losses = []
-        fields: dict[str, Any] = dialect.encode_request(request or exchange.request, exchange.losses)
+        exchange.losses = losses = list[str]()
+        fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses)
     else:
         fields = dict(envelope.fields)
     if envelope.model != candidate.model:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from lynkr_core.exchange import Candidate, Price, Route
 from lynkr_core.pricing import price_of
@@ -57,8 +59,8 @@ class Tiers:
         return any(self._own.values())
 
 
-class Target(NamedTuple):
-    """What a requested model name means."""
+class Target(Struct, frozen=True, eq=False):
+    """What a requested model name means. Compared by identity: it stands for a name."""
 
     route: Route
     tier: str | None

@@ -26,7 +26,7 @@ Headers = Mapping[bytes, bytes]
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched."""
 
     fields: dict[str, Raw]

@@ -180,47 +180,45 @@ class Abortable(Protocol):
     def abort(self) -> None: ...
 
 
-def new_id() -> str:
-    """A request id that sorts by time: 11 hex digits of milliseconds, 12 random ones."""
-    return f"req_{time.time_ns() // 1_000_000:011x}{os.urandom(6).hex()}"
-
-
 class Exchange:
-    """One request and all that happens to it. Plugins read it, and keep their own data in typed slots (`get`, `set`)."""
+    """One request and all that happens to it. Plugins read it, and keep their own data in typed slots (`get`, `set`).
 
-    __slots__ = (
-        "_request", "_slots", "attempts", "body", "candidates", "chosen", "created", "dialect", "dry_run", "envelope",
-        "gone", "headers", "id", "losses", "path", "principal", "removed", "reply", "route", "saved_tokens", "score", "scores",
-        "selection", "started", "tier", "upstream",
-    )  # fmt: skip
+    `id` sorts by time: 11 hex digits of milliseconds, then 12 random ones. `created` is in seconds since 1970, `started` on the
+    monotonic clock.
+    """
 
-    def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes) -> None:
-        self.id = new_id()
-        self.created = time.time()
+    # what most exchanges leave as it is stands on the class: an instance then costs half
+    body: bytes = b""
+    envelope: Envelope = cast("Envelope", None)
+    principal: Principal = ANONYMOUS
+    route: Route = "auto"
+    tier: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    removed: tuple[Removal, ...] = ()
+    scores: tuple[Score, ...] = ()
+    score: float | None = None
+    selection: Selection | None = None
+    chosen: Candidate | None = None
+    losses: Sequence[str] = ()
+    saved_tokens: int = 0
+    reply: Reply | None = None
+    dry_run: bool = False
+    gone: bool = False
+    upstream: Abortable | None = None
+    _request: Request | None = None
+    _slots: dict[Key[Any], Any] | None = None
+
+    def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes = b"") -> None:
+        now = time.time_ns()
+        self.id = f"req_{now // 1_000_000:011x}{os.urandom(6).hex()}"
+        self.created = now / 1e9
         self.started = time.monotonic()
         self.dialect = dialect
         self.path = path
         self.headers = headers
-        self.body = body
-        self.dry_run = False
-        self.envelope: Envelope = cast("Envelope", None)
-        self.principal = ANONYMOUS
-        self.route: Route = "auto"
-        self.tier: str | None = None
-        self.candidates: tuple[Candidate, ...] = ()
-        self.removed: list[Removal] = []
-        self.scores: list[Score] = []
-        self.score: float | None = None
-        self.selection: Selection | None = None
-        self.chosen: Candidate | None = None
         self.attempts: list[Attempt] = []
-        self.losses: list[str] = []
-        self.saved_tokens = 0
-        self.reply: Reply | None = None
-        self.gone = False
-        self.upstream: Abortable | None = None
-        self._request: Request | None = None
-        self._slots: dict[Key[Any], Any] | None = None
+        if body:
+            self.body = body
 
     @property
     def operation(self) -> str:

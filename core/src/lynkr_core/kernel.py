@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lynkr_core.attempts import Answer, attempt
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
-from lynkr_core.candidates import Catalog
+from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, UnknownModel, UpstreamError
@@ -24,6 +24,7 @@ from lynkr_core.exchange import (
     Reject,
     Removal,
     Reply,
+    Route,
     Score,
     Selection,
     Status,
@@ -39,6 +40,10 @@ from lynkr_core.upstream import Transport
 log = logging.getLogger("lynkr.kernel")
 SETTLE_SECONDS = 10.0
 """How long plugins may take to settle after the caller has its answer."""
+
+
+REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
+"""Why the order is what it is when no selector says anything."""
 
 
 class Kernel:
@@ -65,6 +70,7 @@ class Kernel:
         self.fronts = {path: dialect for dialect in dialects.values() for path in dialect.routes}
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
+        self._same: dict[tuple[Dialect, Target], bool] = {}
         self._upstream: dict[tuple[Dialect, Provider], Dialect | None] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
@@ -83,7 +89,7 @@ class Kernel:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one POST to a front route."""
-        exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]), b"")
+        exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]))
         caller = caller_of(scope, receive, send)
         status: Status = "ok"
         error: str | None = None
@@ -144,8 +150,14 @@ class Kernel:
             )  # fmt: skip
         exchange.route, exchange.tier = target.route, target.tier
         exchange.candidates = target.candidates
-        spoken = {self.upstream_dialect(exchange.dialect, candidate.provider) for candidate in target.candidates}
-        if spoken != {exchange.dialect}:
+        key = (exchange.dialect, target)
+        same = self._same.get(key)
+        if same is None:
+            if len(self._same) >= MAX_DYNAMIC:
+                self._same.clear()
+            spoken = {self.upstream_dialect(exchange.dialect, candidate.provider) for candidate in target.candidates}
+            same = self._same[key] = spoken == {exchange.dialect}
+        if not same:
             self.without_unable(exchange)
 
     def without_unable(self, exchange: Exchange) -> None:
@@ -162,7 +174,7 @@ class Kernel:
 
     def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
         """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
-        exchange.removed += [Removal(c.id, reason, "kernel") for c in exchange.candidates if c not in able]
+        exchange.removed += tuple([Removal(c.id, reason, "kernel") for c in exchange.candidates if c not in able])
         exchange.candidates = tuple(able)
         if not able:
             raise InvalidRequest(f"nobody can serve {exchange.envelope.model!r}: {reason}", param="model")
@@ -170,9 +182,11 @@ class Kernel:
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
         for answer, plugin in await self.hooks.score.collect(exchange, exchange.candidates):
-            exchange.scores += scores_of(answer, plugin)
+            exchange.scores += tuple(scores_of(answer, plugin))
         whole = [score for score in exchange.scores if score.candidate is None and score.weight > 0]
-        if whole:
+        if len(whole) == 1:
+            exchange.score = whole[0].value
+        elif whole:
             weight = sum(score.weight for score in whole)
             exchange.score = sum(score.value * score.weight for score in whole) / weight
 
@@ -182,10 +196,10 @@ class Kernel:
         if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
-                exchange.removed += [Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed]
+                exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
                 exchange.tier = selection.tier or exchange.tier
         if selection is None:
-            selection = Selection(order=exchange.candidates, reason="as asked" if exchange.route == "exact" else "as configured")
+            selection = Selection(order=exchange.candidates, reason=REASONS[exchange.route])
         exchange.selection = selection
 
     def upstream_dialect(self, front: Dialect, provider: Provider) -> Dialect | None:

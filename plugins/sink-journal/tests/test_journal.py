@@ -44,7 +44,7 @@ def exchange(**changes: Any) -> Exchange:
     made.envelope = Envelope(fields={"messages": msgspec.Raw(SECRET_TEXT.encode())}, model="auto", stream=True)
     made.principal = Principal(id="key:1", key="sk-1", agent="kb", tags=("a",))
     made.candidates = (SMALL, LARGE)
-    made.removed = [Removal("old/model", "too small", "selector.tier")]
+    made.removed = (Removal("old/model", "too small", "selector.tier"),)
     made.scores = [
         Score(value=30, reason="short", signals={"words": 4.0}, gates=("code",), ask=SECRET_TEXT, plugin="scorer.heuristic")
     ]

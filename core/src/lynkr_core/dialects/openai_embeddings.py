@@ -9,18 +9,19 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
+from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
-from lynkr_core.dialects.openai_chat import errors, read_model
+from lynkr_core.dialects.openai_chat import read_model
 from lynkr_core.dialects.openai_chat.usage import WireUsage, read_usage, usage_of
-from lynkr_core.dialects.openai_chat.wire import NOTHING, given
+from lynkr_core.dialects.openai_chat.wire import NOTHING, NULL, given
 from lynkr_core.dialects.splice import apply, difference, splice
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
+from lynkr_core.sse import event
 
 NAME = "openai.embeddings"
-NULL = Raw(b"null")
 
 
 class Answer(Struct):
@@ -90,10 +91,10 @@ class OpenAIEmbeddings(Dialect):
         raise InvalidRequest("embeddings are not streamed", param="stream")
 
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return errors.encode_error(error)
+        return openai_errors.encode(error)
 
     def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        return errors.encode_stream_error(error)
+        return event(openai_errors.encode(error))
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return upstream_error(status, headers, body)

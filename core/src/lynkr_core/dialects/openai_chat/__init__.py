@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, opens_with, read_fields
+from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.failures import upstream_error
-from lynkr_core.dialects.openai_chat import errors, wire
+from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
 from lynkr_core.dialects.openai_chat.encoder import Encoder
 from lynkr_core.dialects.openai_chat.request import decode_request, encode_request
@@ -19,7 +20,7 @@ from lynkr_core.dialects.openai_chat.usage import read_usage
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
-from lynkr_core.sse import parse
+from lynkr_core.sse import event, parse
 
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _ONLY_HERE = frozenset(
@@ -66,10 +67,10 @@ class OpenAIChat(Dialect):
         return Encoder(envelope)
 
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return errors.encode_error(error)
+        return openai_errors.encode(error)
 
     def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        return errors.encode_stream_error(error)
+        return event(openai_errors.encode(error))
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return upstream_error(status, headers, body)
@@ -100,8 +101,8 @@ class OpenAIChat(Dialect):
 
 
 def _only_usage(block: bytes) -> bool:
-    event = parse(block.replace(b"\r\n", b"\n").strip(b"\n"))
-    return event is not None and is_usage_only(event.data)
+    found = parse(block.replace(b"\r\n", b"\n").strip(b"\n"))
+    return found is not None and is_usage_only(found.data)
 
 
 def read_model(fields: Mapping[str, Raw]) -> str:

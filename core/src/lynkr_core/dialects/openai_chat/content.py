@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from lynkr_core.dialect import opens_with
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.wire import FileData, Piece, Pointer
 from lynkr_core.dialects.splice import difference, splice
@@ -35,7 +36,7 @@ def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
 
 def read_part(raw: Raw, path: str) -> Part:
     """One item of a content list."""
-    if bytes(memoryview(raw)[:1]) == b'"':
+    if opens_with(raw, b'"'):
         return Text(text=wire.read(wire.texts, raw, path), native=raw)
     piece = wire.read(wire.pieces, raw, path)
     return part_of(piece, raw) or Generic(type=piece.type, native=raw, cache=wire.given(piece.cache_control))
@@ -110,7 +111,7 @@ def plain(text: Text, native: bool) -> bool:
     """May this stand as a bare string? Not when it was an object before, which may have more keys."""
     if not native:
         return True
-    return text.cache is None and not (text.native is not None and bytes(text.native).startswith(b"{"))
+    return text.cache is None and not (text.native is not None and opens_with(text.native, b"{"))
 
 
 def kept(part: Part) -> Raw | None:
@@ -123,7 +124,7 @@ def write_item(part: Part, native: bool) -> Any:
     fragment = part.native if native else None
     if fragment is None:
         return item_of(part, native)
-    if not bytes(fragment).startswith(b"{"):
+    if not opens_with(fragment, b"{"):
         text = fragment if not part.edited else (part.text if isinstance(part, Text) else "")
         return {"type": "text", "text": text}
     if not part.edited:

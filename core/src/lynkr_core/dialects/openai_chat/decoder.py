@@ -152,8 +152,9 @@ class Decoder:
         return self._plain
 
     def _whole(self) -> list[Event]:
+        events = unfold(decode_response(self._body))
         self._ended = True
-        return unfold(decode_response(self._body))
+        return events
 
     def _cut(self, events: list[Event]) -> None:
         """The body has ended. That is an end like any other when every choice had its finish reason."""
@@ -172,7 +173,7 @@ class Decoder:
             if data.strip():
                 raise corrupt(data, error) from None
             return
-        if chunk.error != wire.NOTHING and chunk.error != wire.NULL:
+        if chunk.error is not wire.NOTHING and chunk.error != wire.NULL:
             raise upstream_error(None, {}, data)
         if chunk.choices:
             if not self._started:
@@ -207,7 +208,7 @@ class Decoder:
             stream = self._choices[number] = ChoiceStream(number)
         if choice.delta is not None:
             self._delta(stream, choice.delta, events)
-        if choice.logprobs != wire.NOTHING and choice.logprobs != wire.NULL:
+        if choice.logprobs is not wire.NOTHING and choice.logprobs != wire.NULL:
             events.append(Logprobs(choice.logprobs, number))
         if choice.finish_reason is not None:
             stream.finish = stream.finish or choice.finish_reason
@@ -230,7 +231,7 @@ class Decoder:
         if delta.function_call is not None:
             id = legacy_id(delta.function_call.name) or None
             stream.add_calls([Call(index=0, id=id, function=delta.function_call)], events)
-        if wire.given(delta.annotations) is not None and stream.open == "text":
+        if delta.annotations is not wire.NOTHING and delta.annotations != wire.NULL and stream.open == "text":
             events.append(Delta(stream.part, bytes(delta.annotations).decode(), "annotations", stream.number))
 
     def _end(self, events: list[Event]) -> None:

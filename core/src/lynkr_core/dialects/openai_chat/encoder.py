@@ -6,13 +6,14 @@ import time
 from typing import Any
 
 from lynkr_core.dialect import Envelope
-from lynkr_core.dialects.openai_chat.errors import encode_stream_error
+from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.openai_chat.response import call_for_caller, new_id, write_logprobs
 from lynkr_core.dialects.openai_chat.usage import write_usage
 from lynkr_core.dialects.openai_chat.wire import encode
 from lynkr_core.errors import AllFailed
 from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Part, Reasoning, Text, ToolCall, Usage
+from lynkr_core.sse import event as sse_event
 
 _PING = b": ping\n\n"
 _DONE = b"data: [DONE]\n\n"
@@ -111,7 +112,7 @@ class Encoder:
             case End():
                 return self._end()
             case Failure():
-                return encode_stream_error(AllFailed(event.error, ()))
+                return sse_event(openai_errors.encode(AllFailed(event.error, ())))
             case _:
                 return b""
 

@@ -64,7 +64,7 @@ def translate_tools(request: Request, losses: list[str]) -> list[Tool]:
         if tool.kind not in ("function", "custom"):
             note(losses, f"tools: {tool.name} is of kind {tool.kind}, which chat does not have")
             continue
-        if tool.kind == "custom" and tool.parameters is not None:
+        if tool.kind == "custom" and tool.native is not None and "format" in wire.objects.decode(tool.native):
             note(losses, f"tools: the grammar of {tool.name} cannot be carried")
         tools.append(structs.replace(tool, cache=None, native=None))
     return tools

@@ -15,6 +15,7 @@ from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
 NOTHING = Raw()
+"""What a key that is missing has; always this very object, so `is` tells, which is cheap."""
 NULL = Raw(b"null")
 encode = msgspec.json.Encoder().encode
 

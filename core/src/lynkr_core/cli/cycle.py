@@ -1,0 +1,189 @@
+"""One request on a connection and its answer: ASGI for the application, and a `Caller` for the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, MutableMapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from lynkr_core.caller import HeaderItems
+
+if TYPE_CHECKING:
+    from lynkr_core.cli.protocol import Protocol
+
+log = logging.getLogger("lynkr.server")
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+JOIN_UNDER = 16 * 1024
+"""Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
+HIGH_WATER = 256 * 1024
+"""Bytes of a request's body that may wait unread."""
+
+
+class Cycle:
+    """Headers that the application gives are trusted: no line ends (the kernel's are made so, Starlette's are encoded so)."""
+
+    __slots__ = (
+        "_callback", "_chunked", "_head", "_pieces", "_size", "_told", "_waiter", "_whole", "done", "expects_continue", "gone",
+        "keep_alive", "protocol", "scope", "status",
+    )  # fmt: skip
+
+    def __init__(self, protocol: Protocol, scope: MutableMapping[str, Any], keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self.expects_continue = self.gone = self.done = False
+        self.status: int | None = None
+        self._whole = self._told = self._chunked = False
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._head = b""
+        self._waiter: asyncio.Future[None] | None = None
+        self._callback: Callable[[], object] | None = None
+
+    # the connection's side
+    def body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > HIGH_WATER:
+            self.protocol.hold(True)
+        if self._waiter is not None:
+            self._wake()
+
+    def body_ends(self) -> None:
+        self._whole = True
+        if self._waiter is not None:
+            self._wake()
+
+    def lost(self) -> None:
+        """The caller is gone."""
+        self.gone = True
+        self._wake()
+        callback, self._callback = self._callback, None
+        if callback is not None and not self.done:
+            callback()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def run(self, app: Any) -> None:
+        """Calls the application; whatever it leaves unfinished is finished here."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            log.exception("the application failed on %s %s", self.scope["method"], self.scope["path"])
+        if not self.done and not self.gone:
+            if self.status is None:
+                await self.whole(500, [(b"content-type", b"text/plain")], b"Internal Server Error")
+            else:
+                self.protocol.transport.close()
+
+    # ASGI
+    async def receive(self) -> dict[str, Any]:
+        if self.expects_continue and not self._whole:
+            self.expects_continue = False
+            self.protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not (self._pieces or (self._whole and not self._told)):
+            if self.gone or self.done:
+                return {"type": "http.disconnect"}
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        pieces, self._pieces = self._pieces, []
+        if self._size > HIGH_WATER:
+            self.protocol.hold(False)
+        self._size = 0
+        self._told = self._whole
+        return {"type": "http.request", "body": pieces[0] if len(pieces) == 1 else b"".join(pieces), "more_body": not self._whole}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """For what is not the kernel's. Framing is by content-length when the application gives one."""
+        if message["type"] == "http.response.start":
+            self._start(message["status"], list(message.get("headers", ())))
+        elif message["type"] == "http.response.body":
+            await self._body(message.get("body", b""), message.get("more_body", False))
+
+    def _start(self, status: int, headers: HeaderItems) -> None:
+        self.status = status
+        bodyless = self.scope["method"] == "HEAD" or status in (204, 304)
+        self._chunked = not bodyless and all(name.lower() != b"content-length" for name, _ in headers)
+        self._head = self._lines(status, headers) + (self._framing() if self._chunked else b"\r\n")
+
+    async def _body(self, data: bytes, more: bool) -> None:
+        data = b"" if self.scope["method"] == "HEAD" else data
+        if self._chunked:
+            await self.piece(data)
+        else:
+            await self._write(data)
+        if not more:
+            await self._finish(b"0\r\n\r\n" if self._chunked else b"")
+
+    # Caller
+    def watch(self, callback: Callable[[], object]) -> None:
+        if self.gone:
+            callback()
+        else:
+            self._callback = callback
+
+    def stop(self) -> None:
+        self._callback = None
+
+    async def whole(self, status: int, headers: HeaderItems, body: bytes) -> None:
+        self.status = status
+        if self.gone:
+            return
+        head = b"%bcontent-length: %d\r\n\r\n" % (self._lines(status, headers), len(body))
+        if len(body) < JOIN_UNDER:
+            self.protocol.transport.write(head + body)
+        else:
+            self.protocol.transport.writelines((head, body))
+        self.done = True
+        self.protocol.answered(self)
+
+    async def begin(self, status: int, headers: HeaderItems) -> None:
+        """The head waits for the first piece, which follows at once."""
+        self.status = status
+        self._chunked = True
+        self._head = self._lines(status, headers) + self._framing()
+
+    async def piece(self, data: bytes) -> None:
+        if data and self._chunked:
+            await self._write(b"%x\r\n%b\r\n" % (len(data), data))
+        elif data:
+            await self._write(data)
+
+    async def end(self) -> None:
+        await self._finish(b"0\r\n\r\n" if self._chunked else b"")
+
+    def _framing(self) -> bytes:
+        """HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer."""
+        if self.scope["http_version"] == "1.0":
+            self._chunked = self.keep_alive = False
+            return b"\r\n"
+        return b"transfer-encoding: chunked\r\n\r\n"
+
+    def _lines(self, status: int, headers: HeaderItems) -> bytes:
+        self.expects_continue = False
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        lines += [b"%b: %b\r\n" % pair for pair in self.protocol.state.default_headers]
+        lines += [b"%b: %b\r\n" % pair for pair in headers]
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        return b"".join(lines)
+
+    async def _write(self, data: bytes) -> None:
+        protocol = self.protocol
+        if protocol.full is not None and not self.gone:
+            await protocol.full
+        if not self.gone:
+            protocol.transport.write(self._head + data if self._head else data)
+            self._head = b""
+
+    async def _finish(self, last: bytes) -> None:
+        if self._head or last:
+            await self._write(last)
+        self.done = True
+        if not self.gone:
+            self.protocol.answered(self)

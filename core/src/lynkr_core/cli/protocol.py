@@ -1,0 +1,230 @@
+"""The server's side of a connection: HTTP/1.1 requests parsed, answered one after the other, idle connections closed.
+
+uvicorn's own protocol does the same and costs half as much again for each request as everything that lynkr does with it: an event, a
+timer and a dozen wrappers, two writes to the socket. This one keeps to what the gateway needs, and bounds what uvicorn leaves
+unbounded: the head, and requests waiting behind each other. uvicorn still runs it: sockets, signals, lifespan, shutdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any, cast
+from urllib.parse import unquote
+
+import httptools
+import uvicorn
+from uvicorn.server import ServerState
+
+from lynkr_core.caller import EXTENSION
+from lynkr_core.cli.cycle import Cycle
+
+log = logging.getLogger("lynkr.server")
+MAX_HEAD = 64 * 1024
+DRAIN_SECONDS = 2.0
+"""How long a body may go on coming after its answer."""
+MAX_WAITING = 16
+"""Pipelined requests that may wait before reading pauses."""
+ASGI = {"version": "3.0", "spec_version": "2.4"}
+
+
+class Protocol(asyncio.Protocol):
+    """One connection. `full` is a future while the peer reads too slowly."""
+
+    __slots__ = (
+        "_app", "_begun", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
+        "_parser", "_reading", "_scheme", "_server", "_timer", "_url", "_waiting", "current", "full", "state", "transport",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._app = config.loaded_app
+        self._keep_alive = config.timeout_keep_alive
+        self._lifespan = app_state
+        self._loop = _loop or asyncio.get_event_loop()
+        self.state = server_state
+        self.transport = cast("asyncio.Transport", None)
+        self.full: asyncio.Future[None] | None = None
+        self.current: Cycle | None = None
+        self._reading: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()
+        self._parser = cast("httptools.HttpRequestParser", httptools.HttpRequestParser(self))
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._url = b""
+        self._begun = self._expects = False
+        self._head_size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+
+    # asyncio.Protocol
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.state.connections.add(cast("Any", self))
+        self._server = address(transport.get_extra_info("sockname"))
+        self._client = address(transport.get_extra_info("peername"))
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._idle()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._reading is not None:
+                self._reading.keep_alive = False  # answered as a plain request; what follows is not HTTP
+        except httptools.HttpParserError:
+            self._refuse(b"400 Bad Request", "the request is not HTTP/1.1")
+        if self._begun:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self._refuse(b"431 Request Header Fields Too Large", f"the head of the request is over {MAX_HEAD} bytes")
+
+    def _refuse(self, status: bytes, why: str) -> None:
+        if self.current is None:
+            body = b"%b\n" % why.encode()
+            head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (
+                status,
+                len(body),
+            )
+            self.transport.write(head + body)
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.state.connections.discard(cast("Any", self))
+        self.resume_writing()
+        if self._timer is not None:
+            self._timer.cancel()
+        for cycle in (self.current, *self._waiting):
+            if cycle is not None:
+                cycle.lost()
+        self._parser = cast("httptools.HttpRequestParser", None)  # it holds our bound methods: a cycle
+
+    def pause_writing(self) -> None:
+        self.full = self.full or self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        full, self.full = self.full, None
+        if full is not None and not full.done():
+            full.set_result(None)
+
+    # httptools' callbacks
+    def on_message_begin(self) -> None:
+        self._begun, self._head_size = True, 0
+        self._headers, self._url, self._expects = [], b"", False
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._begun = False
+        parser = self._parser
+        version = parser.get_http_version()
+        scope = self._scope(parser.get_method().decode("ascii"), version)
+        cycle = Cycle(self, scope, version == "1.1" and parser.should_keep_alive())
+        cycle.expects_continue = self._expects
+        scope["extensions"] = {EXTENSION: cycle}
+        self._reading = cycle
+        if self.current is None:
+            self._start(cycle)
+        else:
+            self._waiting.append(cycle)
+            if len(self._waiting) >= MAX_WAITING:
+                self.hold(True)
+
+    def on_body(self, body: bytes) -> None:
+        if self._reading is not None and not self._reading.done:
+            self._reading.body(body)
+
+    def on_message_complete(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.body_ends()
+            if reading.done:
+                self.transport.close()
+
+    def _scope(self, method: str, version: str) -> MutableMapping[str, Any]:
+        url, query = self._url, b""
+        if not url.startswith(b"/") or b"?" in url or b"#" in url:
+            parsed = httptools.parse_url(url)
+            url, query = parsed.path or b"/", parsed.query or b""
+        path = url.decode("latin-1")
+        return {
+            "type": "http", "asgi": ASGI, "http_version": version, "server": self._server, "client": self._client,
+            "scheme": self._scheme, "root_path": "", "method": method, "path": unquote(path) if "%" in path else path,
+            "raw_path": url, "query_string": query, "headers": self._headers, "state": self._lifespan,
+        }  # fmt: skip
+
+    # one answer after the other
+    def _start(self, cycle: Cycle) -> None:
+        self.current = cycle
+        task = self._loop.create_task(cycle.run(self._app))
+        self.state.tasks.add(task)
+        task.add_done_callback(self.state.tasks.discard)
+
+    def answered(self, cycle: Cycle) -> None:
+        """The answer is written: the next request, or rest."""
+        self.state.total_requests += 1
+        self.current = None
+        if self._reading is cycle:
+            self._drain()
+        elif not cycle.keep_alive:
+            self.transport.close()
+        elif self._waiting:
+            self.hold(False)
+            self._start(self._waiting.popleft())
+        else:
+            self._idle()
+
+    def _drain(self) -> None:
+        """A body that nobody wanted is still coming: closing at once would reset the connection before the answer was read."""
+        self.hold(False)
+        self._loop.call_later(DRAIN_SECONDS, self.transport.close)
+
+    def hold(self, on: bool) -> None:
+        """Stops or goes on reading."""
+        if self.transport.is_closing():
+            return
+        if on:
+            self.transport.pause_reading()
+        elif not self.transport.is_reading():
+            self.transport.resume_reading()
+
+    # rest
+    def _idle(self) -> None:
+        self._idle_since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._keep_alive, self._look)
+
+    def _look(self) -> None:
+        """The timer fired: an idle connection is closed, or looked at again when it may be due."""
+        self._timer = None
+        if self.current is None and not self.transport.is_closing():
+            left = self._idle_since + self._keep_alive - self._loop.time()
+            if left <= 0.01:
+                self.transport.close()
+            else:
+                self._timer = self._loop.call_later(left, self._look)
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when it stops: what is being answered is finished, nothing more is begun."""
+        if self.current is None:
+            self.transport.close()
+        else:
+            self.current.keep_alive = False
+
+
+def address(info: Any) -> tuple[str, int] | None:
+    """Host and port of a socket; a Unix socket has none."""
+    return (info[0], info[1]) if isinstance(info, tuple) else None
