@@ -82,7 +82,9 @@ async def test_a_stream_cut_in_the_middle_ends_in_an_error(gateway, scripted_pro
 
 @fronts
 @streams
-@pytest.mark.parametrize("fault", [{"cut_events": 0, "cut_bytes": 0}, {"body": IN_200.body, "events": ()}], ids=["cut", "error inside 200"])
+@pytest.mark.parametrize(
+    "fault", [{"cut_events": 0, "cut_bytes": 0}, {"body": IN_200.body, "events": ()}], ids=["cut", "error inside 200"]
+)
 async def test_an_answer_that_began_with_200_and_failed_is_no_200(gateway, scripted_provider, front, stream, fault):
     scripted_provider.always(CANNED[FRONTS[front]].but(**fault))
     made = await gateway(scripted_provider.url, config="[routing]\nretries = 0")

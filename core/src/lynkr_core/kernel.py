@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from msgspec import structs
+
 from lynkr_core.attempts import Answer, attempt
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, UnknownModel, UpstreamError
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
 from lynkr_core.exchange import (
     Attempt,
     Candidate,
@@ -106,6 +108,9 @@ class Kernel:
         except GatewayError as refusal:
             status, error = "error" if isinstance(refusal, AllFailed) else "refused", refusal.message
             await self.refuse(exchange, caller, refusal)
+        except asyncio.CancelledError:  # the server stops and waits no longer; this was the task's last act, so nobody misses it
+            status, error = "cut", "lynkr was stopped"
+            await self.refuse(exchange, caller, Unavailable(error))
         except Exception as fault:
             log.exception("request %s: %s", exchange.id, type(fault).__name__)
             status, error = "error", f"internal error: {type(fault).__name__}"
@@ -243,8 +248,9 @@ class Kernel:
         if exchange.gone:
             return
         if caller.status is None:
-            body = exchange.dialect.encode_error(error, exchange.id)
-            await caller.whole(error.http_status, failure_headers(exchange, error), body)
+            await caller.whole(
+                error.http_status, failure_headers(exchange, error), exchange.dialect.encode_error(error, exchange.id)
+            )
         else:
             await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
             await caller.end()
@@ -290,15 +296,8 @@ class Kernel:
 
 def scores_of(answer: Any, plugin: str) -> list[Score]:
     """What a scorer answered, as scores with the plugin's name, kept to 0–100. Raises nothing: junk is left out."""
-    if isinstance(answer, (int, float)):
-        answer = Score(value=float(answer))
-    scores = [answer] if isinstance(answer, Score) else list(answer)
-    return [named(score, plugin) for score in scores if isinstance(score, Score) and score.value == score.value]
-
-
-def named(score: Score, plugin: str) -> Score:
-    value = min(max(score.value, 0.0), 100.0)
-    return Score(
-        value=value, reason=score.reason, signals=score.signals, gates=score.gates, ask=score.ask, candidate=score.candidate,
-        weight=score.weight, plugin=plugin,
-    )  # fmt: skip
+    answers = (
+        [Score(value=float(answer))] if isinstance(answer, (int, float)) else [answer] if isinstance(answer, Score) else answer
+    )
+    known = [score for score in answers if isinstance(score, Score) and score.value == score.value]
+    return [structs.replace(score, value=min(max(score.value, 0.0), 100.0), plugin=plugin) for score in known]
