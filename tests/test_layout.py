@@ -21,7 +21,7 @@ LAYERS = [
     {"events"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "decision", "caller"},
+    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores"},
     {"hooks", "candidates", "headers", "relay"},
     {"config"},
     {"plugins"},
@@ -100,7 +100,10 @@ def test_no_function_is_long():
 
 
 def test_the_kernel_is_small():
-    assert sum(code_lines(path) for path in kernel()) <= 2500
+    """The transport stands behind an interface of its own and is counted for itself."""
+    transport = [path for path in kernel() if path.parent.name == "upstream"]
+    assert sum(code_lines(path) for path in kernel() if path not in transport) <= 2500
+    assert sum(code_lines(path) for path in transport) <= 750
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)
@@ -115,7 +118,7 @@ def test_the_dependency_rule(path):
 
 @pytest.mark.parametrize(
     ("package", "place"),
-    [("starlette", r"^app\.py$"), ("uvicorn", r"^cli/"), ("httpx2", r"^(upstream|cli)/"), ("httptools", r"^upstream/"),
+    [("starlette", r"^app\.py$"), ("uvicorn", r"^cli/"), ("httpx2", r"^(upstream|cli)/"), ("httptools", r"^(upstream|cli)/"),
      ("socket", r"^(upstream|cli|testing)/"), ("cyclopts", r"^cli/"), ("rich", r"^cli/"), ("pytest", r"^testing/")],
 )  # fmt: skip
 def test_each_outside_part_is_used_in_its_place_only(package, place):

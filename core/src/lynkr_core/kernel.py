@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-from msgspec import structs
-
 from lynkr_core.attempts import Answer, attempt
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
@@ -27,7 +25,6 @@ from lynkr_core.exchange import (
     Removal,
     Reply,
     Route,
-    Score,
     Selection,
     Status,
 )  # fmt: skip
@@ -36,6 +33,7 @@ from lynkr_core.hooks import Call, Hooks, notify, run
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
+from lynkr_core.scores import combined, scores_of
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
 
@@ -187,13 +185,8 @@ class Kernel:
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
         for answer, plugin in await self.hooks.score.collect(exchange, exchange.candidates):
-            exchange.scores += tuple(scores_of(answer, plugin))
-        whole = [score for score in exchange.scores if score.candidate is None and score.weight > 0]
-        if len(whole) == 1:
-            exchange.score = whole[0].value
-        elif whole:
-            weight = sum(score.weight for score in whole)
-            exchange.score = sum(score.value * score.weight for score in whole) / weight
+            exchange.scores += scores_of(answer, plugin)
+        exchange.score = combined(exchange.scores)
 
     async def select(self, exchange: Exchange) -> None:
         """Stage 6: in which order are they tried?"""
@@ -292,12 +285,3 @@ class Kernel:
             await run(call, args, time.monotonic() + SETTLE_SECONDS)
         except GatewayError as error:
             call.note(error)
-
-
-def scores_of(answer: Any, plugin: str) -> list[Score]:
-    """What a scorer answered, as scores with the plugin's name, kept to 0–100. Raises nothing: junk is left out."""
-    answers = (
-        [Score(value=float(answer))] if isinstance(answer, (int, float)) else [answer] if isinstance(answer, Score) else answer
-    )
-    known = [score for score in answers if isinstance(score, Score) and score.value == score.value]
-    return [structs.replace(score, value=min(max(score.value, 0.0), 100.0), plugin=plugin) for score in known]

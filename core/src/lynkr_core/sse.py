@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from lynkr_core.errors import UpstreamError
@@ -28,30 +28,26 @@ class Reader:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> Iterator[ServerSentEvent]:
+    def feed(self, data: bytes) -> Sequence[ServerSentEvent]:
+        single = data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n") == len(data) - 2
+        if single and not self._rest and b"\r" not in data:
+            return (ServerSentEvent(b"", data[6:-2]),)  # one whole event a read, as providers send them
         if self._rest:
             data = self._rest + data
+        held = b""
         if b"\r" in data:
             data, held = normalise(data)
-        else:
-            held = b""
-        whole, end, rest = data.rpartition(b"\n\n")
+        whole, _, rest = data.rpartition(b"\n\n")
         self._rest = rest + held
         if len(self._rest) > MAX_EVENT:
             raise UpstreamError("server", f"an event of the stream is over {MAX_EVENT} bytes")
-        if not end:
-            return
-        for block in whole.split(b"\n\n"):
-            event = parse(block)
-            if event is not None:
-                yield event
+        return [event for block in whole.split(b"\n\n") if (event := parse(block)) is not None]
 
-    def close(self) -> Iterator[ServerSentEvent]:
+    def close(self) -> Sequence[ServerSentEvent]:
         """An event that the stream ended without the empty line after it; half a line is none."""
         rest, self._rest = self._rest.replace(b"\r", b"\n"), b""
         event = parse(rest.strip(b"\n")) if rest.endswith(b"\n") else None
-        if event is not None:
-            yield event
+        return () if event is None else (event,)
 
 
 def normalise(data: bytes) -> tuple[bytes, bytes]:

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from msgspec import Raw, structs
 
 from lynkr_core.dialect import Envelope
+from lynkr_core.dialects.fold import fold, unfold
 from lynkr_core.dialects.openai_chat import OpenAIChat
 from lynkr_core.errors import UpstreamError
-from lynkr_core.events import Delta, End, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent, fold, unfold
+from lynkr_core.events import Delta, End, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Choice, Reasoning, Request, Response, Text, ToolCall, Usage
 from lynkr_core.sse import Reader
 

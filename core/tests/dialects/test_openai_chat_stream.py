@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lynkr_core.dialects.fold import fold
 from lynkr_core.dialects.openai_chat import OpenAIChat
-from lynkr_core.events import Delta, End, Failure, Finish, Grammar, Logprobs, PartEnd, PartStart, Start, UsageEvent, fold
+from lynkr_core.events import Delta, End, Failure, Finish, Grammar, Logprobs, PartEnd, PartStart, Start, UsageEvent
 from lynkr_core.request import Reasoning, Text, ToolCall, Usage
 
 DIALECT = OpenAIChat()

@@ -45,7 +45,7 @@ class Protocol(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self._app = config.loaded_app
+        self._app = cast("Any", config.loaded_app)
         self._keep_alive = config.timeout_keep_alive
         self._lifespan = app_state
         self._loop = _loop or asyncio.get_event_loop()
@@ -55,7 +55,7 @@ class Protocol(asyncio.Protocol):
         self.current: Cycle | None = None
         self._reading: Cycle | None = None
         self._waiting: deque[Cycle] = deque()
-        self._parser = cast("httptools.HttpRequestParser", httptools.HttpRequestParser(self))
+        self._parser = httptools.HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
         self._begun = self._expects = False
@@ -227,4 +227,4 @@ class Protocol(asyncio.Protocol):
 
 def address(info: Any) -> tuple[str, int] | None:
     """Host and port of a socket; a Unix socket has none."""
-    return (info[0], info[1]) if isinstance(info, tuple) else None
+    return cast("tuple[str, int]", info[:2]) if isinstance(info, tuple) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lynkr_core.dialects.failures import upstream_error
+from lynkr_core.dialects.fold import unfold
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.chunk import Chunk, ChunkChoice, WireDelta, chunks
 from lynkr_core.dialects.openai_chat.content import part_of
@@ -14,7 +15,7 @@ from lynkr_core.dialects.openai_chat.toolcalls import Pending, ToolCalls
 from lynkr_core.dialects.openai_chat.usage import usage_of
 from lynkr_core.dialects.openai_chat.wire import Call, Piece
 from lynkr_core.errors import UpstreamError
-from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Start, UsageEvent, unfold
+from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Start, UsageEvent
 from lynkr_core.request import Reasoning, Text
 from lynkr_core.sse import MAX_EVENT, Reader, ServerSentEvent
 

@@ -45,7 +45,7 @@ class SelectorContract(Contract):
         """As it stands after scoring: `auto` was asked for, `value` is the score."""
         made = factories.exchange(body, dialect=self.dialect, served=candidates)
         made.score = value
-        made.scores = [] if value is None else [Score(value=value, plugin="scorer.contract")]
+        made.scores = () if value is None else (Score(value=value, plugin="scorer.contract"),)
         return made
 
     def exchanges(self) -> Iterable[tuple[str, Exchange]]:

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from lynkr_core.dialects.fold import Fold, fold, unfold
 from lynkr_core.errors import UpstreamError
-from lynkr_core.events import Delta, Failure, Finish, Fold, Grammar, Logprobs, PartEnd, PartStart, Start, UsageEvent, fold, unfold
+from lynkr_core.events import Delta, Failure, Finish, Grammar, Logprobs, PartEnd, PartStart, Start, UsageEvent
 from lynkr_core.request import Choice, Reasoning, Response, Text, ToolCall, Usage
 
 RESPONSE = Response(

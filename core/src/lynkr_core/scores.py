@@ -1,0 +1,31 @@
+"""What scorers answer, made into scores that can be relied on, and combined into one number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from msgspec import structs
+
+from lynkr_core.exchange import Score
+
+
+def scores_of(answer: Any, plugin: str) -> tuple[Score, ...]:
+    """The scores in an answer, with the plugin's name, kept to 0–100. What is no score or no number is left out."""
+    if isinstance(answer, (int, float)):
+        answer = Score(value=float(answer))
+    found = [answer] if isinstance(answer, Score) else list(cast("Iterable[Any]", answer))
+    return tuple([checked(score, plugin) for score in found if isinstance(score, Score) and math.isfinite(score.value)])
+
+
+def checked(score: Score, plugin: str) -> Score:
+    return structs.replace(score, value=min(max(score.value, 0.0), 100.0), plugin=plugin)
+
+
+def combined(scores: Sequence[Score]) -> float | None:
+    """The weighted mean of the scores that speak of the whole request; None without any."""
+    whole = [score for score in scores if score.candidate is None and score.weight > 0]
+    if len(whole) == 1:
+        return whole[0].value
+    return sum(score.value * score.weight for score in whole) / sum(score.weight for score in whole) if whole else None

@@ -1,0 +1,84 @@
+"""Scores how demanding a request is, from 0 to 100, by the last thing a human asked. No model, no network, microseconds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from lynkr_core.exchange import Exchange, Score
+from lynkr_core.plugins import Plugin
+from lynkr_scorer_heuristic import gates
+from lynkr_scorer_heuristic.ask import Ask, last_ask
+from lynkr_scorer_heuristic.gates import Verdict
+from lynkr_scorer_heuristic.reading import Reading, read
+from lynkr_scorer_heuristic.signals import Weights, contributions, value_of
+
+__all__ = ["Config", "Heuristic", "Weights", "plugin"]
+
+UNKNOWN = 40.0
+"""The score of a request in which no human says anything: the cheaper half of medium."""
+ASK_KEPT = 500
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[scorer.heuristic]`"""
+
+    weight: Annotated[float, Meta(gt=0, description="How much this score counts beside other scorers'.")] = 1.0
+    gates: Annotated[bool, Meta(description="Let small talk, side requests, proofs and incidents decide at once.")] = True
+    weights: Annotated[Weights, Meta(description="Other weights for some of the signals.")] = Weights()
+
+
+class Heuristic:
+    """The scorer. Stateless; one instance serves all requests."""
+
+    def __init__(self, config: Config) -> None:
+        self.weight = config.weight
+        self.gates = config.gates
+        self.weights: dict[str, float] = structs.asdict(config.weights)
+        self.base = self.weights.pop("base")
+
+    def score(self, exchange: Exchange) -> Score | None:
+        """How demanding the last thing a human asked is. Embeddings have no such thing: None. Never raises on junk."""
+        if exchange.operation == "embeddings":
+            return None
+        ask = last_ask(exchange.envelope.fields)
+        reading = read(ask.text) if ask.text else None
+        verdict = self.decided(exchange, ask, reading) if self.gates else None
+        if verdict is None and reading is None:
+            verdict = Verdict("", UNKNOWN, "no human text")
+        if verdict is not None:
+            found = (verdict.gate,) if verdict.gate else ()
+            return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=shown(reading), weight=self.weight)
+        assert reading is not None
+        return self.measured(reading)
+
+    def decided(self, exchange: Exchange, ask: Ask, reading: Reading | None) -> Verdict | None:
+        """What a gate says that needs no measuring."""
+        envelope = exchange.envelope
+        found = gates.probe(envelope.max_tokens) or gates.side_system(envelope.fields) or gates.tool_results(ask)
+        if found is not None or reading is None:
+            return found
+        return gates.small_talk(reading) or gates.side_text(reading)
+
+    def measured(self, reading: Reading) -> Score:
+        added = contributions(reading, self.weights)
+        value = value_of(self.base + sum(added.values()), reading)
+        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if self.gates else None
+        reason, found = why(added), ()
+        if verdict is not None:
+            value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
+        return Score(value=value, reason=reason, signals=added, gates=found, ask=shown(reading), weight=self.weight)
+
+
+def why(added: dict[str, float]) -> str:
+    """The three signals that moved the score most: `design, parts, -lookup`."""
+    strongest = sorted(added, key=lambda name: -abs(added[name]))[:3]
+    return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest]) or "nothing special"
+
+
+def shown(reading: Reading | None) -> str | None:
+    return reading.text[:ASK_KEPT] if reading else None
+
+
+plugin = Plugin(api=1, config=Config, create=Heuristic)

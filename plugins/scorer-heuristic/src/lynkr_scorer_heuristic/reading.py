@@ -1,0 +1,137 @@
+"""A clean ask, read once: its words without pleasantries, what of the vocabulary occurs, how much was pasted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from lynkr_scorer_heuristic.clean import shortened
+from lynkr_scorer_heuristic.words import (
+    CHINESE_SIGNAL,
+    CHINESE_TERM,
+    ENDS,
+    HAN,
+    KNOWN,
+    LEAD,
+    LISTENED,
+    LOOK_UP,
+    LOOK_UP_PHRASES,
+    ONE_STEP,
+    ONE_STEP_PHRASES,
+    OTHER_TASK,
+    POLITE,
+    STARTS,
+    TOKEN,
+    WHO,
+)  # fmt: skip
+
+LOG_FROM = 1_000
+"""Characters from which lines that look pasted are left out of the prose."""
+MAX_LOOK_UP = 16.0
+MAX_ONE_STEP = 30.0
+MAX_SUM = 6.0
+CHINESE_WORD = 0.6
+"""Words per Han, Kana or Hangul character."""
+
+_pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]|[ \t]+at |\t| {4}).*\n?")
+
+
+class Reading(Struct, frozen=True, gc=False):
+    """`text` is what was read, shortened; `phrase` its words between single blanks; `units` its length in words of any script.
+
+    `hits` counts distinct words and phrases by signal. `pasted` is in characters. `shape` is what the whole looks like.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    phrase: str
+    units: float
+    pasted: int
+    hits: dict[str, int]
+    shape: str
+
+    def count(self, signal: str) -> int:
+        return self.hits.get(signal, 0)
+
+
+def read(text: str) -> Reading:
+    """Bounded: at most 8,000 characters are looked at, wherever the text is long."""
+    prose, fenced = text, 0
+    if "```" in text:
+        parts = text.split("```")
+        prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
+    kept = shortened(prose)
+    spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
+    words = task_words(TOKEN.findall(spoken.lower()))
+    phrase = f" {' '.join(words)} "
+    hits = heard(words, phrase)
+    units = float(len(words))
+    if not spoken.isascii():
+        units += count_chinese(spoken, hits)
+    shape = shape_of(words, phrase, units, hits)
+    return Reading(
+        kept if kept.strip() else shortened(text), tuple(words), phrase, units, fenced + len(kept) - len(spoken), hits, shape
+    )
+
+
+def task_words(tokens: list[str]) -> list[str]:
+    """The words without polite sentences at either end and without the words that only lead up to the task."""
+    first = skipped(tokens, POLITE)
+    last = len(tokens) - skipped(tokens[:first:-1], POLITE)
+    words = [token for token in tokens[first:last] if token not in ENDS]
+    lead = 0
+    while lead < len(words) - 1 and words[lead] in LEAD:
+        lead += 1
+    return words[lead:] or [token for token in tokens if token not in ENDS]
+
+
+def skipped(tokens: list[str], polite: Collection[str]) -> int:
+    """How many tokens from the start make up sentences of polite words only."""
+    count = 0
+    for index, token in enumerate(tokens):
+        if token in ENDS:
+            count = index + 1
+        elif token not in polite:
+            return count
+    return len(tokens)
+
+
+def heard(words: list[str], phrase: str) -> dict[str, int]:
+    hits: dict[str, int] = {}
+    for word in LISTENED.intersection(words):
+        if signal := KNOWN.get(word):
+            hits[signal] = hits.get(signal, 0) + 1
+        for sought, signal in STARTS.get(word, ()):
+            if sought in phrase:
+                hits[signal] = hits.get(signal, 0) + 1
+    return hits
+
+
+def count_chinese(text: str, hits: dict[str, int]) -> float:
+    """Adds what Chinese terms say to `hits`; how many words the characters stand for."""
+    runs = HAN.findall(text)
+    if not runs:
+        return 0.0
+    for term in set(CHINESE_TERM.findall(text)):
+        signal = CHINESE_SIGNAL[term]
+        hits[signal] = hits.get(signal, 0) + 1
+    return CHINESE_WORD * sum(map(len, runs))
+
+
+def shape_of(words: list[str], phrase: str, units: float, hits: dict[str, int]) -> str:
+    """`lookup`: one fact is asked for. `one_step`: one small thing is to be done. Empty for everything else."""
+    if not words or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
+        return ""
+    if units <= MAX_LOOK_UP and (words[0] in LOOK_UP or "lookup" in hits or phrase.startswith(_look_up)):
+        return "lookup"
+    if units <= MAX_SUM and any(word[0].isdigit() for word in words):
+        return "lookup"
+    if units <= MAX_ONE_STEP and (words[0] in ONE_STEP or "one_step" in hits or phrase.startswith(_one_step)):
+        return "one_step"
+    return ""
+
+
+_look_up = tuple(f" {start} " for start in LOOK_UP_PHRASES)
+_one_step = tuple(f" {start} " for start in ONE_STEP_PHRASES)

@@ -1,0 +1,105 @@
+"""Which text is taken for the last thing a human asked. Bodies are hand-made after `clients.md` §3."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lynkr_core.dialect import read_fields
+from lynkr_scorer_heuristic.ask import NOTHING, RESULTS, Ask, last_ask
+
+USER = {"role": "user", "content": "fix it"}
+
+
+def ask_of(**body: object) -> Ask:
+    return last_ask(read_fields(msgspec.json.encode(body)))
+
+
+def test_the_last_user_turn_counts():
+    assert ask_of(messages=[{"role": "user", "content": "old"}, {"role": "assistant", "content": "x"}, USER]).text == "fix it"
+
+
+def test_an_answer_begun_by_the_caller_is_passed_over():
+    assert ask_of(messages=[USER, {"role": "assistant", "content": "{"}]).text == "fix it"
+
+
+def test_a_system_turn_in_the_middle_is_passed_over():
+    assert ask_of(messages=[USER, {"role": "system", "content": "prove that"}]).text == "fix it"
+
+
+def test_blocks_are_joined_and_reminders_dropped():
+    blocks = [
+        {"type": "text", "text": "<system-reminder>skills: prove, design</system-reminder>"},
+        {"type": "image", "source": {"type": "base64", "data": "eA=="}},
+        {"type": "text", "text": "what is on it?", "cache_control": {"type": "ephemeral"}},
+    ]
+    assert ask_of(messages=[{"role": "user", "content": blocks}]).text == "what is on it?"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "prove it"}]},
+        {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "prove it"}]},
+        {"role": "function", "name": "f", "content": "prove it"},
+    ],
+)
+def test_tool_results_are_never_the_ask(last):
+    assert ask_of(messages=[USER, {"role": "assistant", "content": ""}, last]) == RESULTS
+
+
+def test_text_beside_tool_results_is_the_ask():
+    blocks = [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}, {"type": "text", "text": "now stop"}]
+    assert ask_of(messages=[{"role": "user", "content": blocks}]).text == "now stop"
+
+
+def test_a_reminder_after_tool_results_leaves_only_tool_results():
+    blocks = [{"type": "tool_result", "tool_use_id": "t"}, {"type": "text", "text": "<system-reminder>x</system-reminder>"}]
+    assert ask_of(messages=[USER, {"role": "user", "content": blocks}]) == RESULTS
+
+
+def test_a_turn_of_envelopes_only_is_passed_over():
+    envelope = {"role": "user", "content": "<environment_context>\n<cwd>/x</cwd>\n</environment_context>"}
+    assert ask_of(messages=[USER, envelope]).text == "fix it"
+
+
+def test_an_image_alone_says_nothing():
+    image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}
+    assert ask_of(messages=[USER, image]) == NOTHING
+
+
+def test_responses_input_as_text_and_as_items():
+    assert ask_of(input="fix it", instructions="be brief").text == "fix it"
+    items = [
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "rules"}]},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "fix it"}]},
+        {"type": "reasoning", "content": None, "encrypted_content": "abc"},
+    ]
+    assert ask_of(input=items).text == "fix it"
+    assert ask_of(input=[*items, {"type": "function_call_output", "call_id": "c", "output": "prove"}]) == RESULTS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": None},
+        {"messages": 7},
+        {"messages": []},
+        {"messages": [1, "x", None]},
+        {"messages": [{"role": 5, "content": "x"}]},
+        {"messages": [{"role": "user"}]},
+        {"messages": [{"role": "user", "content": {"a": 1}}]},
+        {"messages": [{"role": "user", "content": ["x", 3]}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+        {"input": ["a", "b"]},
+    ],
+)
+def test_junk_says_nothing(body, score):
+    assert ask_of(**body) == NOTHING
+    found = score({"model": "auto", **body})
+    assert (found.value, found.reason, found.ask) == (40.0, "no human text", None)
+
+
+def test_bytes_that_are_no_utf8_say_nothing():
+    assert last_ask(read_fields(b'{"messages":[{"role":"user","content":"\xff\xfe\x00\x80"}]}'.replace(b"\x00", b" "))) == NOTHING

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lynkr_core.dialect import read_fields
+from lynkr_scorer_heuristic import Config, gates
+from lynkr_scorer_heuristic.ask import RESULTS, Ask
+from lynkr_scorer_heuristic.reading import read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hi", "Hello there!", "thanks, that worked!", "ok", "yes please", "continue", "good morning", "how are you? hi!", "привет, как дела?",
+        "спасибо большое", "Guten Morgen!", "danke, das hat funktioniert", "hola, ¿qué tal?", "muchas gracias", "你好！", "谢谢你",
+        "好的，继续吧", "👍",
+    ],
+)  # fmt: skip
+def test_small_talk(text, score):
+    found = gates.small_talk(read(text))
+    assert found is not None
+    assert score(text).gates == ("small_talk",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["what is that", "yes, and add a test for the parser", "how are you built?", "привет, напиши тест", "你好，请写一个函数"],
+)
+def test_no_small_talk(text):
+    assert gates.small_talk(read(text)) is None
+
+
+def test_an_answer_of_few_tokens_is_a_probe(score):
+    assert gates.probe(16) is not None
+    assert gates.probe(17) is None
+    assert gates.probe(None) is None
+    assert score("Prove that P is not NP, think hard", max_tokens=1).value < 25
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"system": "You are a title generator. You output only a title.", "messages": []},
+        {"system": [{"type": "text", "text": "Write a concise title"}], "tools": []},
+        {"messages": [{"role": "system", "content": "You are a title generator."}, {"role": "user", "content": "prove"}]},
+        {"instructions": "Say if this begins a new conversation topic.", "input": "prove"},
+    ],
+)
+def test_a_side_request_by_its_system_prompt(body):
+    found = gates.side_system(read_fields(msgspec.json.encode(body)))
+    assert found is not None
+    assert found.value < 25
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"system": "You are a title generator.", "tools": [{"name": "x"}]},
+        {"system": "You are a title generator." + "x" * 6_000},
+        {"messages": [{"role": "user", "content": "what is a title generator"}, {"role": "user", "content": "x"}]},
+        {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "what is a title generator"}]},
+        {"messages": None},
+        {},
+    ],
+)
+def test_no_side_request(body):
+    assert gates.side_system(read_fields(msgspec.json.encode(body))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("quota", "side request: quota"),
+        ("Please write a 5-10 word title for the following conversation:\nprove the theorem", "side request: title"),
+        ("### Task:\nGenerate a concise, 3-5 word title for the chat.", "side request: title"),
+        ("Write a one-line commit message for this diff:\n```diff\n-a\n+b\n```", "side request: commit message"),
+        ("[SUGGESTION MODE: guess what comes next]", "side request: suggestion"),
+        ("Command: ls\nExtract any file paths that this command reads.", "side request: paths"),
+        ("Write a detailed summary of the conversation so far.", "side request: summary"),
+    ],
+)
+def test_a_side_request_by_its_wording(text, reason, score):
+    assert score(text).reason == reason
+
+
+def test_a_title_wish_quoted_late_is_no_side_request():
+    assert gates.side_text(read("Fix the form. " * 60 + "Write a title for this page.")) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Prove that 2 + 2 = 4 in Peano arithmetic", "Derive the lens equation.", "Выведи формулу Стирлинга", "推导正态方程"]
+)
+def test_proofs_are_deep_thought(text):
+    found = gates.deep_thought(read(text), 10.0)
+    assert found is not None
+    assert found.value > 75
+
+
+def test_a_wish_to_think_lifts_an_easy_task_by_one_tier_only():
+    reading = read("ultrathink: fix the indentation of main.py")
+    easy, hard = gates.deep_thought(reading, 20.0), gates.deep_thought(reading, 40.0)
+    assert easy is not None
+    assert hard is not None
+    assert (easy.value, hard.value) == (40.0, 80.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["Who was first to prove that pi is irrational?", "Derive a class from Base", "请帮我写一份工作证明"]
+)
+def test_no_deep_thought(text):
+    assert gates.deep_thought(read(text), 10.0) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Production is down since 9:00, find out why",
+        "Review this diff for vulnerabilities",
+        "Нужен аудит безопасности API",
+        "请对登录流程做安全审计",
+    ],
+)
+def test_incidents_and_security_reviews(text, score):
+    assert score(text).gates == ("incident",)
+    assert score(text).value > 50
+
+
+def test_a_question_about_incidents_is_none():
+    assert gates.incident(read("What is a data breach?")) is None
+
+
+def test_tool_results_inherit(score):
+    assert gates.tool_results(Ask("x")) is None
+    found = gates.tool_results(RESULTS)
+    assert found is not None
+    assert (found.value, "inherits" in found.reason) == (40.0, True)
+
+
+def test_gates_can_be_switched_off(score):
+    off = Config(gates=False)
+    assert score("thanks", config=off).gates == ()
+    assert score("Prove that every tree is bipartite.", config=off).value < 75
+    results = [{"role": "tool", "tool_call_id": "c", "content": "x"}]
+    assert score(results, config=off).reason == "no human text"

@@ -1,0 +1,47 @@
+"""Picks the tier of the score; dearer tiers, then cheaper ones, are its fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from lynkr_core.exchange import Candidate, Exchange, Removal, Selection
+from lynkr_core.plugins import Context, Plugin
+
+__all__ = ["Config", "TierSelector", "plugin"]
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[selector.tiers]`"""
+
+    default: Annotated[
+        Literal["simple", "medium", "complex", "reasoning"], Meta(description="The tier of a request that nobody scored.")
+    ] = "medium"
+
+
+class TierSelector:
+    """Orders `auto` requests. Leaves tiers, aliases and models that were asked for by name alone."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.default = config.default
+        self.tiers = context.tiers
+
+    def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
+        """The tier's candidates, then dearer tiers', then cheaper ones', as far as they are among `candidates`; None when none is."""
+        if exchange.route != "auto":
+            return None
+        score = exchange.score
+        tier = self.default if score is None else self.tiers.of(score)
+        allowed = set(candidates)
+        order = tuple([candidate for candidate in self.tiers.fallbacks(tier) if candidate in allowed])
+        if not order:
+            return None
+        reason = f"no score: {tier}" if score is None else f"score {score:.0f}: {tier}"
+        rest = allowed.difference(order)
+        removed = tuple([Removal(candidate.id, "in no tier") for candidate in candidates if candidate in rest]) if rest else ()
+        return Selection(order=order, reason=reason, tier=tier, removed=removed)
+
+
+plugin = Plugin(api=1, config=Config, create=TierSelector)
