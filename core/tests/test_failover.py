@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lynkr_core.testing.canned import CANNED, TEXT, Script
+from lynkr_core.testing.canned import CANNED, IN_200, TEXT, Script
 
 pytestmark = pytest.mark.anyio
 FRONTS = {"/v1/chat/completions": "openai.chat", "/v1/responses": "openai.responses", "/v1/messages": "anthropic.messages"}
@@ -78,6 +78,19 @@ async def test_a_stream_cut_in_the_middle_ends_in_an_error(gateway, scripted_pro
     assert ENDS[front] not in answer.text
     assert '"error"' in answer.events()[-1].data.decode()
     assert len(scripted_provider.requests) == 1
+
+
+@fronts
+@streams
+@pytest.mark.parametrize(
+    "fault", [{"cut_events": 0, "cut_bytes": 0}, {"body": IN_200.body, "events": ()}], ids=["cut", "error inside 200"]
+)
+async def test_an_answer_that_began_with_200_and_failed_is_no_200(gateway, scripted_provider, front, stream, fault):
+    scripted_provider.always(CANNED[FRONTS[front]].but(**fault))
+    made = await gateway(scripted_provider.url, config="[routing]\nretries = 0")
+    answer = await made.ask(front, stream=stream)
+    assert answer.status >= 500
+    assert answer.json()["error"]["message"]
 
 
 @fronts

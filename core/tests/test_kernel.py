@@ -1,10 +1,13 @@
 """What the kernel does with requests, good and bad, before and around the providers."""
 
+import asyncio
+
 import pytest
 
-from lynkr_core.testing.canned import CANNED, Script
+from lynkr_core.testing.canned import CANNED, Script, encoded
 
 pytestmark = pytest.mark.anyio
+QUESTION = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
 FRONTS = ["/v1/chat/completions", "/v1/responses", "/v1/messages"]
 
 
@@ -144,6 +147,37 @@ async def test_a_fault_of_our_own_is_told_without_its_words(gateway, scripted_pr
     assert answer.status == 500
     assert "secret" not in answer.text
     assert answer.headers["x-lynkr-request-id"] in answer.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_is_served_when_the_server_stops_is_told(gateway, scripted_provider, stream):
+    scripted_provider.always(CANNED["anthropic.messages"].but(delay=0 if stream else 30, pause=0.02))
+    outcomes, sent, begun = [], [], asyncio.Event()
+
+    class Sink:
+        def post_response(self, exchange, outcome):
+            outcomes.append(outcome)
+
+    async def receive():
+        if not begun.is_set():
+            begun.set()
+            return {"type": "http.request", "body": encoded(QUESTION | {"stream": stream})}
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),))
+    task = asyncio.ensure_future(made.kernel({"path": "/v1/messages", "headers": []}, receive, send))
+    received = await scripted_provider.arrived()
+    while stream and len(sent) < 2:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await task
+    assert sent[0]["status"] == (200 if stream else 503)
+    assert b'"message":"lynkr was stopped"' in sent[-2 if stream else -1]["body"]
+    assert [(outcome.status, outcome.error) for outcome in outcomes] == [("cut", "lynkr was stopped")]
+    await asyncio.wait_for(received.gone.wait(), 1)
 
 
 async def test_many_at_once_do_not_mix(gateway, scripted_provider):

@@ -166,7 +166,8 @@ class AllFailed(GatewayError):
         consequence = KINDS[self.last.kind]
         if self.last.kind == "auth":
             return consequence.status  # the caller's own key was fine: a 401 would send them looking at it
-        return self.last.status or consequence.status
+        told = self.last.status or 0  # below 400: an answer that began well, and was cut or was an error all the same
+        return told if told >= 400 else consequence.status
 
 
 class ClientGone(LynkrError):

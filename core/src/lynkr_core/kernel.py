@@ -14,7 +14,7 @@ from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, UnknownModel, UpstreamError
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
 from lynkr_core.exchange import (
     Attempt,
     Candidate,
@@ -106,6 +106,9 @@ class Kernel:
         except GatewayError as refusal:
             status, error = "error" if isinstance(refusal, AllFailed) else "refused", refusal.message
             await self.refuse(exchange, caller, refusal)
+        except asyncio.CancelledError:  # the server stops and waits no longer; this was the task's last act, so nobody misses it
+            status, error = "cut", "lynkr was stopped"
+            await self.refuse(exchange, caller, Unavailable(error))
         except Exception as fault:
             log.exception("request %s: %s", exchange.id, type(fault).__name__)
             status, error = "error", f"internal error: {type(fault).__name__}"
@@ -238,8 +241,9 @@ class Kernel:
         if exchange.gone:
             return
         if caller.status is None:
-            body = exchange.dialect.encode_error(error, exchange.id)
-            await caller.whole(error.http_status, failure_headers(exchange, error), body)
+            await caller.whole(
+                error.http_status, failure_headers(exchange, error), exchange.dialect.encode_error(error, exchange.id)
+            )
         else:
             await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
             await caller.end()

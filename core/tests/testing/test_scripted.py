@@ -84,6 +84,15 @@ async def test_delays_are_kept():
         assert time.monotonic() - began >= 0.1
 
 
+async def test_it_forgets_what_it_was_told():
+    async with ScriptedProvider() as provider:
+        provider.then(canned.HTML).always(canned.IN_200)
+        await ask(provider, "/v1/messages")
+        provider.reset()
+        assert provider.requests == []
+        assert (await ask(provider, "/v1/messages"))[1] == CANNED["anthropic.messages"].body
+
+
 async def test_it_notes_when_the_client_hangs_up():
     async with ScriptedProvider() as provider:
         provider.then(Script(delay=30.0))

@@ -84,6 +84,13 @@ class ScriptedProvider:
         self._always = script
         return self
 
+    def reset(self) -> Self:
+        """As if nothing had been told or asked yet; connections stay."""
+        self.requests.clear()
+        self._next.clear()
+        self._always = None
+        return self
+
     @property
     def last(self) -> Received:
         return self.requests[-1]
