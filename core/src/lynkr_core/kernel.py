@@ -194,7 +194,8 @@ class Kernel:
         if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
-                exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
+                if selection.removed:
+                    exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
                 exchange.tier = selection.tier or exchange.tier
         if selection is None:
             selection = Selection(order=exchange.candidates, reason=REASONS[exchange.route])
