@@ -17,6 +17,7 @@ log = logging.getLogger("lynkr.server")
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
+OVER: MutableMapping[str, Any] = {}
 HIGH_WATER = 256 * 1024
 """Bytes of a request's body that may wait unread."""
 
@@ -80,6 +81,7 @@ class Cycle:
                 await self.whole(500, [(b"content-type", b"text/plain")], b"Internal Server Error")
             else:
                 self.protocol.transport.close()
+        self.scope = OVER  # it holds this cycle as an extension: without the circle nothing is left to the garbage collector
 
     # ASGI
     async def receive(self) -> dict[str, Any]:
