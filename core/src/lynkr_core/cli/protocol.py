@@ -93,6 +93,8 @@ class Protocol(asyncio.Protocol):
 
     def _refuse(self, status: bytes, why: bytes) -> None:
         """Nothing more is read. What is being answered is answered, then the connection closes."""
+        if self._broken:
+            return
         self._broken = True
         last = self._waiting[-1] if self._waiting else self.current
         if last is not None:
