@@ -4,12 +4,12 @@ import asyncio
 import struct
 from base64 import b64decode
 
-import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
-from pydantic import BaseModel
 
 from lynkr_core.testing.canned import CANNED, OPENAI_FAULTS
+
+openai = pytest.importorskip("openai", reason="uv sync --group sdk")
+pydantic = pytest.importorskip("pydantic")  # comes with it
 
 TEXT = 'Grüße 👩‍👩‍👧 "quoted" \\ back\tslash\nand a line'
 WEATHER = {
@@ -44,7 +44,7 @@ UPSTREAMS = [("chat", "openai.chat"), ("responses", "openai.responses"), ("messa
 BREAKS = ["cut 4", "end 4", "fail 4"]
 
 
-class City(BaseModel):
+class City(pydantic.BaseModel):
     name: str
     people: int
 
@@ -55,13 +55,13 @@ def says(text, role="user"):
 
 @pytest.fixture
 def client(gateway):
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
 async def asynchronous(scripted_gateway):
-    async with AsyncOpenAI(base_url=f"{scripted_gateway.url}/v1", api_key="none") as client:
+    async with openai.AsyncOpenAI(base_url=f"{scripted_gateway.url}/v1", api_key="none") as client:
         yield client
 
 
