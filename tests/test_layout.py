@@ -32,6 +32,8 @@ LAYERS = [
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
+LARGER = {"scorer-heuristic": 800}
+"""Plugins that may have more lines than the others: a third of the scorer is vocabulary in five languages."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -197,4 +199,4 @@ class TestPlugin:
 
     def test_it_is_small(self, folder):
         lines = sum(code_lines(path) for path in folder.glob("src/**/*.py"))
-        assert lines <= 400
+        assert lines <= LARGER.get(folder.name, 400)

@@ -195,3 +195,24 @@ async def test_ten_megabytes(gateway, scripted_provider):
     made = await gateway(scripted_provider.url)
     assert (await made.ask(messages=[{"role": "user", "content": "x" * 10_000_000}])).status == 200
     assert len(scripted_provider.last.body) > 10_000_000
+
+
+async def test_what_has_started_is_stopped_when_a_later_plugin_cannot_start(gateway, scripted_provider):
+    log = []
+
+    class Starts:
+        async def __aenter__(self):
+            log.append("in")
+
+        async def __aexit__(self, *error):
+            log.append("out")
+
+    class Fails:
+        async def __aenter__(self):
+            raise OSError("disk full")
+
+        __aexit__ = Starts.__aexit__
+
+    with pytest.raises(OSError, match="disk full"):
+        await gateway(scripted_provider.url, plugins=(("store", Starts()), ("sink", Fails())))
+    assert log == ["in", "out"]

@@ -87,6 +87,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}; `lynkr init` writes one"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not UTF-8: {error.reason} at byte {error.start}"]) from None
     return parse(text, environ, path.name)
 
 

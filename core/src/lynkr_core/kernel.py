@@ -76,9 +76,11 @@ class Kernel:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for plugin in self.plugins:
-            if hasattr(plugin.instance, "__aenter__"):
-                await self._stack.enter_async_context(plugin.instance)
+        async with AsyncExitStack() as stack:
+            for plugin in self.plugins:
+                if hasattr(plugin.instance, "__aenter__"):
+                    await stack.enter_async_context(plugin.instance)
+            self._stack = stack.pop_all()  # from here on they are left by `__aexit__`; before, by whoever failed to start
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -194,7 +196,8 @@ class Kernel:
         if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
-                exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
+                if selection.removed:
+                    exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
                 exchange.tier = selection.tier or exchange.tier
         if selection is None:
             selection = Selection(order=exchange.candidates, reason=REASONS[exchange.route])

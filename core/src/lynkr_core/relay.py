@@ -70,16 +70,23 @@ class Stream(ABC):
 class Metered(Stream):
     """Raw bytes out. `strip`: usage that only lynkr asked for is taken out again, so bytes are held back to whole events."""
 
-    __slots__ = ("_boundary", "_dialect", "_held", "_strip")
+    __slots__ = ("_boundary", "_dialect", "_held", "_marks", "_strip")
 
     def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
         super().__init__(response, dialect.decoder(), observer)
         self._dialect = dialect
+        self._marks = dialect.marks
         self._strip = strip
         self._held = b""
         self._boundary = b"\n\n"
 
     def feed(self, piece: bytes) -> bytes:
+        if self.committed and not self._held and self.observer is None and piece.endswith(self._boundary):
+            for mark in self._marks:
+                if mark in piece:
+                    break
+            else:
+                return piece  # whole events, and nothing in them to be read: nearly all of a stream
         data = self._held + piece if self._held else piece
         if data.endswith(self._boundary):
             whole, self._held = data, b""
@@ -111,7 +118,7 @@ class Metered(Stream):
             end = whole.index(self._boundary, place) + len(self._boundary)
             self.note(self.decoder.feed(whole[place:end]))
             place = end
-        marks = [at for mark in self._dialect.marks if (at := whole.find(mark, place)) >= 0]
+        marks = [at for mark in self._marks if (at := whole.find(mark, place)) >= 0]
         if marks:
             begin = whole.rfind(self._boundary, place, min(marks))
             self.note(self.decoder.feed(whole[place if begin < 0 else begin + len(self._boundary) :]))

@@ -21,6 +21,8 @@ def main() -> None:
     for name, target, text in COMMANDS:
         app.command(target, name=name, help=text)
     try:
+        if not sys.argv[1:] or sys.argv[1] not in OWN:
+            add_plugin_commands(app, enabled_plugins())
         app()
     except ConfigError as error:
         sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
@@ -30,6 +32,26 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def enabled_plugins() -> list[tuple[str, str, Any]]:
+    """What lynkr.toml enables, where there is one and it is good; `lynkr check` is there to tell why it is not."""
+    import os
+    from pathlib import Path
+
+    from lynkr_core.config import load
+    from lynkr_core.errors import ConfigError
+    from lynkr_core.kernel import Kernel
+
+    file = Path("lynkr.toml")
+    if not file.exists():
+        return []
+    try:
+        kernel = Kernel.from_config(load(file, os.environ), os.environ)
+    except ConfigError:
+        sys.stderr.write("lynkr: lynkr.toml has mistakes, so commands of plugins are missing; `lynkr check` tells them\n")
+        return []
+    return [(plugin.kind, plugin.name, plugin.instance) for plugin in kernel.plugins]
 
 
 def add_plugin_commands(app: App, plugins: Iterable[tuple[str, str, Any]]) -> None:
@@ -54,6 +76,8 @@ COMMANDS = (
     ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
 )
 """Name, where it is, and what it does."""
+OWN = ("--version", *(name for name, _, _ in COMMANDS))
+"""For these no plugin is loaded, so that none can keep them from working."""
 
 if __name__ == "__main__":
     main()

@@ -70,11 +70,7 @@ def show(record: dict[str, Any], json: bool) -> None:
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
         return
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    for line in told(record):
-        console.print(line)
+    sys.stdout.write("".join(f"{line}\n" for line in told(record)))
 
 
 def told(record: dict[str, Any]) -> list[str]:

@@ -53,7 +53,7 @@ def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
     table = Table("kind", "plugin", "package", "version", "enabled as", box=None)
     for row in rows:
         table.add_row(row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)  # a pipe has no width, and rich would fold at 80
 
 
 def plugin_rows(config: Path) -> list[dict[str, Any]]:
@@ -86,9 +86,8 @@ def full_schema() -> dict[str, Any]:
     for (kind, name), found in zip(known, list(schemas)[len(SECTIONS) :], strict=True):
         kinds = properties.setdefault(kind, {"type": "object", "properties": {}, "description": group(kind)})
         kinds["properties"][name] = {"description": f"The {kind} plugin {name}.", "anyOf": [found, {"required": ["use"]}]}
-    for definition in components.values():
-        if definition.get("additionalProperties") is False:
-            definition["properties"]["use"] = {"type": "string", "description": "The plugin, when the table has another name."}
+        settings = components[found["$ref"].rpartition("/")[2]]["properties"]
+        settings["use"] = {"type": "string", "description": "The plugin, when the table has another name."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lynkr.toml", "type": "object",
         "properties": properties, "additionalProperties": False, "$defs": components,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib.util
 import signal
+import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 import uvicorn
 
 from lynkr_core.cli.protocol import Protocol
+from lynkr_core.errors import LynkrError
 
 COLLECT_AFTER = (10_000, 50, 100)
 """Allocations between garbage collections: a request leaves no cycles behind, so looking for them 14 times as often is wasted."""
@@ -30,7 +33,7 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
         loop=loop,
         http=cast("Any", Protocol),
         ws="none",
-        lifespan="on",
+        lifespan="off",
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -42,20 +45,13 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
 
 
 class Server(uvicorn.Server):
-    """Tells its address once it listens."""
+    """Tells its address once it listens, and ends in peace: uvicorn's raises the signal that stopped it once more at the end."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """As uvicorn's, but a stop by SIGTERM is a normal end: status 0, where uvicorn dies of the signal in the end."""
-        with super().capture_signals():
-            yield
-            self._captured_signals = [number for number in self._captured_signals if number != signal.SIGTERM]
-
-    async def startup(self, sockets: Any = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             gc.collect()
@@ -64,7 +60,43 @@ class Server(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, action in before.items():
+                signal.signal(number, action)
 
-def run(app: Any, host: str, port: int, *, drain: float, ready: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM. `ready` gets `host:port` as bound. Raises `SystemExit` when the start fails."""
-    Server(configure(app, host, port, drain=drain), ready).run()
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises `LynkrError` when it cannot be had."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except (OSError, OverflowError) as error:
+        made.close()
+        reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+        raise LynkrError(f"cannot listen on {host} port {port}: {reason}; --port 0 takes a free one") from None
+    return made
+
+
+def run(
+    app: Any, host: str, port: int, *, drain: float, ready: Callable[[str], None],
+    around: AbstractAsyncContextManager[Any] = nullcontext(),
+) -> None:  # fmt: skip
+    """Serves until SIGINT or SIGTERM, inside `around`. `ready` gets `host:port` as bound.
+
+    Raises `LynkrError` for an address that cannot be had, and whatever `around` raises; there is no lifespan, whose errors uvicorn
+    tells by a traceback in the log.
+    """
+
+    async def serve() -> None:
+        async with around:
+            await server.serve([bound])
+
+    server = Server(configure(app, host, port, drain=drain), ready)
+    with listener(host, port) as bound, asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve())

@@ -47,7 +47,7 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
     kernel = Kernel.from_config(settings, os.environ)
     run(
         Application(kernel), settings.server.host, settings.server.port, drain=settings.server.drain,
-        ready=lambda address: greet(settings, kernel, address),
+        around=kernel, ready=lambda address: greet(settings, kernel, address),
     )  # fmt: skip
 
 

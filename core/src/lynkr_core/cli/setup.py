@@ -96,8 +96,11 @@ def local_models(port: int) -> Sequence[str]:
 
 
 def write(path: Path, sources: Sequence[Source]) -> None:
-    """Writes the file and says so."""
-    path.write_text(render(sources), encoding="utf-8")
+    """Writes the file and says so. Raises `ConfigError` where that cannot be done."""
+    try:
+        path.write_text(render(sources), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from None
     names = ", ".join(source.plugin for source in sources)
     sys.stdout.write(f"wrote {path} for {names}\n")
 

@@ -86,9 +86,11 @@ def side_system(fields: Mapping[str, Raw]) -> Verdict | None:
     raw = fields.get("system") or fields.get("instructions") or fields.get("messages") or fields.get("input")
     if raw is None or has_tools(fields):
         return None
-    system = bytes(raw)
+    view = memoryview(raw)  # a copy of the conversation would cost more than all of this
     if "system" not in fields and "instructions" not in fields:
-        system = leading_system(system)
+        system = leading_system(bytes(view[: MAX_SYSTEM + 200]))
+    else:
+        system = bytes(view[: MAX_SYSTEM + 1])
     if not system or len(system) > MAX_SYSTEM:
         return None
     system = system.lower()
@@ -100,12 +102,11 @@ def side_system(fields: Mapping[str, Raw]) -> Verdict | None:
 
 def has_tools(fields: Mapping[str, Raw]) -> bool:
     tools = fields.get("tools")
-    return tools is not None and len(bytes(tools)) > len(b"null")
+    return tools is not None and len(memoryview(tools)) > len(b"null")
 
 
-def leading_system(items: bytes) -> bytes:
-    """The first message's bytes, when it is a system or developer message: up to the next role."""
-    head = items[: MAX_SYSTEM + 200]
+def leading_system(head: bytes) -> bytes:
+    """The first message's bytes, when it is a system or developer message: up to the next role. `head`: where the messages begin."""
     first = head.find(b'"role"')
     role = head[first + 6 : first + 22].lstrip(b": \t\r\n")
     if first < 0 or not role.startswith((b'"system"', b'"developer"')):

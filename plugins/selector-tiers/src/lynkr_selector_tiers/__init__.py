@@ -34,13 +34,14 @@ class TierSelector:
             return None
         score = exchange.score
         tier = self.default if score is None else self.tiers.of(score)
-        allowed = set(candidates)
-        order = tuple([candidate for candidate in self.tiers.fallbacks(tier) if candidate in allowed])
+        reason = f"no score: {tier}" if score is None else f"score {score:.0f}: {tier}"
+        whole = self.tiers.fallbacks(tier)
+        if len(whole) == len(candidates) and set(whole).issuperset(candidates):
+            return Selection(order=whole, reason=reason, tier=tier)
+        order = tuple([candidate for candidate in whole if candidate in candidates])
         if not order:
             return None
-        reason = f"no score: {tier}" if score is None else f"score {score:.0f}: {tier}"
-        rest = allowed.difference(order)
-        removed = tuple([Removal(candidate.id, "in no tier") for candidate in candidates if candidate in rest]) if rest else ()
+        removed = tuple([Removal(candidate.id, "in no tier") for candidate in candidates if candidate not in whole])
         return Selection(order=order, reason=reason, tier=tier, removed=removed)
 
 

@@ -1,0 +1,92 @@
+"""The command `lynkr` as a process of its own, for tests of what only shows from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+START = 30.0
+"""Seconds within which a gateway must say its address."""
+STOP = 10.0
+SPEND = ("_API_KEY", "LYNKR_")
+"""Parts of the names of variables that a test must not get from the machine it runs on."""
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without keys, so that no test finds a provider that costs money."""
+    kept = {name: value for name, value in os.environ.items() if not any(part in name for part in SPEND)}
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **(extra or {})}
+
+
+def lynkr(
+    *args: str, cwd: Path, python: str = sys.executable, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end, at most a minute; its output is text."""
+    command = [python, "-m", "lynkr_core.cli", *args]
+    return subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=60, check=False)
+
+
+class Gateway:
+    """A gateway that runs. `address` is `127.0.0.1:PORT`; `said` is its output so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.address = ""
+        self.said = ""
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.said += line
+            found = re.search(r"http://([\d.]+:\d+)", line)
+            if found and not self.address:
+                self.address = found.group(1)
+                self._listening.set()
+        self._listening.set()
+
+    def wait(self) -> None:
+        """Returns when it listens. Raises `AssertionError` with its output when it does not."""
+        self._listening.wait(START)
+        assert self.address, f"the gateway did not start:\n{self.said}"
+
+    def stop(self, by: int = signal.SIGINT) -> int:
+        """Sends the signal and gives the exit status. Raises `subprocess.TimeoutExpired` after ten seconds."""
+        self.process.send_signal(by)
+        return self.process.wait(STOP)
+
+    def close(self) -> None:
+        """Ends it, however it is."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(STOP)
+        self._reader.join(STOP)
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@contextmanager
+def gateway(*args: str, cwd: Path, python: str = sys.executable, env: Mapping[str, str] | None = None) -> Generator[Gateway]:
+    """Runs `lynkr serve --port 0`, or the command that `args` give, until the block ends."""
+    command = [python, "-m", "lynkr_core.cli", *(args or ("serve",)), "--port", "0"]
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    running = Gateway(process)
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.close()

@@ -1,0 +1,290 @@
+"""The command `lynkr`, run as people run it."""
+
+import json
+import signal
+import socket
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from lynkr_core.cli import COMMANDS
+from lynkr_core.testing.process import gateway, lynkr
+
+GOOD = """
+[provider.echo]
+[tiers]
+simple = ["echo/small"]
+complex = ["echo/large"]
+"""
+QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}]}
+OLLAMA = 11434
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "lynkr.toml").write_text(GOOD)
+    return tmp_path
+
+
+def ask(url: str, **more: object) -> httpx2.Response:
+    return httpx2.post(f"{url}/v1/chat/completions", json=QUESTION | more, timeout=10)
+
+
+def scorer_installed(folder: Path) -> dict[str, str]:
+    """An installed scorer, `broken` because its module cannot be imported; gives the environment in which it is found."""
+    info = folder / "site/lynkr_scorer_broken-0.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lynkr-scorer-broken\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[lynkr.scorer]\nbroken = lynkr_scorer_broken:plugin\n")
+    (folder / "site/lynkr_scorer_broken.py").write_text("import no_such_module\n")
+    return {"PYTHONPATH": str(folder / "site")}
+
+
+def no_ollama_here() -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", OLLAMA)) == 0:
+            pytest.skip("an Ollama listens on this machine")
+
+
+@pytest.mark.parametrize(("name", "target"), [(name, target) for name, target, _ in COMMANDS])
+def test_every_command_is_there_and_says_what_it_does(name, target):
+    module, _, function = target.partition(":")
+    assert getattr(import_module(module), function).__doc__, name
+
+
+def test_a_good_file_is_called_good(folder):
+    done = lynkr("check", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("lynkr.toml: good. Enabled: provider.echo\n")
+    assert "  medium: echo/small\n" in done.stdout
+
+
+def test_every_mistake_is_told_at_once(folder):
+    (folder / "lynkr.toml").write_text(
+        '[server]\nprot = 1\nport = "x"\n[tiers]\nsimple = ["ecko/a"]\n[nonsense]\n[provider.echo]\n'
+    )
+    done = lynkr("check", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        'lynkr.toml: [server] $.prot: unknown key; did you mean "port"?',
+        "lynkr.toml: [server] $.port: expected int, got str",
+        "lynkr.toml: [nonsense]: unknown section",
+        "lynkr.toml: [tiers] $.simple: 'ecko/a': there is no [provider.ecko]; did you mean \"echo\"?",
+    ]
+
+
+def test_a_plugin_that_is_not_installed_is_told_with_the_remedy(folder):
+    (folder / "lynkr.toml").write_text(GOOD + "[scorer.ekho]\n[provider.gecho]\n")
+    done = lynkr("check", cwd=folder)
+    assert done.returncode == 2
+    assert "pip install lynkr-scorer-ekho" in done.stderr
+    assert "'gecho' is not installed; did you mean \"echo\"?; pip install lynkr-provider-gecho" in done.stderr
+
+
+def test_a_plugin_that_cannot_be_imported_is_named_beside_the_other_mistakes(folder):
+    (folder / "lynkr.toml").write_text(GOOD + "[scorer.broken]\n[sink.none]\n")
+    done = lynkr("check", cwd=folder, env=scorer_installed(folder))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "lynkr.toml: [scorer.broken]: the scorer plugin 'broken' cannot be imported: "
+        "ModuleNotFoundError: No module named 'no_such_module'",
+        "lynkr.toml: [sink.none]: the sink plugin 'none' is not installed; known: journal; pip install lynkr-sink-none",
+    ]
+
+
+def test_a_broken_plugin_that_is_not_enabled_disturbs_nothing(folder):
+    env = scorer_installed(folder)
+    assert lynkr("check", cwd=folder, env=env).returncode == 0
+    assert "lynkr_scorer_broken" not in lynkr("schema", cwd=folder, env=env).stdout
+    rows = json.loads(lynkr("plugins", "--json", cwd=folder, env=env).stdout)
+    assert [row["package"] for row in rows if row["plugin"] == "broken"] == ["lynkr-scorer-broken"]
+
+
+COMMANDING = """
+from lynkr_core import Plugin
+from lynkr_core.plugins import NoConfig
+
+class Hello:
+    def register_commands(self, cli):
+        cli.command(lambda name: print("hello", name), name="hello")
+
+plugin = Plugin(api=1, config=NoConfig, create=Hello)
+"""
+
+
+def test_a_plugin_that_is_enabled_brings_its_commands(folder):
+    env = scorer_installed(folder)
+    (folder / "site/lynkr_scorer_broken.py").write_text(COMMANDING)
+    assert lynkr("hello", "you", cwd=folder, env=env).returncode == 2
+    (folder / "lynkr.toml").write_text(GOOD + "[scorer.broken]\n")
+    assert lynkr("hello", "you", cwd=folder, env=env).stdout == "hello you\n"
+    assert "hello" in lynkr("--help", cwd=folder, env=env).stdout
+
+
+def test_help_is_given_whatever_lynkr_toml_says(folder):
+    (folder / "lynkr.toml").write_text("[scorer.broken")
+    done = lynkr("--help", cwd=folder)
+    assert done.returncode == 0
+    assert "new-plugin" in done.stdout
+    assert done.stderr == "lynkr: lynkr.toml has mistakes, so commands of plugins are missing; `lynkr check` tells them\n"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[provider", None])
+def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "lynkr.toml").write_bytes(content)
+    done = lynkr("check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lynkr.toml: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_plugins_are_listed_as_json_and_as_a_table(folder):
+    rows = json.loads(lynkr("plugins", "--json", cwd=folder).stdout)
+    (echo,) = [row for row in rows if (row["kind"], row["plugin"]) == ("provider", "echo")]
+    assert echo == {
+        "kind": "provider", "plugin": "echo", "package": "lynkr-provider-echo", "version": "0.1.0", "enabled": ["provider.echo"],
+    }  # fmt: skip
+    table = lynkr("plugins", cwd=folder).stdout
+    assert all(row["package"] in table for row in rows)
+
+
+def test_the_schema_knows_sections_and_plugins(tmp_path):
+    schema = json.loads(lynkr("schema", cwd=tmp_path).stdout)
+    sections = schema["properties"]
+    assert {"server", "routing", "tiers", "models", "prices", "order", "provider"} <= set(sections)
+    assert schema["additionalProperties"] is False
+    reference = sections["provider"]["properties"]["echo"]["anyOf"][0]["$ref"]
+    echo = schema["$defs"][reference.removeprefix("#/$defs/")]
+    assert set(echo["properties"]) == {"models", "prefix", "directives", "use"}
+    assert "use" not in schema["$defs"]["Server"]["properties"]
+
+
+def test_the_schema_refers_to_nothing_that_is_not_there(tmp_path):
+    text = lynkr("schema", cwd=tmp_path).stdout
+    names = {part.partition('"')[0] for part in text.split('"#/$defs/')[1:]}
+    assert names <= set(json.loads(text)["$defs"])
+
+
+def test_init_without_anything_serves_echo(tmp_path):
+    no_ollama_here()
+    assert lynkr("init", cwd=tmp_path).stdout == "wrote lynkr.toml for echo\n"
+    assert lynkr("check", cwd=tmp_path).returncode == 0
+
+
+def test_init_takes_the_keys_it_finds_and_writes_none_of_them(tmp_path):
+    env = {"OPENAI_API_KEY": "sk-test-1234"}
+    assert "openai" in lynkr("init", cwd=tmp_path, env=env).stdout
+    text = (tmp_path / "lynkr.toml").read_text()
+    assert 'api_key = "${OPENAI_API_KEY}"' in text
+    assert "sk-test" not in text
+    assert "[provider.echo]" not in text
+    assert lynkr("check", cwd=tmp_path, env=env).returncode == 0
+
+
+def test_init_overwrites_only_when_told_to(folder):
+    refused = lynkr("init", cwd=folder)
+    assert (refused.returncode, refused.stderr) == (2, "lynkr.toml is already there; --force overwrites it\n")
+    assert (folder / "lynkr.toml").read_text() == GOOD
+    assert lynkr("init", "--force", cwd=folder).returncode == 0
+    assert (folder / "lynkr.toml").read_text() != GOOD
+
+
+def test_init_into_a_place_that_is_none_is_told(tmp_path):
+    done = lynkr("init", "--config", "none/lynkr.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "none/lynkr.toml: cannot be written: No such file or directory\n")
+
+
+def test_route_tells_where_a_prompt_would_go(folder):
+    told = json.loads(lynkr("route", "Hello", "--json", cwd=folder).stdout)
+    assert (told["provider"], told["model"], told["model_asked"]) == ("echo", "small", "auto")
+    assert told["order"] == ["echo/small", "echo/large"]
+    lines = lynkr("route", "Hello", "--model", "complex", cwd=folder).stdout.splitlines()
+    assert lines[0] == "echo/large"
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "--port", "abc"], ["route"], ["check", "--confg", "x"]])
+def test_a_mistyped_command_ends_with_2_and_no_traceback(folder, arguments):
+    done = lynkr(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
+
+
+def test_up_with_nothing_at_all_answers_and_ends_with_ctrl_c(tmp_path):
+    no_ollama_here()
+    with gateway("up", cwd=tmp_path) as running:
+        answer = ask(running.url)
+        assert answer.json()["choices"][0]["message"]["content"] == "You said: Hello"
+        assert answer.headers["x-lynkr-provider"] == "echo"
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 3
+    assert "Only the offline echo provider is enabled" in running.said
+    assert "Traceback" not in running.said
+    with pytest.raises(httpx2.ConnectError):
+        ask(running.url)
+
+
+def test_a_stream_in_flight_is_finished_before_the_end(folder):
+    (folder / "lynkr.toml").write_text(GOOD.replace("[provider.echo]", '[provider.echo]\ndirectives = ["chunks 7 every 0.1"]'))
+    question = {"stream": True, "messages": [{"role": "user", "content": "one two three"}]}
+    with gateway(cwd=folder) as running, httpx2.Client(timeout=10) as client:
+        with client.stream("POST", f"{running.url}/v1/chat/completions", json=QUESTION | question) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            running.process.send_signal(signal.SIGTERM)
+            rest = list(lines)
+        assert running.process.wait(5) == 0
+    assert "data: [DONE]" in rest
+
+
+def test_explain_tells_of_the_past(folder):
+    (folder / "lynkr.toml").write_text(GOOD + '[store.sqlite]\npath = "journal.db"\n[sink.journal]\n')
+    with gateway(cwd=folder) as running:
+        request_id = ask(running.url).headers["x-lynkr-request-id"]
+        assert running.stop() == 0
+    told = json.loads(lynkr("explain", request_id, "--json", cwd=folder).stdout)
+    assert (told["id"], told["provider"], told["status"]) == (request_id, "echo", "ok")
+    assert lynkr("explain", request_id, cwd=folder).stdout.startswith("echo/small\n")
+    unknown = lynkr("explain", "req_none", cwd=folder)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert unknown.stderr.startswith("lynkr: no record of req_none")
+
+
+def test_a_port_in_use_is_told_in_a_line(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = lynkr("serve", "--port", str(port), cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr == f"lynkr: cannot listen on 127.0.0.1 port {port}: Address already in use; --port 0 takes a free one\n"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--host", "203.0.113.1"), ("--port", "99999")])
+def test_an_address_that_cannot_be_had_is_told_in_a_line(folder, option, value):
+    done = lynkr("serve", option, value, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lynkr: cannot listen on ")
+    assert value in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["route", "Hello"], ["explain", "req_1"]])
+def test_a_plugin_that_cannot_start_is_told_in_a_line(folder, command):
+    (folder / "lynkr.toml").write_text(GOOD + '[store.sqlite]\npath = "none/journal.db"\n[sink.journal]\n')
+    done = lynkr(*command, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("[store.sqlite] $.path: cannot open ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_it_runs_as_a_module_and_as_a_script(tmp_path):
+    script = Path(sys.executable).with_name("lynkr")
+    assert script.exists()
+    assert lynkr("--version", cwd=tmp_path).stdout == "0.1.0\n"
