@@ -39,10 +39,19 @@ MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
 _ascii = bytes(range(128))
-_spoken = bytes([code if code > 127 or chr(code) in "_%" or chr(code).isalnum() else ord(" ") for code in range(256)])
-_spoken = bytes([ord(".") if code < 128 and chr(code) in ENDS else ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else kept
-                 for code, kept in enumerate(_spoken)])
+
+
+def _spoken_byte(code: int) -> int:
+    char = chr(code)
+    if code > 127 or char in "_%":
+        return code
+    return ord(char.lower()) if char.isalnum() else ord(".") if char in ENDS else ord(" ")
+
+
+_spoken = bytes(map(_spoken_byte, range(256)))
+"""Each byte as a word has it; a full stop for what ends a sentence, a blank for what stands between words."""
 _west = bytes([code for code in range(256) if not 0xE3 <= code <= 0xED])
+"""All but the first bytes of Han, Kana and Hangul in UTF-8."""
 _pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]|[ \t]+at |\t| {4}).*\n?")
 
 
