@@ -38,6 +38,7 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
+_passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
 
 
@@ -112,8 +113,11 @@ def tokens(text: str) -> list[str]:
 
 def task_words(tokens: list[str]) -> list[str]:
     """The words without polite sentences at either end and without the words that only lead up to the task."""
-    first = skipped(tokens, POLITE)
-    last = len(tokens) - skipped(tokens[:first:-1], POLITE)
+    first, last = 0, len(tokens)
+    if last and tokens[0] in _passed_over:
+        first = skipped(tokens, POLITE)
+    if last > first + 1 and (tokens[-1] in POLITE or (tokens[-1] in ENDS and tokens[-2] in _passed_over)):
+        last -= skipped(tokens[:first:-1], POLITE)
     words = [token for token in tokens[first:last] if token not in ENDS]
     lead = 0
     while lead < len(words) - 1 and words[lead] in LEAD:
@@ -137,9 +141,10 @@ def heard(words: list[str], phrase: str) -> dict[str, int]:
     for word in LISTENED.intersection(words):
         if signal := KNOWN.get(word):
             hits[signal] = hits.get(signal, 0) + 1
-        for sought, signal in STARTS.get(word, ()):
-            if sought in phrase:
-                hits[signal] = hits.get(signal, 0) + 1
+        if word in STARTS:
+            for sought, signal in STARTS[word]:
+                if sought in phrase:
+                    hits[signal] = hits.get(signal, 0) + 1
     return hits
 
 

@@ -59,6 +59,7 @@ _code: Mapping[str, re.Pattern[str]] = {
     "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
 }
 """What makes code of a mark. Each pattern begins with its mark, which is found far quicker than a choice."""
+_no_digit = bytes(set(range(256)) - set(b"0123456789"))
 _trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    at ")
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
@@ -119,7 +120,8 @@ def make(reading: Reading) -> float:
 
 
 def question(reading: Reading) -> float:
-    return share(reading.count("question"), 2) if reading.count("question") > 1 else 0.75 * reading.count("question")
+    count = reading.count("question")
+    return share(count, 2) if count > 1 else 0.75 * count
 
 
 def files(reading: Reading) -> float:
@@ -128,7 +130,15 @@ def files(reading: Reading) -> float:
 
 
 def constraints(reading: Reading) -> float:
-    return share(reading.count("constraints") + min(2, sum(map(str.isdigit, reading.words))) / 2, 4)
+    return share(reading.hits.get("constraints", 0) + min(2, numbers(reading)) / 2, 4)
+
+
+def numbers(reading: Reading) -> int:
+    """How many words are numbers."""
+    phrase = reading.phrase
+    if phrase.isascii() and not phrase.encode().translate(None, _no_digit):
+        return 0
+    return sum(map(str.isdigit, reading.words))
 
 
 ALWAYS: Mapping[str, Callable[[Reading], float]] = {
@@ -147,8 +157,8 @@ def contributions(reading: Reading, weights: Mapping[str, float]) -> dict[str, f
         if amount := measure(reading):
             added[name] = weights[name] * amount
     for name in reading.hits:
-        if name in HEARD:
-            added[name] = weights[name] * HEARD[name](reading)
+        if measure := HEARD.get(name):
+            added[name] = weights[name] * measure(reading)
     if reading.shape:
         added[reading.shape] = weights[reading.shape]
     return added
