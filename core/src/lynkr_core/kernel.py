@@ -244,9 +244,8 @@ class Kernel:
         if exchange.gone:
             return
         if caller.status is None:
-            await caller.whole(
-                error.http_status, failure_headers(exchange, error), exchange.dialect.encode_error(error, exchange.id)
-            )
+            body = exchange.dialect.encode_error(error, exchange.id)
+            await caller.whole(error.http_status, failure_headers(exchange, error), body)
         else:
             await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
             await caller.end()
