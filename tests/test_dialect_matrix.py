@@ -82,6 +82,7 @@ FORCED = {
     MESSAGES: {"tool_choice": {"type": "tool", "name": "f"}},
     RESPONSES: {"tool_choice": function(name="f")},
 }
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [function(function={"name": "f"})]}}
 LOOP = {
     CHAT: [user("go"), {"role": "assistant", "content": None, "tool_calls": [chat_call("a1", "f"), chat_call("b2", "f")]},
            {"role": "tool", "tool_call_id": "a1", "content": "one"}, {"role": "tool", "tool_call_id": "b2", "content": "two"},
@@ -138,6 +139,14 @@ ASKED = {
         MESSAGES: {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
     },
     "thinking": {MESSAGES: {"thinking": {"type": "enabled", "budget_tokens": 4000}}},
+    "image detail": {
+        CHAT: chat(user([{"type": "image_url", "image_url": {"url": URL, "detail": "low"}}])),
+        RESPONSES: items(user([{"type": "input_image", "image_url": URL, "detail": "low"}])),
+    },
+    "allowed tools": {CHAT: {"tools": TOOLS[CHAT], "tool_choice": ALLOWED}},
+    "log probabilities": {CHAT: {"logprobs": True, "top_logprobs": 3}, RESPONSES: {"top_logprobs": 3}},
+    "store": {CHAT: {"store": True}},
+    "task budget": {MESSAGES: {"output_config": {"task_budget": {"type": "tokens", "total": 9}}}},
     "unknown": everywhere(x_unheard_of={"a": [1, None]}),
 }  # fmt: skip
 ASKED["results, then text"] = ASKED["parallel calls"]
@@ -250,6 +259,15 @@ SENT = {
         CHAT: lambda b: b["reasoning_effort"] in ("low", "medium", "high"), MESSAGES: lambda b: b["thinking"]["budget_tokens"] == 4000,
         RESPONSES: lambda b: b["reasoning"]["effort"] in ("low", "medium", "high"),
     }),
+    "image detail": ("low", {
+        CHAT: lambda b: part(b["messages"])["image_url"]["detail"], RESPONSES: lambda b: part(b["input"])["detail"],
+    }),
+    "allowed tools": (ALLOWED, {CHAT: lambda b: b["tool_choice"]}),
+    "log probabilities": (3, {
+        CHAT: lambda b: b["logprobs"] and b["top_logprobs"], RESPONSES: lambda b: b["top_logprobs"],
+    }),
+    "store": (True, {CHAT: lambda b: b["store"]}),
+    "task budget": (9, {MESSAGES: lambda b: b["output_config"]["task_budget"]["total"]}),
     "unknown": ({"a": [1, None]}, dict.fromkeys(DIALECTS, lambda b: b["x_unheard_of"])),
 }  # fmt: skip
 SENT["image URL"] = (URL, SENT["image"][1])
@@ -262,6 +280,14 @@ LOST = {
     ("top_k", RESPONSES): "top_k",
     ("penalties", MESSAGES): "frequency_penalty",
     ("penalties", RESPONSES): "presence_penalty",
+    ("image detail", MESSAGES): "image.detail",
+    ("allowed tools", MESSAGES): "tool_choice",
+    ("allowed tools", RESPONSES): "tool_choice",
+    ("log probabilities", MESSAGES): "top_logprobs",
+    ("store", MESSAGES): "store",
+    ("store", RESPONSES): "store",
+    ("task budget", CHAT): "task_budget",
+    ("task budget", RESPONSES): "task_budget",
 }
 """By feature and the provider's dialect. An unknown field is lost whenever the two dialects differ."""
 CELLS = [(feature, front, back) for feature, asked in ASKED.items() for front in asked for back in DIALECTS]
