@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from lynkr_core.testing.calls import Gap
 from lynkr_core.testing.contracts.base import Contract
 
 UNICODE = "Grüße 👩‍👩‍👧 \u202e\u0000 '\"; DROP TABLE x; --"
+BEGAN = float(int(time.time()))
 
 
 class StoreContract(Contract):
@@ -96,8 +98,8 @@ class StoreContract(Contract):
 
 
 def record(number: int) -> dict[str, Any]:
-    """Records are a second apart."""
-    return {"id": f"r{number}", "created": 1_763_700_000.0 + number, "model": "local/llama", "text": UNICODE}
+    """Records are a second apart, and new enough for a store that forgets what is old."""
+    return {"id": f"r{number}", "created": BEGAN + number, "model": "local/llama", "text": UNICODE}
 
 
 def ids(records: Any) -> list[str]:
