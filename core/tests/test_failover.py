@@ -206,3 +206,14 @@ async def test_message_start_has_input_usage_from_any_provider(gateway, scripted
     first, *_, last, _ = [event.data.decode() for event in answer.events()]
     assert '"input_tokens":0' not in first
     assert '"input_tokens":12' in last
+
+
+@fronts
+@pytest.mark.parametrize("shown", ["sk-secret-key-1234", "sk-se*********1234"])
+async def test_a_key_that_the_provider_repeats_is_not_passed_on(gateway, scripted_provider, front, shown):
+    body = b'{"error": {"message": "Incorrect API key provided: %b.", "code": "invalid_api_key"}}' % shown.encode()
+    scripted_provider.always(Script(status=401, body=body))
+    answer = await (await gateway(scripted_provider.url, key="sk-secret-key-1234")).ask(front)
+    assert answer.status == 502
+    assert "1234" not in answer.text
+    assert "up1 refused the key that lynkr sent" in answer.text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Raw
@@ -93,6 +94,12 @@ def side_system(fields: Mapping[str, Raw]) -> Verdict | None:
         system = bytes(view[: MAX_SYSTEM + 1])
     if not system or len(system) > MAX_SYSTEM:
         return None
+    return of_system(system)
+
+
+@lru_cache(maxsize=64)
+def of_system(system: bytes) -> Verdict | None:
+    """Remembered, because an application sends the same system prompt again and again."""
     system = system.lower()
     for mark, kind, value in SYSTEMS:
         if mark in system:

@@ -35,6 +35,24 @@ MAX_SUM = 6.0
 CHINESE_WORD = 0.6
 """Words per Han, Kana or Hangul character."""
 
+MAX_STRANGE = 8
+"""Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
+
+_passed_over = POLITE | ENDS
+_ascii = bytes(range(128))
+
+
+def _spoken_byte(code: int) -> int:
+    char = chr(code)
+    if code > 127 or char in "_%":
+        return code
+    return ord(char.lower()) if char.isalnum() else ord(".") if char in ENDS else ord(" ")
+
+
+_spoken = bytes(map(_spoken_byte, range(256)))
+"""Each byte as a word has it; a full stop for what ends a sentence, a blank for what stands between words."""
+_west = bytes([code for code in range(256) if not 0xE3 <= code <= 0xED])
+"""All but the first bytes of Han, Kana and Hangul in UTF-8."""
 _pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]|[ \t]+at |\t| {4}).*\n?")
 
 
@@ -64,7 +82,7 @@ def read(text: str) -> Reading:
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
     kept = shortened(prose)
     spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
-    words = task_words(TOKEN.findall(spoken.lower()))
+    words = task_words(tokens(spoken))
     phrase = f" {' '.join(words)} "
     hits = heard(words, phrase)
     units = float(len(words))
@@ -76,10 +94,30 @@ def read(text: str) -> Reading:
     )
 
 
+def tokens(text: str) -> list[str]:
+    """The text's words in lower case, and the ends of its sentences. As `TOKEN` finds them, but all ends in ASCII are full stops."""
+    if text.isascii():
+        return text.encode().translate(_spoken).replace(b".", b" . ").decode().split()
+    text = text.lower()
+    data = text.encode("utf-8", "surrogatepass")
+    foreign = data.translate(None, _ascii).decode("utf-8", "surrogatepass")
+    data = data.translate(_spoken).replace(b".", b" . ")
+    if not foreign.isalnum():
+        strange = [char for char in set(foreign) if not char.isalnum()]
+        if len(strange) > MAX_STRANGE:
+            return TOKEN.findall(text)
+        for char in strange:
+            data = data.replace(char.encode("utf-8", "surrogatepass"), b" . " if char in ENDS else b" ")
+    return data.decode("utf-8", "surrogatepass").split()
+
+
 def task_words(tokens: list[str]) -> list[str]:
     """The words without polite sentences at either end and without the words that only lead up to the task."""
-    first = skipped(tokens, POLITE)
-    last = len(tokens) - skipped(tokens[:first:-1], POLITE)
+    first, last = 0, len(tokens)
+    if last and tokens[0] in _passed_over:
+        first = skipped(tokens, POLITE)
+    if last > first + 1 and (tokens[-1] in POLITE or (tokens[-1] in ENDS and tokens[-2] in _passed_over)):
+        last -= skipped(tokens[:first:-1], POLITE)
     words = [token for token in tokens[first:last] if token not in ENDS]
     lead = 0
     while lead < len(words) - 1 and words[lead] in LEAD:
@@ -103,14 +141,17 @@ def heard(words: list[str], phrase: str) -> dict[str, int]:
     for word in LISTENED.intersection(words):
         if signal := KNOWN.get(word):
             hits[signal] = hits.get(signal, 0) + 1
-        for sought, signal in STARTS.get(word, ()):
-            if sought in phrase:
-                hits[signal] = hits.get(signal, 0) + 1
+        if word in STARTS:
+            for sought, signal in STARTS[word]:
+                if sought in phrase:
+                    hits[signal] = hits.get(signal, 0) + 1
     return hits
 
 
 def count_chinese(text: str, hits: dict[str, int]) -> float:
     """Adds what Chinese terms say to `hits`; how many words the characters stand for."""
+    if not text.encode("utf-8", "surrogatepass").translate(None, _west):
+        return 0.0
     runs = HAN.findall(text)
     if not runs:
         return 0.0
@@ -122,16 +163,19 @@ def count_chinese(text: str, hits: dict[str, int]) -> float:
 
 def shape_of(words: list[str], phrase: str, units: float, hits: dict[str, int]) -> str:
     """`lookup`: one fact is asked for. `one_step`: one small thing is to be done. Empty for everything else."""
-    if not words or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
+    if not words or units > MAX_ONE_STEP or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
         return ""
-    if units <= MAX_LOOK_UP and (words[0] in LOOK_UP or "lookup" in hits or phrase.startswith(_look_up)):
+    first = words[0]
+    if units <= MAX_LOOK_UP and (first in LOOK_UP or "lookup" in hits or (first in _look_up_first and phrase.startswith(_look_up))):
         return "lookup"
     if units <= MAX_SUM and any(word[0].isdigit() for word in words):
         return "lookup"
-    if units <= MAX_ONE_STEP and (words[0] in ONE_STEP or "one_step" in hits or phrase.startswith(_one_step)):
+    if first in ONE_STEP or "one_step" in hits or (first in _one_step_first and phrase.startswith(_one_step)):
         return "one_step"
     return ""
 
 
+_look_up_first = frozenset([start.split()[0] for start in LOOK_UP_PHRASES])
+_one_step_first = frozenset([start.split()[0] for start in ONE_STEP_PHRASES])
 _look_up = tuple(f" {start} " for start in LOOK_UP_PHRASES)
 _one_step = tuple(f" {start} " for start in ONE_STEP_PHRASES)

@@ -39,6 +39,8 @@ CEILING = 75.0
 """Above it is only what has to be proved or searched for; a request does not get there by being large."""
 SEARCHING = 2
 """Formal words that tell of that."""
+TASKS = frozenset(("make", "design", "formal", "question"))
+"""Signals of which at least one makes a list a list of work."""
 LOOKED_AT = 2_000
 """Characters searched for code, files and lists: what a human wrote himself is rarely longer."""
 EXTENSIONS = (
@@ -46,9 +48,19 @@ EXTENSIONS = (
     "|cfg|xml|proto|tf|lock|ipynb"
 )
 
-_mark = re.compile(r"[`_=<>{};(]")
-_code = re.compile(r"[a-z0-9]_[a-z0-9]|\w\(\)|\w\);|[=!<>]=|=>|->|::|\w ?= ?[\w\"'\[{(]|[;{][ \t]*\n|</\w|`[^`\n]+`")
-_trace = re.compile(r"Traceback|File \"|Error:|Exception:|Exception in|\n    at ")
+_code: Mapping[str, re.Pattern[str]] = {
+    "`": re.compile(r"`[^`\n]+`"),
+    "_": re.compile(r"_(?<=[a-z0-9]_)[a-z0-9]"),
+    "(": re.compile(r"\((?<=\w\()\)"),
+    ";": re.compile(r";(?:(?<=\w\);)|[ \t]*\n)"),
+    "{": re.compile(r"\{[ \t]*\n"),
+    "<": re.compile(r"</\w"),
+    ">": re.compile(r">(?<=->)"),
+    "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
+}
+"""What makes code of a mark. Each pattern begins with its mark, which is found far quicker than a choice."""
+_no_digit = bytes(set(range(256)) - set(b"0123456789"))
+_trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    at ")
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
 _item = re.compile(r"\n[ \t]{0,20}(?:[-*]|\d{1,2}[.)])\s")
@@ -67,7 +79,12 @@ def code(reading: Reading) -> float:
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
-    return 1.0 if ((_mark.search(text) or "::" in text) and _code.search(text)) or (":" in text and _trace.search(text)) else 0.0
+    if ":" in text and ("::" in text or any([sign in text for sign in _trace])):
+        return 1.0
+    for mark, pattern in _code.items():
+        if mark in text and pattern.search(text):
+            return 1.0
+    return 0.0
 
 
 def steps(reading: Reading) -> float:
@@ -82,7 +99,7 @@ def parts(reading: Reading) -> float:
         listed += text.count("、") + text.count("，") + text.count("；")
     if "\n" in text:
         listed += len(_item.findall(text))
-    return share(listed, 5) * (1.0 if reading.hits.keys() & {"make", "design", "formal", "question"} else 0.4)
+    return share(listed, 5) * (0.4 if TASKS.isdisjoint(reading.hits) else 1.0) if listed else 0.0
 
 
 def design(reading: Reading) -> float:
@@ -103,7 +120,8 @@ def make(reading: Reading) -> float:
 
 
 def question(reading: Reading) -> float:
-    return share(reading.count("question"), 2) if reading.count("question") > 1 else 0.75 * reading.count("question")
+    count = reading.count("question")
+    return share(count, 2) if count > 1 else 0.75 * count
 
 
 def files(reading: Reading) -> float:
@@ -112,7 +130,15 @@ def files(reading: Reading) -> float:
 
 
 def constraints(reading: Reading) -> float:
-    return share(reading.count("constraints") + min(2, sum(map(str.isdigit, reading.words))) / 2, 4)
+    return share(reading.hits.get("constraints", 0) + min(2, numbers(reading)) / 2, 4)
+
+
+def numbers(reading: Reading) -> int:
+    """How many words are numbers."""
+    phrase = reading.phrase
+    if phrase.isascii() and not phrase.encode().translate(None, _no_digit):
+        return 0
+    return sum(map(str.isdigit, reading.words))
 
 
 ALWAYS: Mapping[str, Callable[[Reading], float]] = {
@@ -131,8 +157,8 @@ def contributions(reading: Reading, weights: Mapping[str, float]) -> dict[str, f
         if amount := measure(reading):
             added[name] = weights[name] * amount
     for name in reading.hits:
-        if name in HEARD:
-            added[name] = weights[name] * HEARD[name](reading)
+        if measure := HEARD.get(name):
+            added[name] = weights[name] * measure(reading)
     if reading.shape:
         added[reading.shape] = weights[reading.shape]
     return added

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Envelope, Fields, opens_with, read_fields
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, opens_with, read_fields
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
 from lynkr_core.dialects.anthropic_messages.names import safe_name
@@ -76,7 +76,7 @@ def read_tool(raw: Raw, path: str) -> Tool:
     """A tool without a type is a function; every other type is a built-in one and keeps its name as `kind`."""
     try:
         tool = _tool.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
     kind = "function" if tool.type in (None, "custom") else tool.type or ""
     return Tool(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from lynkr_core.events import Delta, End, Grammar
@@ -105,8 +106,5 @@ class ServingContract(Contract):
     async def test_tokens_are_counted(self, stage: Any) -> None:
         self.needs(COUNTING in self.spoken(), "token counts")
         self.rehearse(stage, COUNTING)
-        wire = self.wire_of(stage.provider, COUNTING)
-        response = await wire.answer(samples.for_operation(COUNTING))
-        usage = wire.dialect.decode_response(await response.read()).usage
-        assert usage is not None
-        assert usage.input_tokens > 0
+        response = await self.wire_of(stage.provider, COUNTING).answer(samples.for_operation(COUNTING))
+        assert msgspec.json.decode(await response.read())["input_tokens"] > 0
