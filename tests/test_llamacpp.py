@@ -57,14 +57,14 @@ def local(serve_all, llama):
     return serve_all(CONFIG.format(url=llama))
 
 
-@pytest.fixture
-async def gpt(local):
+@pytest.fixture(scope="module")
+async def gpt(local, anyio_backend):
     async with openai.AsyncOpenAI(base_url=f"{local.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
 
-@pytest.fixture
-async def claude(local):
+@pytest.fixture(scope="module")
+async def claude(local, anyio_backend):
     async with anthropic.AsyncAnthropic(base_url=local.url, api_key="none", max_retries=0) as client:
         yield client
 

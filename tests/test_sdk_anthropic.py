@@ -35,14 +35,14 @@ def asked(model, text, **more):
     return {"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": text}], **more}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(gateway):
     with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
         yield client
 
 
-@pytest.fixture
-async def asynchronous(scripted_gateway):
+@pytest.fixture(scope="module")
+async def asynchronous(scripted_gateway, anyio_backend):
     async with anthropic.AsyncAnthropic(base_url=scripted_gateway.url, auth_token="none") as client:
         yield client
 
