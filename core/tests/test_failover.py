@@ -117,6 +117,18 @@ async def test_a_client_error_is_told_at_once_and_not_retried(gateway, scripted_
     assert len(scripted_provider.requests) == 1
 
 
+@streams
+async def test_losses_are_those_of_the_attempt_that_answered(gateway, scripted_provider, stream):
+    scripted_provider.then(FAILURES["500"])
+    made = await gateway(scripted_provider.url, scripted_provider.url)
+    first, _ = made.kernel.catalog.resolve("chain").candidates
+    first.provider.dialects = ("openai.chat",)  # it would have lost `top_k`
+    answer = await made.ask("/v1/messages", model="chain", stream=stream, top_k=5)
+    assert b"top_k" not in scripted_provider.requests[0].body
+    assert b"top_k" in scripted_provider.requests[1].body
+    assert (answer.status, answer.headers.get("x-lynkr-losses")) == (200, None)
+
+
 @fronts
 async def test_when_all_fail_the_error_lists_the_attempts(gateway, scripted_provider, front):
     scripted_provider.always(FAILURES["500"])

@@ -55,7 +55,7 @@ def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
         messages=_read_messages(fields),
         system=read_content(fields.get("system", NOTHING), "system"),
         tools=_read_tools(fields),
-        extra={key: value for key, value in fields.items() if key not in _KNOWN},
+        extra=_read_extra(fields),
         native=Raw(encode(fields)),
         **read_options(fields),
     )
@@ -161,7 +161,17 @@ def _write_options(request: Request, fields: Fields) -> None:
         fields.pop("output_format", None)
 
 
+def _read_extra(fields: Mapping[str, Raw]) -> dict[str, Raw]:
+    """Keys that no field of the model names. A dotted one is part of `output_config`."""
+    extra = {key: value for key, value in fields.items() if key not in _KNOWN}
+    config = some(fields.get("output_config", NOTHING))
+    if config is not None and opens_with(config, b"{"):
+        inner = read_fields(bytes(config))
+        extra |= {f"output_config.{key}": value for key, value in inner.items() if key not in ("effort", "format")}
+    return extra
+
+
 def _write_extra(request: Request, fields: Fields) -> None:
     for key in [key for key in fields if key not in _KNOWN and key not in request.extra]:
         del fields[key]
-    fields.update(request.extra)
+    fields.update({key: value for key, value in request.extra.items() if "." not in key})
