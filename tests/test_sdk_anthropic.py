@@ -2,12 +2,11 @@
 
 import asyncio
 
+import anthropic
+import pydantic
 import pytest
 
 from lynkr_core.testing.canned import ANTHROPIC_FAULTS, CANNED
-
-anthropic = pytest.importorskip("anthropic", reason="uv sync --group sdk")
-pydantic = pytest.importorskip("pydantic")  # comes with it
 
 TEXT = 'Grüße 👩‍👩‍👧 "quoted" \\ back\tslash\nand a line'
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

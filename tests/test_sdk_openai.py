@@ -4,12 +4,11 @@ import asyncio
 import struct
 from base64 import b64decode
 
+import openai
+import pydantic
 import pytest
 
 from lynkr_core.testing.canned import CANNED, OPENAI_FAULTS
-
-openai = pytest.importorskip("openai", reason="uv sync --group sdk")
-pydantic = pytest.importorskip("pydantic")  # comes with it
 
 TEXT = 'Grüße 👩‍👩‍👧 "quoted" \\ back\tslash\nand a line'
 WEATHER = {
