@@ -111,7 +111,7 @@ def serving(folder: Path) -> Iterator[Serve]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """A failure shows the end of what the gateways have said."""
     report = yield
-    if report.failed:
+    if report.failed and {"serve", "serve_all"} & set(getattr(item, "fixturenames", ())):
         report.sections += [(f"gateway at {served.url}", served.text[-4000:]) for served in RUNNING]
     return report
 

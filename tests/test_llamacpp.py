@@ -1,7 +1,6 @@
 """A real llama.cpp server as the upstream, through all three fronts: translated from its chat API, and in its own dialects."""
 
 import asyncio
-import importlib.util
 import json
 import math
 import subprocess
@@ -10,12 +9,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+import anthropic
+import openai
 import pytest
-
-anthropic = pytest.importorskip("anthropic", reason="uv sync --group sdk")
-openai = pytest.importorskip("openai", reason="uv sync --group sdk")
-if not (importlib.util.find_spec("xllamacpp") and importlib.util.find_spec("gguf")):
-    pytest.skip("uv sync --group llama", allow_module_level=True)
 
 CONFIG = """
 [provider.llama]
@@ -57,14 +53,14 @@ def local(serve_all, llama):
     return serve_all(CONFIG.format(url=llama))
 
 
-@pytest.fixture
-async def gpt(local):
+@pytest.fixture(scope="module")
+async def gpt(local, anyio_backend):
     async with openai.AsyncOpenAI(base_url=f"{local.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
 
-@pytest.fixture
-async def claude(local):
+@pytest.fixture(scope="module")
+async def claude(local, anyio_backend):
     async with anthropic.AsyncAnthropic(base_url=local.url, api_key="none", max_retries=0) as client:
         yield client
 

@@ -2,12 +2,11 @@
 
 import asyncio
 
+import anthropic
+import pydantic
 import pytest
 
 from lynkr_core.testing.canned import ANTHROPIC_FAULTS, CANNED
-
-anthropic = pytest.importorskip("anthropic", reason="uv sync --group sdk")
-pydantic = pytest.importorskip("pydantic")  # comes with it
 
 TEXT = 'Grüße 👩‍👩‍👧 "quoted" \\ back\tslash\nand a line'
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -35,14 +34,14 @@ def asked(model, text, **more):
     return {"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": text}], **more}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(gateway):
     with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
         yield client
 
 
-@pytest.fixture
-async def asynchronous(scripted_gateway):
+@pytest.fixture(scope="module")
+async def asynchronous(scripted_gateway, anyio_backend):
     async with anthropic.AsyncAnthropic(base_url=scripted_gateway.url, auth_token="none") as client:
         yield client
 

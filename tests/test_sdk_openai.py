@@ -4,12 +4,11 @@ import asyncio
 import struct
 from base64 import b64decode
 
+import openai
+import pydantic
 import pytest
 
 from lynkr_core.testing.canned import CANNED, OPENAI_FAULTS
-
-openai = pytest.importorskip("openai", reason="uv sync --group sdk")
-pydantic = pytest.importorskip("pydantic")  # comes with it
 
 TEXT = 'Grüße 👩‍👩‍👧 "quoted" \\ back\tslash\nand a line'
 WEATHER = {
@@ -53,14 +52,14 @@ def says(text, role="user"):
     return [{"role": role, "content": text}]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(gateway):
     with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
 
-@pytest.fixture
-async def asynchronous(scripted_gateway):
+@pytest.fixture(scope="module")
+async def asynchronous(scripted_gateway, anyio_backend):
     async with openai.AsyncOpenAI(base_url=f"{scripted_gateway.url}/v1", api_key="none") as client:
         yield client
 
@@ -254,6 +253,26 @@ def test_a_mistake_of_the_callers_is_a_bad_request(client):
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model="nobody/none", messages=says("Hello"))
     assert caught.value.request_id
+
+
+def test_what_the_upstreams_dialect_cannot_carry_is_told(client):
+    raw = client.chat.completions.with_raw_response.create(model="messages/echo", messages=says("Hello"), seed=1, temperature=0.5)
+    assert raw.headers["x-lynkr-losses"].startswith("seed: ")
+    assert "temperature" not in raw.headers["x-lynkr-losses"]
+
+
+def test_what_would_be_forgotten_is_refused(client, model):
+    asked = {"model": model, "input": "Hello", "previous_response_id": "resp_1"}
+    if model in ("echo/echo", "responses/echo"):
+        assert client.responses.create(**asked).output_text == "Hello"
+    else:
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            client.responses.create(**asked)
+
+
+def test_embeddings_where_nobody_has_them(client):
+    with pytest.raises(openai.BadRequestError, match="embeddings"):
+        client.embeddings.create(model="messages/echo", input="Hello")
 
 
 @pytest.mark.parametrize("directive", BREAKS)

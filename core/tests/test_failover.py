@@ -1,6 +1,7 @@
 """Fallback before the commit point, truth after it, and a client that leaves: on every front, plain and streaming."""
 
 import asyncio
+import json
 import socket
 import time
 
@@ -91,6 +92,16 @@ async def test_an_answer_that_began_with_200_and_failed_is_no_200(gateway, scrip
     answer = await made.ask(front, stream=stream)
     assert answer.status >= 500
     assert answer.json()["error"]["message"]
+
+
+async def test_a_translated_response_that_is_cut_says_failed_and_counts_on(gateway, scripted_provider):
+    scripted_provider.always(CANNED["openai.chat"].but(cut_events=3))
+    made = await gateway(scripted_provider.url, dialects=("openai.chat",))
+    async with made.stream("/v1/responses") as streamed:
+        events = [json.loads(event.data) for event in (await streamed.read()).events()]
+    assert events[-1]["type"] == "response.failed"
+    assert "closed the connection" in events[-1]["response"]["error"]["message"]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
 
 @fronts

@@ -50,6 +50,10 @@ class Stream(ABC):
     @abstractmethod
     def close(self) -> bytes: ...
 
+    def broken(self, error: UpstreamError) -> bytes:
+        """What the caller is told of a cut by whoever knows what it has been told so far; empty when nobody does."""
+        return b""
+
     def note(self, events: Iterable[Event]) -> None:
         """Remembers what the kernel must know of the stream, and shows the events to the observers."""
         for event in events:
@@ -153,6 +157,9 @@ class Translated(Stream):
         if self.failure is not None and not self.ended:
             raise self.failure
         return self._encode(events)
+
+    def broken(self, error: UpstreamError) -> bytes:
+        return self._encoder.encode(Failure(error))
 
     def _write(self, events: Iterable[Event]) -> bytes:
         self.note(events)

@@ -166,7 +166,9 @@ def shape_of(words: list[str], phrase: str, units: float, hits: dict[str, int]) 
     if not words or units > MAX_ONE_STEP or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
         return ""
     first = words[0]
-    if units <= MAX_LOOK_UP and (first in LOOK_UP or "lookup" in hits or (first in _look_up_first and phrase.startswith(_look_up))):
+    if units <= MAX_LOOK_UP and (
+        first in LOOK_UP or "lookup" in hits or (first in _look_up_first and phrase.startswith(_look_up))
+    ):
         return "lookup"
     if units <= MAX_SUM and any(word[0].isdigit() for word in words):
         return "lookup"

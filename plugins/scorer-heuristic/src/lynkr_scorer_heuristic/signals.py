@@ -79,7 +79,7 @@ def code(reading: Reading) -> float:
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
-    if ":" in text and ("::" in text or any([sign in text for sign in _trace])):
+    if ":" in text and ("::" in text or any(sign in text for sign in _trace)):
         return 1.0
     for mark, pattern in _code.items():
         if mark in text and pattern.search(text):
