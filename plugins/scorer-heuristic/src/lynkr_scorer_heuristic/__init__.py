@@ -74,8 +74,9 @@ class Heuristic:
 def why(added: dict[str, float]) -> str:
     """The three signals that moved the score most: `design, parts, -lookup`."""
     strongest = sorted(added, key=added.__getitem__, reverse=True)
-    if strongest and added[strongest[-1]] < 0:
-        strongest = sorted(added, key=lambda name: -abs(added[name]))
+    if strongest and added[strongest[-1]] > 0:
+        return ", ".join(strongest[:3])
+    strongest = sorted(added, key=lambda name: -abs(added[name]))
     return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest[:3]]) or "nothing special"
 
 

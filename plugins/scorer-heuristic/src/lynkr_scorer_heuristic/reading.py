@@ -13,7 +13,6 @@ from lynkr_scorer_heuristic.words import (
     CHINESE_TERM,
     ENDS,
     HAN,
-    KNOWN,
     LEAD,
     LISTENED,
     LOOK_UP,
@@ -22,7 +21,6 @@ from lynkr_scorer_heuristic.words import (
     ONE_STEP_PHRASES,
     OTHER_TASK,
     POLITE,
-    STARTS,
     TOKEN,
     WHO,
 )  # fmt: skip
@@ -38,6 +36,7 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
+_listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
 
@@ -138,13 +137,13 @@ def skipped(tokens: list[str], polite: Collection[str]) -> int:
 
 def heard(words: list[str], phrase: str) -> dict[str, int]:
     hits: dict[str, int] = {}
-    for word in LISTENED.intersection(words):
-        if signal := KNOWN.get(word):
+    for word in _listened.intersection(words):
+        signal, phrases = LISTENED[word]
+        if signal:
             hits[signal] = hits.get(signal, 0) + 1
-        if word in STARTS:
-            for sought, signal in STARTS[word]:
-                if sought in phrase:
-                    hits[signal] = hits.get(signal, 0) + 1
+        for sought, spoken_for in phrases:
+            if sought in phrase:
+                hits[spoken_for] = hits.get(spoken_for, 0) + 1
     return hits
 
 
@@ -166,7 +165,9 @@ def shape_of(words: list[str], phrase: str, units: float, hits: dict[str, int]) 
     if not words or units > MAX_ONE_STEP or (words[0] not in WHO and not OTHER_TASK.isdisjoint(words)):
         return ""
     first = words[0]
-    if units <= MAX_LOOK_UP and (first in LOOK_UP or "lookup" in hits or (first in _look_up_first and phrase.startswith(_look_up))):
+    if units <= MAX_LOOK_UP and (
+        first in LOOK_UP or "lookup" in hits or (first in _look_up_first and phrase.startswith(_look_up))
+    ):
         return "lookup"
     if units <= MAX_SUM and any(word[0].isdigit() for word in words):
         return "lookup"

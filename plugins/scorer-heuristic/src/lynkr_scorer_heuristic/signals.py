@@ -72,14 +72,17 @@ def share(count: float, full: float) -> float:
 
 
 def length(reading: Reading) -> float:
-    return share(log1p((reading.units + share(reading.pasted, 4000) * 20) / 10), FULL_LENGTH)
+    units = reading.units
+    if reading.pasted:
+        units += share(reading.pasted, 4000) * 20
+    return share(log1p(units / 10), FULL_LENGTH)
 
 
 def code(reading: Reading) -> float:
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
-    if ":" in text and ("::" in text or any([sign in text for sign in _trace])):
+    if ":" in text and ("::" in text or any(map(text.__contains__, _trace))):
         return 1.0
     for mark, pattern in _code.items():
         if mark in text and pattern.search(text):

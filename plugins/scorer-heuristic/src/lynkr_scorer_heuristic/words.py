@@ -238,7 +238,10 @@ STARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     for start in {phrase.split()[0] for phrases in PHRASES.values() for phrase in phrases}
 }
 """The phrases, between blanks, by their first word, each with its signal."""
-LISTENED = frozenset(KNOWN) | frozenset(STARTS)
+LISTENED: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    word: (KNOWN.get(word, ""), STARTS.get(word, ())) for word in frozenset(KNOWN) | frozenset(STARTS)
+}
+"""All that is listened for: each word's signal, if it has one alone, and the phrases it may begin."""
 CHINESE_SIGNAL: Mapping[str, str] = {term: signal for signal, terms in CHINESE.items() for term in terms}
 
 TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n]")
