@@ -64,7 +64,8 @@ class Heuristic:
     def measured(self, reading: Reading) -> Score:
         added = contributions(reading, self.weights)
         value = value_of(self.base + sum(added.values()), reading)
-        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if self.gates else None
+        raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
+        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
         reason, found = why(added), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)

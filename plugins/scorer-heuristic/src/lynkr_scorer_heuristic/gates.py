@@ -22,6 +22,8 @@ MAX_PROBE = 16
 """Answer tokens with which nothing but a probe, a label or a prefix can be meant."""
 MAX_SMALL_TALK = 10
 MEDIUM = 26.0
+RAISING = frozenset(("formal", "deep", "incident"))
+"""Signals without which neither `deep_thought` nor `incident` has anything to say."""
 
 
 class Verdict(NamedTuple):

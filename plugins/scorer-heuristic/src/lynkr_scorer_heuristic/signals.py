@@ -119,7 +119,7 @@ def weighty(reading: Reading) -> float:
 
 
 def make(reading: Reading) -> float:
-    return share(reading.count("make"), 1)
+    return 1.0 if "make" in reading.hits else 0.0
 
 
 def question(reading: Reading) -> float:
