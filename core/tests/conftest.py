@@ -13,6 +13,7 @@ from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
 from lynkr_core.plugins import Loaded, compiled
 from lynkr_core.provider import HTTPConfig, HTTPProvider
+from lynkr_core.secret import Secret
 from lynkr_core.stores import Stores
 from lynkr_core.testing import factories
 from lynkr_core.testing.client import Client
@@ -30,10 +31,15 @@ EVERY = {
 class Up(HTTPProvider):
     """A provider for tests; speaks only `dialects` when they are given."""
 
-    def __init__(self, name: str, url: str, transport: Http1Transport, dialects: tuple[str, ...], timeout: float) -> None:
+    def __init__(
+        self, name: str, url: str, transport: Http1Transport, dialects: tuple[str, ...], timeout: float, key: str | None
+    ) -> None:
         self.paths = {dialect: EVERY[dialect] for dialect in dialects or EVERY}
         context = factories.context(name, "provider", transport=transport)
-        super().__init__(HTTPConfig(base_url=url, models=["m"], timeout=timeout, connect_timeout=1.0), context)
+        super().__init__(
+            HTTPConfig(base_url=url, api_key=Secret(key) if key else None, models=["m"], timeout=timeout, connect_timeout=1.0),
+            context,
+        )
 
 
 class Gateway:
@@ -70,9 +76,10 @@ async def gateway(anyio_backend: str) -> AsyncIterator[Callable[..., Any]]:
             config: str = "",
             dialects: tuple[str, ...] = (),
             timeout: float = 5.0,
+            key: str | None = None,
         ) -> Gateway:
             transport = Http1Transport()
-            providers = {f"up{n}": Up(f"up{n}", url, transport, dialects, timeout) for n, url in enumerate(urls, 1)}
+            providers = {f"up{n}": Up(f"up{n}", url, transport, dialects, timeout, key) for n, url in enumerate(urls, 1)}
             settings, mistakes = parse(config, {}), []
             loaded = [Loaded(kind=kind, name=f"p{n}", use="p", instance=instance) for n, (kind, instance) in enumerate(plugins)]
             hooks = compiled(loaded, settings.order, "lynkr.toml", mistakes)

@@ -1,6 +1,7 @@
 """Fallback before the commit point, truth after it, and a client that leaves: on every front, plain and streaming."""
 
 import asyncio
+import json
 import socket
 import time
 
@@ -93,6 +94,16 @@ async def test_an_answer_that_began_with_200_and_failed_is_no_200(gateway, scrip
     assert answer.json()["error"]["message"]
 
 
+async def test_a_translated_response_that_is_cut_says_failed_and_counts_on(gateway, scripted_provider):
+    scripted_provider.always(CANNED["openai.chat"].but(cut_events=3))
+    made = await gateway(scripted_provider.url, dialects=("openai.chat",))
+    async with made.stream("/v1/responses") as streamed:
+        events = [json.loads(event.data) for event in (await streamed.read()).events()]
+    assert events[-1]["type"] == "response.failed"
+    assert "closed the connection" in events[-1]["response"]["error"]["message"]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
 @fronts
 @streams
 async def test_a_client_error_is_told_at_once_and_not_retried(gateway, scripted_provider, front, stream):
@@ -104,6 +115,18 @@ async def test_a_client_error_is_told_at_once_and_not_retried(gateway, scripted_
     assert answer.status == 400
     assert "bad tool schema" in answer.json()["error"]["message"]
     assert len(scripted_provider.requests) == 1
+
+
+@streams
+async def test_losses_are_those_of_the_attempt_that_answered(gateway, scripted_provider, stream):
+    scripted_provider.then(FAILURES["500"])
+    made = await gateway(scripted_provider.url, scripted_provider.url)
+    first, _ = made.kernel.catalog.resolve("chain").candidates
+    first.provider.dialects = ("openai.chat",)  # it would have lost `top_k`
+    answer = await made.ask("/v1/messages", model="chain", stream=stream, top_k=5)
+    assert b"top_k" not in scripted_provider.requests[0].body
+    assert b"top_k" in scripted_provider.requests[1].body
+    assert (answer.status, answer.headers.get("x-lynkr-losses")) == (200, None)
 
 
 @fronts
@@ -195,3 +218,14 @@ async def test_message_start_has_input_usage_from_any_provider(gateway, scripted
     first, *_, last, _ = [event.data.decode() for event in answer.events()]
     assert '"input_tokens":0' not in first
     assert '"input_tokens":12' in last
+
+
+@fronts
+@pytest.mark.parametrize("shown", ["sk-secret-key-1234", "sk-se*********1234"])
+async def test_a_key_that_the_provider_repeats_is_not_passed_on(gateway, scripted_provider, front, shown):
+    body = b'{"error": {"message": "Incorrect API key provided: %b.", "code": "invalid_api_key"}}' % shown.encode()
+    scripted_provider.always(Script(status=401, body=body))
+    answer = await (await gateway(scripted_provider.url, key="sk-secret-key-1234")).ask(front)
+    assert answer.status == 502
+    assert "1234" not in answer.text
+    assert "up1 refused the key that lynkr sent" in answer.text

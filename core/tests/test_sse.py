@@ -31,6 +31,9 @@ def test_an_event_without_an_empty_line_after_it_comes_at_the_end():
 
 def test_half_an_event_is_none():
     assert read(b'data: 1\n\ndata: {"a": ') == [(b"", b"1")]
+    reader = Reader()
+    reader.feed(b"event: a\ndata: 1")
+    assert (list(reader.close()), reader.half) == ([], b"data: 1")
 
 
 def test_writing():

@@ -164,6 +164,8 @@ async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dia
         exchange.losses = losses = list[str]()
         fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses)
     else:
+        if exchange.losses:
+            exchange.losses = ()  # an earlier attempt's, in another dialect
         fields = dict(envelope.fields)
     if envelope.model != candidate.model:
         fields[dialect.model_key] = candidate.model

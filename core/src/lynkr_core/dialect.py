@@ -23,6 +23,9 @@ Fields = dict[str, Any]
 Headers = Mapping[bytes, bytes]
 """Header names in lower case."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What decoding JSON raises: for bytes that are none, for other types than expected, for what is nested too deeply."""
+
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 
 

@@ -231,7 +231,7 @@ class Kernel:
             if exchange.gone:
                 raise ClientGone from None
             cut = AllFailed(error, [answer.attempt.describe()])
-            await caller.piece(exchange.dialect.encode_stream_error(cut, exchange.id))
+            await caller.piece(stream.broken(error) or exchange.dialect.encode_stream_error(cut, exchange.id))
         finally:
             stream.response.abort()  # does nothing to a response that was read to its end
             answer.attempt.ended = time.monotonic()
@@ -244,9 +244,8 @@ class Kernel:
         if exchange.gone:
             return
         if caller.status is None:
-            await caller.whole(
-                error.http_status, failure_headers(exchange, error), exchange.dialect.encode_error(error, exchange.id)
-            )
+            body = exchange.dialect.encode_error(error, exchange.id)
+            await caller.whole(error.http_status, failure_headers(exchange, error), body)
         else:
             await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
             await caller.end()

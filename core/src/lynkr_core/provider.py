@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
@@ -72,6 +73,8 @@ class Listing(Struct):
     data: list[Listed]
 
 
+MASKED = re.compile(r"[\w-]*\*{3,}[\w-]*")
+"""A key as providers show it in their errors: its beginning and end around stars."""
 KINDS_BY_STATUS: dict[int, Kind] = {401: "auth", 403: "auth", 404: "not_found", 429: "rate_limited"}
 
 
@@ -99,6 +102,20 @@ class HTTPProvider(Provider):
         """The headers that carry the key."""
         key = self.config.api_key
         return ((b"authorization", b"Bearer " + key.reveal().encode()),) if key else ()
+
+    def classify(self, dialect: Dialect, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        """As the dialect does; a key that the provider repeats in its words, whole or masked, is taken out."""
+        error = super().classify(dialect, status, headers, body)
+        if error.kind == "auth":
+            error.message = f"{self.name} refused the key that lynkr sent: {self.redacted(error.message)}"
+        else:
+            error.message = self.redacted(error.message)
+        error.args = (error.message,)
+        return error
+
+    def redacted(self, text: str) -> str:
+        key = self.config.api_key
+        return MASKED.sub("***", text.replace(key.reveal(), "***") if key else text)
 
     def endpoint(self, path: str, method: str = "POST") -> Endpoint:
         config = self.config

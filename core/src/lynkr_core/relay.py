@@ -50,6 +50,10 @@ class Stream(ABC):
     @abstractmethod
     def close(self) -> bytes: ...
 
+    def broken(self, error: UpstreamError) -> bytes:
+        """What the caller is told of a cut by whoever knows what it has been told so far; empty when nobody does."""
+        return b""
+
     def note(self, events: Iterable[Event]) -> None:
         """Remembers what the kernel must know of the stream, and shows the events to the observers."""
         for event in events:
@@ -70,16 +74,23 @@ class Stream(ABC):
 class Metered(Stream):
     """Raw bytes out. `strip`: usage that only lynkr asked for is taken out again, so bytes are held back to whole events."""
 
-    __slots__ = ("_boundary", "_dialect", "_held", "_strip")
+    __slots__ = ("_boundary", "_dialect", "_held", "_marks", "_strip")
 
     def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
         super().__init__(response, dialect.decoder(), observer)
         self._dialect = dialect
+        self._marks = dialect.marks
         self._strip = strip
         self._held = b""
         self._boundary = b"\n\n"
 
     def feed(self, piece: bytes) -> bytes:
+        if self.committed and not self._held and self.observer is None and piece.endswith(self._boundary):
+            for mark in self._marks:
+                if mark in piece:
+                    break
+            else:
+                return piece  # whole events, and nothing in them to be read: nearly all of a stream
         data = self._held + piece if self._held else piece
         if data.endswith(self._boundary):
             whole, self._held = data, b""
@@ -111,7 +122,7 @@ class Metered(Stream):
             end = whole.index(self._boundary, place) + len(self._boundary)
             self.note(self.decoder.feed(whole[place:end]))
             place = end
-        marks = [at for mark in self._dialect.marks if (at := whole.find(mark, place)) >= 0]
+        marks = [at for mark in self._marks if (at := whole.find(mark, place)) >= 0]
         if marks:
             begin = whole.rfind(self._boundary, place, min(marks))
             self.note(self.decoder.feed(whole[place if begin < 0 else begin + len(self._boundary) :]))
@@ -146,6 +157,9 @@ class Translated(Stream):
         if self.failure is not None and not self.ended:
             raise self.failure
         return self._encode(events)
+
+    def broken(self, error: UpstreamError) -> bytes:
+        return self._encoder.encode(Failure(error))
 
     def _write(self, events: Iterable[Event]) -> bytes:
         self.note(events)

@@ -20,13 +20,14 @@ class ServerSentEvent(NamedTuple):
 class Reader:
     """Feeds on bytes and gives whole events.
 
-    Comments, ids and unknown fields are passed over. Raises `UpstreamError` for an event over 8 MiB.
+    Comments, ids and unknown fields are passed over. Raises `UpstreamError` for an event over 8 MiB. `half` is what stood in the
+    stream's last line when it ended before the line did; known after `close`.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_rest", "half")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = self.half = b""
 
     def feed(self, data: bytes) -> Sequence[ServerSentEvent]:
         single = data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n") == len(data) - 2
@@ -46,7 +47,8 @@ class Reader:
     def close(self) -> Sequence[ServerSentEvent]:
         """An event that the stream ended without the empty line after it; half a line is none."""
         rest, self._rest = self._rest.replace(b"\r", b"\n"), b""
-        event = parse(rest.strip(b"\n")) if rest.endswith(b"\n") else None
+        whole, end, self.half = rest.rpartition(b"\n")
+        event = parse((whole + end).strip(b"\n")) if not self.half else None
         return () if event is None else (event,)
 
 

@@ -164,3 +164,50 @@ def connect(port):
         except OSError:
             time.sleep(0.05)
     raise AssertionError("the server did not start")
+
+
+async def told(port, *pieces):
+    """What the server says until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.005)
+    answer = await asyncio.wait_for(reader.read(), 3)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("pieces", [1, 40])
+async def test_a_head_that_is_too_large_is_refused(pieces):
+    app = App()
+    async with serving(app) as port:
+        head = b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 80_000 + b"\r\n\r\n"
+        size = len(head) // pieces + 1
+        answer = await told(port, *[head[at : at + size] for at in range(0, len(head), size)])
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert app.log == []
+
+
+async def test_what_is_not_http_is_refused():
+    async with serving(App()) as port:
+        assert (await told(port, b"GARBAGE\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_garbage_behind_a_request_does_not_cost_it_its_answer():
+    app = App()
+    async with serving(app) as port:
+        asking = asyncio.ensure_future(told(port, GET + b"\x00\x01garbage\r\n"))
+        await until(lambda: app.log)
+        app.gates["/"].set()
+        answer = await asking
+    assert answer.endswith(b"ok")
+    assert b"connection: close" in answer
+
+
+async def test_http_1_0_is_answered_without_chunks():
+    app = App()
+    app.gates["/"].set()
+    async with serving(app) as port:
+        answer = await told(port, b"GET / HTTP/1.0\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nok")
+    assert b"transfer-encoding" not in answer

@@ -89,7 +89,7 @@ def test_options_are_read():
     assert request.parallel_tool_calls is False
     assert request.user == '{"a":1}'
     assert request.stop == ("END",)
-    assert set(request.extra) == {"context_management"}
+    assert set(request.extra) == {"context_management", "output_config.task_budget"}
     assert [tool.kind for tool in request.tools] == ["function", "web_search_20250305"]
     assert [part.text for part in request.system][1] == "You are Claude Code."
 

@@ -192,6 +192,7 @@ def test_the_end_without_a_terminator():
     """Good when every choice had its finish reason, else cut: clients.md §4, SDKs take it for an answer."""
     assert events(sse(chunk(content="x"), chunk("stop"), done=False))[-1] == End()
     assert events(sse(chunk(content="x"), chunk("stop"), done=False).rstrip() + b"\n")[-1] == End()
+    assert events(sse(chunk(content="x"), chunk("stop"), done=False) + b"data: [DONE]")[-1] == End()
     for data in (
         sse(chunk(content="x"), done=False),
         sse(chunk("stop"), chunk(index=1, content="x"), done=False),
@@ -200,6 +201,7 @@ def test_the_end_without_a_terminator():
     ):
         assert failure(data).kind in ("cut", "server")
     assert failure(sse(chunk(content="x"), done=False)).kind == "cut"
+    assert failure(sse(chunk("stop"), done=False) + b'data: {"choices":[],"us').kind == "cut"
 
 
 def test_nothing_but_a_terminator_is_no_answer():

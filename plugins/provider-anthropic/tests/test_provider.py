@@ -1,47 +1,12 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lynkr_core import Context, Secret, Stores
-from lynkr_core.upstream import Endpoint, HeaderList
+from lynkr_core import Secret
+from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_anthropic import Config, plugin
-
-
-class Transport:
-    """Keeps what is sent and answers a GET with `body`."""
-
-    def __init__(self, body: bytes = b"", status: int = 200) -> None:
-        self.sent: list[tuple[Endpoint, dict[bytes, bytes], bytes]] = []
-        self.status, self.body = status, body
-
-    def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Transport:
-        pairs = [*endpoint.headers, *headers]
-        assert len(dict(pairs)) == len(pairs), "a header was sent twice"
-        self.sent.append((endpoint, dict(pairs), body))
-        return self
-
-    async def response(self) -> Transport:
-        return self
-
-    async def read(self, limit: int = 0) -> bytes:
-        return self.body
-
-
-def context(transport: Any) -> Context:
-    return Context(name="anthropic", kind="provider", transport=transport, tiers=None, stores=Stores(), environ={})
-
-
-def sent(config: Config, dialect: str, headers: dict[bytes, bytes] | None = None, forward: tuple[bytes, ...] = ()) -> Any:
-    """Endpoint, headers and body of one request by a caller of the same dialect."""
-    transport = Transport()
-    spoken = SimpleNamespace(name=dialect, forward=forward)
-    exchange: Any = SimpleNamespace(dialect=spoken, headers=headers or {})
-    plugin.create(config, context(transport)).send(exchange, None, spoken, b"{}")
-    return transport.sent[0]
-
 
 KEY = Secret("sk-ant-api03-test")
 FORWARD = (b"anthropic-version", b"anthropic-beta")
@@ -51,7 +16,7 @@ FORWARD = (b"anthropic-version", b"anthropic-beta")
     ("dialect", "path"), [("anthropic.messages", "/v1/messages"), ("anthropic.count_tokens", "/v1/messages/count_tokens")]
 )
 def test_each_dialect_has_its_path(dialect: str, path: str) -> None:
-    endpoint, headers, _ = sent(Config(api_key=KEY), dialect)
+    endpoint, headers, _ = sent(plugin, Config(api_key=KEY), dialect)
     assert endpoint.url == "https://api.anthropic.com" + path
     assert headers[b"x-api-key"] == b"sk-ant-api03-test"
     assert headers[b"anthropic-version"] == b"2023-06-01"
@@ -67,14 +32,14 @@ def test_each_dialect_has_its_path(dialect: str, path: str) -> None:
     ],
 )
 def test_the_key_goes_where_it_belongs(key: str, auth: Any, name: bytes) -> None:
-    _, headers, _ = sent(Config(api_key=Secret(key), auth=auth), "anthropic.messages")
+    _, headers, _ = sent(plugin, Config(api_key=Secret(key), auth=auth), "anthropic.messages")
     assert [header for header in headers if header in (b"authorization", b"x-api-key")] == [name]
     assert headers[name].removeprefix(b"Bearer ") == key.encode()
 
 
 def test_the_callers_version_replaces_the_default() -> None:
     caller = {b"anthropic-version": b"2026-10-21", b"anthropic-beta": b"a,b", b"cookie": b"x"}
-    _, headers, _ = sent(Config(api_key=KEY), "anthropic.messages", caller, FORWARD)
+    _, headers, _ = sent(plugin, Config(api_key=KEY), "anthropic.messages", caller, FORWARD)
     assert headers[b"anthropic-version"] == b"2026-10-21"
     assert headers[b"anthropic-beta"] == b"a,b"
     assert b"cookie" not in headers
@@ -82,28 +47,28 @@ def test_the_callers_version_replaces_the_default() -> None:
 
 def test_a_header_with_a_line_end_is_not_forwarded() -> None:
     caller = {b"anthropic-version": b"1\r\nx: y"}
-    assert sent(Config(api_key=KEY), "anthropic.messages", caller, FORWARD)[1][b"anthropic-version"] == b"2023-06-01"
+    assert sent(plugin, Config(api_key=KEY), "anthropic.messages", caller, FORWARD)[1][b"anthropic-version"] == b"2023-06-01"
 
 
 def test_configured_betas_join_the_callers() -> None:
     config = Config(api_key=KEY, betas=["b", "c"])
-    _, headers, _ = sent(config, "anthropic.messages", {b"anthropic-beta": b"a, b"}, FORWARD)
+    _, headers, _ = sent(plugin, config, "anthropic.messages", {b"anthropic-beta": b"a, b"}, FORWARD)
     assert headers[b"anthropic-beta"] == b"a,b,c"
-    assert sent(config, "anthropic.messages")[1][b"anthropic-beta"] == b"b,c"
+    assert sent(plugin, config, "anthropic.messages")[1][b"anthropic-beta"] == b"b,c"
 
 
 def test_a_configured_version_wins() -> None:
     config = Config(api_key=KEY, headers={"Anthropic-Version": Secret("2099-01-01")})
     caller = {b"anthropic-version": b"2026-10-21"}
-    assert sent(config, "anthropic.messages", caller, FORWARD)[1][b"anthropic-version"] == b"2099-01-01"
+    assert sent(plugin, config, "anthropic.messages", caller, FORWARD)[1][b"anthropic-version"] == b"2099-01-01"
 
 
 @pytest.mark.anyio
 async def test_models_are_listed() -> None:
-    transport = Transport(
+    transport = RecordingTransport(
         b'{"data":[{"type":"model","id":"claude-opus-5-5"}],"has_more":false}'
     )  # hand-made from providers.md section 1
-    assert await plugin.create(Config(api_key=KEY), context(transport)).list_models() == ["claude-opus-5-5"]
+    assert await recorded(plugin, Config(api_key=KEY), transport).list_models() == ["claude-opus-5-5"]
     endpoint, headers, _ = transport.sent[0]
     assert (endpoint.method, endpoint.target) == ("GET", "/v1/models?limit=1000")
     assert headers[b"anthropic-version"] == b"2023-06-01"
@@ -111,6 +76,6 @@ async def test_models_are_listed() -> None:
 
 def test_no_secret_is_seen_in_any_repr() -> None:
     config = Config(api_key=KEY)
-    provider = plugin.create(config, context(Transport()))
-    seen = repr(config) + repr(provider) + repr(sent(config, "anthropic.messages")[0])
+    provider = recorded(plugin, config)
+    seen = repr(config) + repr(provider) + repr(sent(plugin, config, "anthropic.messages")[0])
     assert "sk-ant" not in seen

@@ -6,68 +6,34 @@ from typing import Any
 import msgspec
 import pytest
 
-from lynkr_core import Context, Secret, Stores
-from lynkr_core.upstream import Endpoint, HeaderList
+from lynkr_core import Secret
+from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_openai_compatible import Config, plugin
-
-
-class Transport:
-    """Keeps what is sent and answers a GET with `body`."""
-
-    def __init__(self, body: bytes = b"", status: int = 200) -> None:
-        self.sent: list[tuple[Endpoint, dict[bytes, bytes], bytes]] = []
-        self.status, self.body = status, body
-
-    def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Transport:
-        pairs = [*endpoint.headers, *headers]
-        assert len(dict(pairs)) == len(pairs), "a header was sent twice"
-        self.sent.append((endpoint, dict(pairs), body))
-        return self
-
-    async def response(self) -> Transport:
-        return self
-
-    async def read(self, limit: int = 0) -> bytes:
-        return self.body
-
-
-def context(transport: Any) -> Context:
-    return Context(name="vllm", kind="provider", transport=transport, tiers=None, stores=Stores(), environ={})
-
-
-def sent(config: Config, dialect: str, headers: dict[bytes, bytes] | None = None, forward: tuple[bytes, ...] = ()) -> Any:
-    """Endpoint, headers and body of one request by a caller of the same dialect."""
-    transport = Transport()
-    spoken = SimpleNamespace(name=dialect, forward=forward)
-    exchange: Any = SimpleNamespace(dialect=spoken, headers=headers or {})
-    plugin.create(config, context(transport)).send(exchange, None, spoken, b"{}")
-    return transport.sent[0]
-
 
 URL = "http://127.0.0.1:8000/v1/"
 
 
 def adapted(config: Config, fields: dict[str, int], dialect: str = "openai.chat") -> tuple[bool, dict[str, int]]:
-    provider = plugin.create(config, context(Transport()))
+    provider = recorded(plugin, config)
     return provider.adapt(fields, None, SimpleNamespace(name=dialect)), fields
 
 
 def test_a_server_without_a_key_gets_no_authorization() -> None:
-    endpoint, headers, _ = sent(Config(base_url=URL), "openai.chat")
+    endpoint, headers, _ = sent(plugin, Config(base_url=URL), "openai.chat")
     assert endpoint.url == "http://127.0.0.1:8000/v1/chat/completions"
     assert b"authorization" not in headers
-    assert sent(Config(base_url=URL, api_key=Secret("k")), "openai.chat")[1][b"authorization"] == b"Bearer k"
+    assert sent(plugin, Config(base_url=URL, api_key=Secret("k")), "openai.chat")[1][b"authorization"] == b"Bearer k"
 
 
 def test_the_dialects_and_their_order_are_configured() -> None:
-    assert plugin.create(Config(base_url=URL), context(Transport())).dialects == ("openai.chat", "openai.embeddings")
+    assert recorded(plugin, Config(base_url=URL)).dialects == ("openai.chat", "openai.embeddings")
     config = Config(base_url=URL, dialects=("openai.responses", "openai.chat"))
-    assert plugin.create(config, context(Transport())).dialects == ("openai.responses", "openai.chat")
+    assert recorded(plugin, config).dialects == ("openai.responses", "openai.chat")
 
 
 def test_an_anthropic_layer_gets_a_path_and_a_version() -> None:
     config = Config(base_url=URL, dialects=("anthropic.messages",), paths={"anthropic.messages": "/anthropic/v1/messages"})
-    endpoint, headers, _ = sent(config, "anthropic.messages")
+    endpoint, headers, _ = sent(plugin, config, "anthropic.messages")
     assert endpoint.target == "/v1/anthropic/v1/messages"
     assert headers[b"anthropic-version"] == b"2023-06-01"
 
@@ -101,6 +67,6 @@ def test_wrong_settings_are_refused() -> None:
 
 @pytest.mark.anyio
 async def test_models_are_listed() -> None:
-    transport = Transport(b'{"data":[{"id":"qwen3"}]}')  # hand-made from providers.md section 1
-    assert await plugin.create(Config(base_url=URL), context(transport)).list_models() == ["qwen3"]
+    transport = RecordingTransport(b'{"data":[{"id":"qwen3"}]}')  # hand-made from providers.md section 1
+    assert await recorded(plugin, Config(base_url=URL), transport).list_models() == ["qwen3"]
     assert transport.sent[0][0].url == "http://127.0.0.1:8000/v1/models"

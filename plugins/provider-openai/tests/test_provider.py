@@ -1,47 +1,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from lynkr_core import Context, Secret, Stores, UpstreamError
-from lynkr_core.upstream import Endpoint, HeaderList
+from lynkr_core import Secret, UpstreamError
+from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_openai import Config, plugin
-
-
-class Transport:
-    """Keeps what is sent and answers a GET with `body`."""
-
-    def __init__(self, body: bytes = b"", status: int = 200) -> None:
-        self.sent: list[tuple[Endpoint, dict[bytes, bytes], bytes]] = []
-        self.status, self.body = status, body
-
-    def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Transport:
-        pairs = [*endpoint.headers, *headers]
-        assert len(dict(pairs)) == len(pairs), "a header was sent twice"
-        self.sent.append((endpoint, dict(pairs), body))
-        return self
-
-    async def response(self) -> Transport:
-        return self
-
-    async def read(self, limit: int = 0) -> bytes:
-        return self.body
-
-
-def context(transport: Any) -> Context:
-    return Context(name="openai", kind="provider", transport=transport, tiers=None, stores=Stores(), environ={})
-
-
-def sent(config: Config, dialect: str, headers: dict[bytes, bytes] | None = None, forward: tuple[bytes, ...] = ()) -> Any:
-    """Endpoint, headers and body of one request by a caller of the same dialect."""
-    transport = Transport()
-    spoken = SimpleNamespace(name=dialect, forward=forward)
-    exchange: Any = SimpleNamespace(dialect=spoken, headers=headers or {})
-    plugin.create(config, context(transport)).send(exchange, None, spoken, b"{}")
-    return transport.sent[0]
-
 
 KEY = Secret("sk-test-1")
 
@@ -51,22 +16,22 @@ KEY = Secret("sk-test-1")
     [("openai.chat", "/chat/completions"), ("openai.responses", "/responses"), ("openai.embeddings", "/embeddings")],
 )
 def test_each_dialect_has_its_path(dialect: str, path: str) -> None:
-    endpoint, headers, body = sent(Config(api_key=KEY), dialect)
+    endpoint, headers, body = sent(plugin, Config(api_key=KEY), dialect)
     assert endpoint.url == "https://api.openai.com/v1" + path
     assert headers[b"authorization"] == b"Bearer sk-test-1"
     assert body == b"{}"
 
 
 def test_account_headers_are_sent_only_when_set() -> None:
-    _, headers, _ = sent(Config(api_key=KEY, organization="org-1", project="proj_2"), "openai.chat")
+    _, headers, _ = sent(plugin, Config(api_key=KEY, organization="org-1", project="proj_2"), "openai.chat")
     assert headers[b"openai-organization"] == b"org-1"
     assert headers[b"openai-project"] == b"proj_2"
-    assert b"openai-project" not in sent(Config(api_key=KEY), "openai.chat")[1]
+    assert b"openai-project" not in sent(plugin, Config(api_key=KEY), "openai.chat")[1]
 
 
 def test_a_configured_header_wins_over_the_key_and_the_callers() -> None:
     config = Config(api_key=KEY, headers={"Authorization": Secret("Custom 1"), "X-Trace": Secret("ours")})
-    _, headers, _ = sent(config, "openai.chat", {b"x-trace": b"theirs"}, (b"x-trace",))
+    _, headers, _ = sent(plugin, config, "openai.chat", {b"x-trace": b"theirs"}, (b"x-trace",))
     assert headers[b"authorization"] == b"Custom 1"
     assert headers[b"x-trace"] == b"ours"
 
@@ -81,7 +46,7 @@ def test_a_configured_header_wins_over_the_key_and_the_callers() -> None:
     ],
 )
 def test_the_token_limit_has_its_new_name(dialect: str, fields: dict[str, int], expected: dict[str, int]) -> None:
-    provider = plugin.create(Config(api_key=KEY), context(Transport()))
+    provider = recorded(plugin, Config(api_key=KEY))
     changed = provider.adapt(before := dict(fields), None, SimpleNamespace(name=dialect))
     assert before == expected
     assert changed == (fields != expected)
@@ -90,8 +55,8 @@ def test_the_token_limit_has_its_new_name(dialect: str, fields: dict[str, int], 
 @pytest.mark.anyio
 async def test_models_are_listed() -> None:
     # hand-made from providers.md section 1: GET /models
-    transport = Transport(b'{"object":"list","data":[{"id":"gpt-6-astra","object":"model"},{"id":"gpt-5.4-mini"}]}')
-    provider = plugin.create(Config(api_key=KEY), context(transport))
+    transport = RecordingTransport(b'{"object":"list","data":[{"id":"gpt-6-astra","object":"model"},{"id":"gpt-5.4-mini"}]}')
+    provider = recorded(plugin, Config(api_key=KEY), transport)
     assert await provider.list_models() == ["gpt-6-astra", "gpt-5.4-mini"]
     endpoint, headers, _ = transport.sent[0]
     assert (endpoint.method, endpoint.target) == ("GET", "/v1/models")
@@ -101,7 +66,7 @@ async def test_models_are_listed() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("status", "body", "kind"), [(401, b"{}", "auth"), (500, b"", "server"), (200, b"<html>", "invalid")])
 async def test_a_failed_listing_is_an_upstream_error(status: int, body: bytes, kind: str) -> None:
-    provider = plugin.create(Config(api_key=KEY), context(Transport(body, status)))
+    provider = recorded(plugin, Config(api_key=KEY), RecordingTransport(body, status))
     with pytest.raises(UpstreamError) as caught:
         await provider.list_models()
     assert (caught.value.kind, caught.value.status) == (kind, status)
@@ -109,7 +74,7 @@ async def test_a_failed_listing_is_an_upstream_error(status: int, body: bytes, k
 
 def test_no_secret_is_seen_in_any_repr() -> None:
     config = Config(api_key=KEY, headers={"x-key": Secret("hidden-2")})
-    provider = plugin.create(config, context(Transport()))
-    seen = repr(config) + repr(provider) + repr(sent(config, "openai.chat")[0])
+    provider = recorded(plugin, config)
+    seen = repr(config) + repr(provider) + repr(sent(plugin, config, "openai.chat")[0])
     assert "sk-test-1" not in seen
     assert "hidden-2" not in seen

@@ -114,13 +114,10 @@ class Cycle:
         self._head = self._lines(status, headers) + (self._framing() if self._chunked else b"\r\n")
 
     async def _body(self, data: bytes, more: bool) -> None:
-        data = b"" if self.scope["method"] == "HEAD" else data
-        if self._chunked:
+        if self.scope["method"] != "HEAD":
             await self.piece(data)
-        else:
-            await self._write(data)
         if not more:
-            await self._finish(b"0\r\n\r\n" if self._chunked else b"")
+            await self.end()
 
     # Caller
     def watch(self, callback: Callable[[], object]) -> None:
@@ -151,13 +148,22 @@ class Cycle:
         self._head = self._lines(status, headers) + self._framing()
 
     async def piece(self, data: bytes) -> None:
-        if data and self._chunked:
-            await self._write(b"%x\r\n%b\r\n" % (len(data), data))
-        elif data:
-            await self._write(data)
+        protocol = self.protocol
+        if protocol.full is not None and not self.gone:
+            await protocol.full
+        if data and not self.gone:
+            framed = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+            protocol.transport.write(self._head + framed if self._head else framed)
+            self._head = b""
 
     async def end(self) -> None:
-        await self._finish(b"0\r\n\r\n" if self._chunked else b"")
+        if self.gone:
+            return
+        last = self._head + (b"0\r\n\r\n" if self._chunked else b"")
+        if last:
+            self.protocol.transport.write(last)
+        self.done = True
+        self.protocol.answered(self)
 
     def _framing(self) -> bytes:
         """HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer."""
@@ -174,18 +180,3 @@ class Cycle:
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         return b"".join(lines)
-
-    async def _write(self, data: bytes) -> None:
-        protocol = self.protocol
-        if protocol.full is not None and not self.gone:
-            await protocol.full
-        if not self.gone:
-            protocol.transport.write(self._head + data if self._head else data)
-            self._head = b""
-
-    async def _finish(self, last: bytes) -> None:
-        if self._head or last:
-            await self._write(last)
-        self.done = True
-        if not self.gone:
-            self.protocol.answered(self)

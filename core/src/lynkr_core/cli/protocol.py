@@ -23,6 +23,10 @@ from lynkr_core.cli.cycle import Cycle
 
 log = logging.getLogger("lynkr.server")
 MAX_HEAD = 64 * 1024
+MALFORMED = (b"400 Bad Request", b"the request is not HTTP/1.1\n")
+TOO_LARGE = (b"431 Request Header Fields Too Large", b"the head of the request is over %d bytes\n" % MAX_HEAD)
+LINGER_SECONDS = 0.5
+"""How long a refused connection stays: closed at once, it would be reset under what is still coming, and the refusal be lost."""
 DRAIN_SECONDS = 2.0
 """How long a body may go on coming after its answer."""
 MAX_WAITING = 16
@@ -34,8 +38,8 @@ class Protocol(asyncio.Protocol):
     """One connection. `full` is a future while the peer reads too slowly."""
 
     __slots__ = (
-        "_app", "_begun", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
-        "_parser", "_reading", "_scheme", "_server", "_timer", "_url", "_waiting", "current", "full", "state", "transport",
+        "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
+        "_parser", "_partial", "_reading", "_scheme", "_server", "_timer", "_url", "_waiting", "current", "full", "state", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -58,8 +62,8 @@ class Protocol(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
-        self._begun = self._expects = False
-        self._head_size = 0
+        self._begun = self._broken = self._expects = False
+        self._head_size = self._partial = 0
         self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
 
@@ -73,27 +77,32 @@ class Protocol(asyncio.Protocol):
         self._idle()
 
     def data_received(self, data: bytes) -> None:
+        if self._broken:
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             if self._reading is not None:
                 self._reading.keep_alive = False  # answered as a plain request; what follows is not HTTP
         except httptools.HttpParserError:
-            self._refuse(b"400 Bad Request", "the request is not HTTP/1.1")
+            self._refuse(*(TOO_LARGE if self._head_size > MAX_HEAD else MALFORMED))
         if self._begun:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large", f"the head of the request is over {MAX_HEAD} bytes")
+            self._partial += len(data)
+            if self._partial > MAX_HEAD:
+                self._refuse(*TOO_LARGE)
 
-    def _refuse(self, status: bytes, why: str) -> None:
-        if self.current is None:
-            body = b"%b\n" % why.encode()
-            head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (
-                status,
-                len(body),
-            )
-            self.transport.write(head + body)
-        self.transport.close()
+    def _refuse(self, status: bytes, why: bytes) -> None:
+        """Nothing more is read. What is being answered is answered, then the connection closes."""
+        if self._broken:
+            return
+        self._broken = True
+        last = self._waiting[-1] if self._waiting else self.current
+        if last is not None:
+            last.keep_alive = False
+            return
+        head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(why))
+        self.transport.write(head + why)
+        self._loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state.connections.discard(cast("Any", self))
@@ -115,13 +124,16 @@ class Protocol(asyncio.Protocol):
 
     # httptools' callbacks
     def on_message_begin(self) -> None:
-        self._begun, self._head_size = True, 0
+        self._begun, self._head_size, self._partial = True, 0, 0
         self._headers, self._url, self._expects = [], b"", False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            raise ValueError("the head is too large")
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self._expects = True

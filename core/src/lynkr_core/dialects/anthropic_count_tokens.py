@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects.anthropic_messages import AnthropicMessages
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.request import Request, Response, Usage
+from lynkr_core.request import Choice, Generic, Request, Response, Usage
 from lynkr_core.tokens import estimate
 
 _NOT_COUNTED = (
@@ -26,11 +26,15 @@ class _Count(Struct):
     input_tokens: int
 
 
+_COUNT = "count"
 _count = msgspec.json.Decoder(_Count)
 
 
 class AnthropicCountTokens(AnthropicMessages):
-    """The dialect `anthropic.count_tokens`. It never streams; a count is the answer's `usage.input_tokens`."""
+    """The dialect `anthropic.count_tokens`. It never streams; the answer is one `Generic` part of type `count`, whose fragment is the number.
+
+    The count is no usage: nothing was used.
+    """
 
     name = "anthropic.count_tokens"
     operation = "count_tokens"
@@ -43,16 +47,18 @@ class AnthropicCountTokens(AnthropicMessages):
     def decode_response(self, body: bytes) -> Response:
         try:
             tokens = _count.decode(body).input_tokens
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise read_inner_error(body) or UpstreamError("server", f"the answer is not a count: {error}") from None
-        return Response(dialect=self.name, id="", model="", usage=Usage(input_tokens=tokens), native=Raw(body))
+        count = Generic(type=_COUNT, native=Raw(b"%d" % tokens))
+        return Response(dialect=self.name, id="", model="", choices=(Choice(parts=(count,)),), native=Raw(body))
 
     def encode_response(self, response: Response, request: Request) -> bytes:
-        """An answer without usage is counted here."""
+        """An answer without a count is counted here."""
         if response.dialect == self.name and response.native is not None and not response.edited:
             return bytes(response.native)
-        tokens = estimate(request) if response.usage is None else response.usage.input_tokens
-        return msgspec.json.encode(_Count(tokens))
+        parts = response.choices[0].parts if response.choices else ()
+        found = [part.native for part in parts if isinstance(part, Generic) and part.type == _COUNT and part.native is not None]
+        return msgspec.json.encode({"input_tokens": found[0] if found else estimate(request)})
 
     def local(self, request: Request) -> bytes | None:
         return msgspec.json.encode(_Count(estimate(request)))

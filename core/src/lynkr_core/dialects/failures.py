@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from lynkr_core.dialect import Headers
+from lynkr_core.dialect import UNREADABLE, Headers
 from lynkr_core.dialects.classify import classify
 from lynkr_core.dialects.delays import seconds
 from lynkr_core.errors import UpstreamError
@@ -45,7 +45,7 @@ def read(body: bytes) -> Words:
     """Never raises."""
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Words(excerpt(body))
     return words_of(value)
 

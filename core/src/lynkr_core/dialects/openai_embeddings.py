@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
+from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
 from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
@@ -66,7 +66,7 @@ class OpenAIEmbeddings(Dialect):
         """One choice with one generic part, whose fragment is the list of vectors."""
         try:
             answer = _answers.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             raise UpstreamError("server", f"the answer is not a list of embeddings: {excerpt(body) or 'it is empty'}") from None
         if answer.error or given(answer.data) is None:
             if answer.error or read_words(body).message:

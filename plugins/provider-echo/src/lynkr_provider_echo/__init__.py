@@ -8,8 +8,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from lynkr_core.dialect import Dialect, Envelope
+from lynkr_core.dialect import Dialect, Envelope, Headers
 from lynkr_core.errors import (
+    KINDS,
     AllFailed,
     Forbidden,
     GatewayError,
@@ -33,6 +34,8 @@ from lynkr_provider_echo.script import Script, split, suffix
 from lynkr_provider_echo.vectors import embed
 
 JSON = {b"content-type": b"application/json"}
+KIND_HEADER = b"x-echo-kind"
+"""Tells of the kind that was asked for: not every dialect has words for each, and a dead connection has none at all."""
 ERRORS: dict[int, type[GatewayError]] = {
     error.status: error
     for error in (InvalidRequest, Unauthenticated, Forbidden, UnknownModel, TooLarge, RateLimited, Unavailable)
@@ -67,6 +70,13 @@ class Echo(Provider):
             return self._answer(exchange, candidate, dialect, body)
         except GatewayError as error:
             return refuse(dialect, Script(status=error.http_status), error.message, exchange.id)
+
+    def classify(self, dialect: Dialect, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        error = super().classify(dialect, status, headers, body)
+        asked = headers.get(KIND_HEADER, b"").decode()
+        if asked in KINDS:
+            error.kind = asked
+        return error
 
     def _answer(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Line:
         if dialect.operation == "embeddings":
@@ -106,6 +116,8 @@ def plain(script: Script, dialect: Dialect, body: Callable[[], bytes], request_i
 def refuse(dialect: Dialect, script: Script, message: str, request_id: str) -> Line:
     error = fault(script.kind, script.status, message)
     headers = JSON if script.retry_after is None else {**JSON, b"retry-after": b"%g" % script.retry_after}
+    if script.kind is not None:
+        headers = {**headers, KIND_HEADER: script.kind.encode()}
     return Line([dialect.encode_error(error, request_id)], status=script.status, headers=headers, delay=script.delay)
 
 

@@ -39,16 +39,7 @@ MAX_STRANGE = 8
 _listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
-
-
-def _spoken_byte(code: int) -> int:
-    char = chr(code)
-    if code > 127 or char in "_%":
-        return code
-    return ord(char.lower()) if char.isalnum() else ord(".") if char in ENDS else ord(" ")
-
-
-_spoken = bytes(map(_spoken_byte, range(256)))
+_spoken = re.sub(rb"[^\w%.\x80-\xff]", b" ", bytes(range(256)).lower().translate(bytes.maketrans(b"!?\n", b"...")))
 """Each byte as a word has it; a full stop for what ends a sentence, a blank for what stands between words."""
 _west = bytes([code for code in range(256) if not 0xE3 <= code <= 0xED])
 """All but the first bytes of Han, Kana and Hangul in UTF-8."""

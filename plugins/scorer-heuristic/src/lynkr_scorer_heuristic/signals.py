@@ -49,15 +49,10 @@ EXTENSIONS = (
 )
 
 _code: Mapping[str, re.Pattern[str]] = {
-    "`": re.compile(r"`[^`\n]+`"),
-    "_": re.compile(r"_(?<=[a-z0-9]_)[a-z0-9]"),
-    "(": re.compile(r"\((?<=\w\()\)"),
-    ";": re.compile(r";(?:(?<=\w\);)|[ \t]*\n)"),
-    "{": re.compile(r"\{[ \t]*\n"),
-    "<": re.compile(r"</\w"),
-    ">": re.compile(r">(?<=->)"),
-    "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
-}
+    "`": re.compile(r"`[^`\n]+`"), "_": re.compile(r"_(?<=[a-z0-9]_)[a-z0-9]"), "(": re.compile(r"\((?<=\w\()\)"),
+    ";": re.compile(r";(?:(?<=\w\);)|[ \t]*\n)"), "{": re.compile(r"\{[ \t]*\n"), "<": re.compile(r"</\w"),
+    ">": re.compile(r">(?<=->)"), "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
+}  # fmt: skip
 """What makes code of a mark. Each pattern begins with its mark, which is found far quicker than a choice."""
 _no_digit = bytes(set(range(256)) - set(b"0123456789"))
 _trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    at ")
@@ -144,12 +139,8 @@ def numbers(reading: Reading) -> int:
     return sum(map(str.isdigit, reading.words))
 
 
-ALWAYS: Mapping[str, Callable[[Reading], float]] = {
-    "length": length, "code": code, "parts": parts, "files": files, "constraints": constraints,
-}  # fmt: skip
-HEARD: Mapping[str, Callable[[Reading], float]] = {
-    "make": make, "question": question, "steps": steps, "design": design, "formal": formal,
-}  # fmt: skip
+ALWAYS: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (length, code, parts, files, constraints)}
+HEARD: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (make, question, steps, design, formal)}
 """Those that are nothing unless a word of theirs occurs."""
 
 

@@ -48,6 +48,7 @@ class Writer:
         self.put = self._queue.put
         self._thread = Thread(target=self._run, name="lynkr-store-sqlite", daemon=True)
         self._stopping = Event()
+        self._hurry = Event()
         self._failing = False
         self._sweep_at = 0.0
         self.lost = 0
@@ -61,12 +62,14 @@ class Writer:
         """Writes what is queued and returns when the thread has ended."""
         self._stopping.set()
         self.put(None)
+        self._hurry.set()
         self._thread.join()
 
     def wait(self) -> None:
         """Returns when all that was queued before has been written, or the thread has ended."""
         written = Event()
         self.put(written)
+        self._hurry.set()
         while self._thread.is_alive() and not written.wait(RETRY_SECONDS):
             pass
 
@@ -83,20 +86,24 @@ class Writer:
             self._connection.close()
 
     def _gather(self) -> tuple[list[Record], Event | Literal[False] | None]:
-        """The next batch, and what ended it early: somebody who waits, or the stop. Waits for the first record."""
+        """The next batch, and what ended it early: somebody who waits, or the stop. Waits for the first record.
+
+        The rest of a batch is left to gather while this thread sleeps: woken for each record, it cost more than the writing.
+        """
         records: list[Record] = []
-        until = self._sweep_at
-        while len(records) < BATCH_ROWS:
-            try:
-                item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
-            except Empty:
-                break
-            if item is None or isinstance(item, Event):
-                return records, item
-            if not records:
-                until = time.monotonic() + BATCH_SECONDS
-            records.append(item)
-        return records, False
+        try:
+            item = self._queue.get(timeout=max(0.0, self._sweep_at - time.monotonic()))
+            while item is not None and not isinstance(item, Event):
+                records.append(item)
+                if len(records) == 1 and self._queue.qsize() < BATCH_ROWS:
+                    self._hurry.wait(BATCH_SECONDS)
+                    self._hurry.clear()
+                if len(records) >= BATCH_ROWS:
+                    return records, False
+                item = self._queue.get_nowait()
+        except Empty:
+            return records, False
+        return records, item
 
     def _write_all(self, connection: sqlite3.Connection, records: list[Record]) -> None:
         """Tries until the batch is written. After a stop was asked for, one failure gives everything up."""

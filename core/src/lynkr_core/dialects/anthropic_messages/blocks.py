@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages.signatures import reasoning
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, File, Generic, Message, Part, Reasoning, Role, Text, ToolCall, ToolCallResponse, Uri
@@ -79,14 +80,14 @@ def read_list(raw: Raw, path: str) -> list[Raw]:
     """The items of a JSON array, undecoded. Raises `InvalidRequest`."""
     try:
         return _list.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
 def read_message(raw: Raw, path: str) -> Message:
     try:
         message = _message.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
     role = ROLES.get(message.role)
     if role is None:
@@ -106,7 +107,7 @@ def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
 def _text(raw: Raw, path: str) -> str:
     try:
         return _string.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
@@ -114,7 +115,7 @@ def read_block(raw: Raw, path: str) -> Part:
     """One block; a type we do not know becomes a `Generic` part. Raises `InvalidRequest`."""
     try:
         block = _block.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return _generic(raw, path, error)
     reader = _READERS.get(block.type)
     if reader is None:
@@ -126,7 +127,7 @@ def _generic(raw: Raw, path: str, error: Exception) -> Part:
     """An unknown type may use our keys for something else; only for the known ones is that a mistake."""
     try:
         typed = _typed.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
     if typed.type in _READERS:
         raise InvalidRequest(f"{path}: {error}", param=path)
@@ -168,7 +169,7 @@ def _read_media(block: Block, raw: Raw, path: str) -> Part:
     """An image or a document, by its source; a kind of source that we do not know stays as it came."""
     try:
         source = _source.decode(block.source) if block.source else _Source()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         source = _Source()  # a document made of content blocks, for one
     modality: Literal["image", "document"] = "image" if block.type == "image" else "document"
     cache, name = some(block.cache_control), block.title

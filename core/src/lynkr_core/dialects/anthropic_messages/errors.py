@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from lynkr_core.dialect import Headers
+from lynkr_core.dialect import UNREADABLE, Headers
 from lynkr_core.dialects.classify import classify
 from lynkr_core.errors import AllFailed, GatewayError, Kind, UpstreamError
 
@@ -88,7 +88,7 @@ def _found(body: bytes) -> dict[str, str | None]:
     """Type, message and code; nothing when the body holds no error. `error` may be an object or a text."""
     try:
         decoded: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return {}
     if not isinstance(decoded, dict):
         return {}

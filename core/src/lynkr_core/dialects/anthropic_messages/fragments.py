@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages.blocks import ROLES, is_string, read_block, read_message
 from lynkr_core.dialects.anthropic_messages.names import safe_id, safe_name
 from lynkr_core.dialects.splice import splice
@@ -62,7 +63,7 @@ def tool_input(call: ToolCall) -> Any:
         try:
             _object.decode(call.arguments)
             return Raw(call.arguments.encode())
-        except (msgspec.DecodeError, UnicodeError):
+        except UNREADABLE:
             pass
     return {"input": call.arguments.encode("utf-8", "replace").decode()}
 

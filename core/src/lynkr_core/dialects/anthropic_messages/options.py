@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, some
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.errors import InvalidRequest
@@ -79,7 +80,7 @@ def read_value(fields: Mapping[str, Raw], key: str) -> Any:
         return None
     try:
         return _DECODERS[key].decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{key}: {error}", param=key) from None
 
 

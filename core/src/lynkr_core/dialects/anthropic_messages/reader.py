@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages import usage as counts
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
@@ -127,7 +128,7 @@ class MessageReader:
     def _read(self, data: bytes, events: list[Event]) -> None:
         try:
             event = _event.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             if not _unknown(data):
                 self._fail(
                     read_inner_error(data) or UpstreamError("server", f"an event of the stream is broken: {error}"), events
@@ -197,14 +198,14 @@ class MessageReader:
     def _complete(self, part: Generic) -> Generic:
         try:
             value = msgspec.json.decode(self._input, type=Raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return part
         return Generic(type=part.type, native=splice(part.native, {"input": value}))
 
     def _block_start(self, raw: Raw, events: list[Event]) -> None:
         try:
             block = _block.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             block = None
         match block:
             case _Block(type="text"):
@@ -285,7 +286,7 @@ class MessageReader:
 def _type_of(raw: Raw) -> str:
     try:
         return _typed.decode(raw).type
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
 
 
@@ -293,6 +294,6 @@ def _unknown(data: bytes) -> bool:
     """Whether this is an event or a delta of a type we do not know, which may use our keys for something else."""
     try:
         typed = _typed.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return typed.type not in _EVENTS or (typed.type == "content_block_delta" and typed.delta.type not in _DELTAS)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Envelope, Fields, opens_with, read_fields
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, opens_with, read_fields
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
 from lynkr_core.dialects.anthropic_messages.names import safe_name
@@ -55,7 +55,7 @@ def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
         messages=_read_messages(fields),
         system=read_content(fields.get("system", NOTHING), "system"),
         tools=_read_tools(fields),
-        extra={key: value for key, value in fields.items() if key not in _KNOWN},
+        extra=_read_extra(fields),
         native=Raw(encode(fields)),
         **read_options(fields),
     )
@@ -76,7 +76,7 @@ def read_tool(raw: Raw, path: str) -> Tool:
     """A tool without a type is a function; every other type is a built-in one and keeps its name as `kind`."""
     try:
         tool = _tool.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
     kind = "function" if tool.type in (None, "custom") else tool.type or ""
     return Tool(
@@ -161,7 +161,17 @@ def _write_options(request: Request, fields: Fields) -> None:
         fields.pop("output_format", None)
 
 
+def _read_extra(fields: Mapping[str, Raw]) -> dict[str, Raw]:
+    """Keys that no field of the model names. A dotted one is part of `output_config`."""
+    extra = {key: value for key, value in fields.items() if key not in _KNOWN}
+    config = some(fields.get("output_config", NOTHING))
+    if config is not None and opens_with(config, b"{"):
+        inner = read_fields(bytes(config))
+        extra |= {f"output_config.{key}": value for key, value in inner.items() if key not in ("effort", "format")}
+    return extra
+
+
 def _write_extra(request: Request, fields: Fields) -> None:
     for key in [key for key in fields if key not in _KNOWN and key not in request.extra]:
         del fields[key]
-    fields.update(request.extra)
+    fields.update({key: value for key, value in request.extra.items() if "." not in key})

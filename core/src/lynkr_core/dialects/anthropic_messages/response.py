@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages import usage as counts
 from lynkr_core.dialects.anthropic_messages.blocks import read_block
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
@@ -46,7 +47,7 @@ def read_response(body: bytes, dialect: str) -> Response:
     try:
         answer = _answer.decode(body)
         parts = tuple([read_block(block, f"content[{i}]") for i, block in enumerate(answer.content)])
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidRequest) as error:
+    except (*UNREADABLE, InvalidRequest) as error:
         raise read_inner_error(body) or UpstreamError("server", f"the answer is not a message: {error}") from None
     reason = FINISH.get(answer.stop_reason or "", "stop")
     return Response(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Fields
+from lynkr_core.dialect import UNREADABLE, Fields
 from lynkr_core.dialects.splice import splice
 from lynkr_core.request import Reasoning
 
@@ -55,7 +55,7 @@ def reasoning(text: str, signature: str | None, **part: Any) -> Reasoning:
         return Reasoning(text=text, signature=signature or None, **part)
     try:
         id, encrypted = _kept.decode(base64.b64decode(signature[len(PREFIX) :]).lstrip(b"\0"))
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, *UNREADABLE):
         id, encrypted = None, None
     return Reasoning(text=text, id=id, encrypted=encrypted, **part)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from lynkr_core.dialect import Fields
+from lynkr_core.dialect import UNREADABLE, Fields
 from lynkr_core.dialects.anthropic_messages.fragments import Wire
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import write_choice
@@ -96,7 +96,7 @@ def _schema(tool: Tool) -> Any:
         return {"type": "object", "properties": {}}
     try:
         keys = _object.decode(tool.parameters)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {"type": "object", "properties": {}}
     return tool.parameters if keys.get("type") == Raw(b'"object"') else splice(tool.parameters, {"type": "object"})
 

@@ -91,6 +91,8 @@ def _carried(part: Part, losses: list[str]) -> bool:
             return False
         case _:
             if wire(part, lambda parts: ()) is not None:
+                if getattr(part, "detail", None) not in (None, "auto"):
+                    note(losses, "image.detail: the Messages API decides by itself")
                 return True
             note(losses, f"{getattr(part, 'modality', getattr(part, 'type', 'part'))}: the Messages API has no such input")
             return False

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.request import Usage
 
 
@@ -41,7 +42,7 @@ def read_body(body: bytes) -> Usage | None:
     """The usage of a whole answer's body, or None."""
     try:
         usage = _body.decode(body).usage
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return None if usage is None else read(usage)
 

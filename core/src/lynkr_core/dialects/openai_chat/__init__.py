@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import msgspec
 from msgspec import Raw
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, opens_with, read_fields
+from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, opens_with, read_fields
 from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.failures import upstream_error
 from lynkr_core.dialects.openai_chat import wire
@@ -141,7 +140,7 @@ def stream_options(options: Any) -> dict[str, Any]:
         return {}
     try:
         return dict(wire.objects.decode(options))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.failures import upstream_error
 from lynkr_core.dialects.fold import unfold
 from lynkr_core.dialects.openai_chat import wire
@@ -20,6 +21,8 @@ from lynkr_core.request import Reasoning, Text
 from lynkr_core.sse import MAX_EVENT, Reader, ServerSentEvent
 
 _DONE = b"[DONE]"
+_LAST_LINES = (b"", b"data: [DONE]", b"data:[DONE]")
+"""What the last line may be when it has no end."""
 _OPENINGS = {"text": Text(text=""), "refusal": Text(text="", refusal=True), "reasoning": Reasoning()}
 
 
@@ -158,8 +161,9 @@ class Decoder:
         return events
 
     def _cut(self, events: list[Event]) -> None:
-        """The body has ended. That is an end like any other when every choice had its finish reason."""
-        if not self._choices or any(choice.finish is None for choice in self._choices.values()):
+        """The body has ended. That is an end like any other when every choice had its finish reason and no event was torn."""
+        torn = self._reader.half.strip() not in _LAST_LINES
+        if torn or not self._choices or any(choice.finish is None for choice in self._choices.values()):
             raise UpstreamError("cut", "the stream ended before the answer did")
         self._end(events)
 
@@ -170,7 +174,7 @@ class Decoder:
             return
         try:
             chunk = chunks.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             if data.strip():
                 raise corrupt(data, error) from None
             return
@@ -271,6 +275,6 @@ def is_usage_only(data: bytes) -> bool:
     """Is this the chunk that `stream_options.include_usage` adds?"""
     try:
         chunk = chunks.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return chunk.choices is not None and not chunk.choices and chunk.usage is not None

@@ -86,7 +86,7 @@ OPTIONS: Mapping[str, tuple[str, Any, Callable[[Any], Any]]] = {
 
 
 def read_options(fields: Mapping[str, Raw]) -> tuple[dict[str, Any], dict[str, Raw]]:
-    """The request's fields, and the keys that none of them names. Raises `InvalidRequest`."""
+    """The request's fields, and the keys that none of them names or can hold. Raises `InvalidRequest`."""
     options: dict[str, Any] = {}
     extra: dict[str, Raw] = {}
     for key, raw in fields.items():
@@ -97,8 +97,12 @@ def read_options(fields: Mapping[str, Raw]) -> tuple[dict[str, Any], dict[str, R
             extra[key] = raw
         elif raw != wire.NULL:
             field, decoder, convert = option
-            options[field] = convert(_read(decoder, raw, key))
-    return {field: value for field, value in options.items() if value is not None}, extra
+            value = convert(_read(decoder, raw, key))
+            if value is None:
+                extra[key] = raw  # there is no word for it in the model: whoever translates has to tell
+            else:
+                options[field] = value
+    return options, extra
 
 
 def _read(decoder: Any, raw: Raw, key: str) -> Any:
@@ -119,6 +123,8 @@ def write_options(request: Request) -> Fields:
         value = getattr(request, key)
         if value is not None:
             fields[key] = value
+    if request.top_logprobs is not None:
+        fields["logprobs"] = True  # chat refuses the one without the other
     if request.stop:
         fields["stop"] = list(request.stop)
     if request.cache_key is not None:

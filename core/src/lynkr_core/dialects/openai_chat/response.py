@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, structs
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import wire
@@ -65,7 +66,7 @@ def decode_response(body: bytes) -> Response:
         if wire.given(answer.error) is not None or answer.choices is None:
             raise _failure(body)
         choices = tuple([read_choice(raw, f"choices[{index}]") for index, raw in enumerate(answer.choices)])
-    except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRequest) as error:
+    except (*UNREADABLE, InvalidRequest) as error:
         raise _failure(body, error) from None
     groq = answer.x_groq.usage if answer.x_groq else None
     return Response(

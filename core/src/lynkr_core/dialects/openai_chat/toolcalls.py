@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_chat.content import json_text
 from lynkr_core.dialects.openai_chat.response import new_call_id
 from lynkr_core.dialects.openai_chat.wire import Call
@@ -41,7 +42,7 @@ class Pending:
             return False
         try:
             _decode("".join(self.arguments))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return False
         return True
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.request import Usage
 
 
@@ -52,7 +53,7 @@ def read_usage(body: bytes) -> Usage | None:
     """The usage in a whole answer; None when there is none to be read."""
     try:
         told = _told.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return usage_of(told.usage or (told.x_groq.usage if told.x_groq else None))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ def read(decoder: msgspec.json.Decoder[T], raw: Raw, path: str) -> T:
         text, _, inner = str(error).partition(" - at `$")
         place = path + inner.rstrip("`")
         raise InvalidRequest(f"{place}: {text}", param=place) from None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 

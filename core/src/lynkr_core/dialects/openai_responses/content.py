@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.wire import (
     NOTHING,
     Wire,
@@ -65,7 +66,7 @@ def read_part(raw: Raw, path: str = "content") -> Part:
     """One part; a type we do not know becomes a `Generic`. Raises `InvalidRequest`."""
     try:
         content = _content.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         type_ = read(_typed, raw, path).type  # an unknown type may use our keys for something else
         if type_ is None or type_ in _READERS:
             raise InvalidRequest(f"{path}: {error}", param=path) from None
@@ -200,7 +201,7 @@ def citations(raw: Raw | None) -> list[Any]:
         return []
     try:
         notes = _notes.decode(raw) if not is_object(raw) else [_note.decode(raw)]
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []
     return [citation for note in notes if (citation := _citation(note))]
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.errors import Problem, inside_error, read_problem
 from lynkr_core.dialects.openai_responses.items import read_item
 from lynkr_core.dialects.openai_responses.parts import Parts
@@ -93,7 +94,7 @@ class ResponsesDecoder:
             return
         try:
             wire = _wire.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             self._undecoded(data, error)
             return
         action = self._ACTIONS.get(wire.type)
@@ -102,7 +103,7 @@ class ResponsesDecoder:
                 action(self, wire)
             elif not wire.type and some(wire.error):
                 self._failed(wire)
-        except (msgspec.DecodeError, UnicodeDecodeError, InvalidRequest) as error:
+        except (*UNREADABLE, InvalidRequest) as error:
             self._fail(UpstreamError("server", f"the upstream sent a broken event: {error}"))
 
     def _undecoded(self, data: bytes, error: Exception) -> None:
@@ -110,7 +111,7 @@ class ResponsesDecoder:
         try:
             if _type.decode(data).type not in self._ACTIONS:
                 return
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             pass
         self._fail(UpstreamError("server", f"the upstream sent a broken event: {error}"))
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import Headers
+from lynkr_core.dialect import UNREADABLE, Headers
 from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.classify import classify
 from lynkr_core.dialects.openai_responses.wire import Wire, encode
@@ -50,7 +50,7 @@ def decode_error(status: int, headers: Headers, body: bytes) -> UpstreamError:
     try:
         found = _body.decode(body)
         problem = read_problem(found.error) or Problem(message=found.message or found.detail)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         problem = Problem(message=body[:500].decode("utf-8", "replace").strip())
     return upstream_error(problem, status, headers)
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.content import Typed, read_content, write_content
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, seal, unseal
 from lynkr_core.dialects.openai_responses.tools import qualified
@@ -106,7 +107,7 @@ def read_item(raw: Raw, path: str = "input") -> Message:
     """One item; a type we do not know becomes a `Generic` part. Raises `InvalidRequest`."""
     try:
         item = _item.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         type_ = read(_typed, raw, path).type  # an unknown type may use our keys for something else
         if type_ is None or type_ in _READERS or type_ == "message":
             raise InvalidRequest(f"{path}: {error}", param=path) from None

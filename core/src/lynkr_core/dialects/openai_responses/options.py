@@ -223,6 +223,8 @@ def _lose_options(request: Request, losses: list[str]) -> None:
         lose(losses, f"service_tier: {request.service_tier!r} is not one of OpenAI's")
     if request.metadata is not None and not _is_openai(request):
         lose(losses, "metadata: it is another vendor's")
+    if _is_openai(request) and request.extra.get("store") == Raw(b"true"):
+        lose(losses, "store: nothing is kept at the provider")
     known = (*_SHARED, "verbosity", "store", "stream_options") if _is_openai(request) else ()
     for key in request.extra:
         if key not in known:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.content import citations
 from lynkr_core.dialects.openai_responses.items import tool_items
 from lynkr_core.dialects.openai_responses.sealing import seal
@@ -88,7 +89,7 @@ def free_text(arguments: str) -> str:
     """What a provider without free-text tools put into an object with the one key `input`."""
     try:
         text = _object.decode(arguments).get("input")
-    except (msgspec.DecodeError, UnicodeError):
+    except UNREADABLE:
         return arguments
     return text if isinstance(text, str) else arguments
 
@@ -161,7 +162,7 @@ def logprobs(raw: Raw | None) -> list[Wire]:
         return []
     try:
         found = _logprobs.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []
     tokens = found.content if isinstance(found, _Content) else found
     return [_logprob(token) for token in tokens or []]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.errors import Problem, inside_error, read_problem
 from lynkr_core.dialects.openai_responses.items import read_item, write_message
 from lynkr_core.dialects.openai_responses.output import Callers, Ids, ending, logprobs, response, skeleton, write_part
@@ -54,7 +55,7 @@ def decode_response(body: bytes) -> Response:
         answer = answer_decoder.decode(body)
         check(answer)
         messages = [read_item(item, f"output[{i}]") for i, item in enumerate(answer.output or [])]
-    except (msgspec.DecodeError, UnicodeDecodeError, InvalidRequest) as error:
+    except (*UNREADABLE, InvalidRequest) as error:
         raise UpstreamError("server", f"the upstream's answer is not a response object: {error}") from None
     if answer.output is None:
         raise UpstreamError("server", "the upstream's answer is not a response object: it has no output")

@@ -163,7 +163,7 @@ def _mode(mode: str) -> ToolChoice:
 def is_partial(raw: Raw | None) -> bool:
     """Whether `read_choice` understood less than was said."""
     raw = some(raw)
-    return raw is not None and not is_string(raw) and _choice.decode(raw).type not in ("function", "custom")
+    return raw is not None and not is_string(raw) and read(_choice, raw, "tool_choice").type not in ("function", "custom")
 
 
 def write_choice(choice: ToolChoice | None, tools: Sequence[Tool]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.wire import Wire
 from lynkr_core.request import Usage
 
@@ -56,7 +57,7 @@ def usage(body: bytes) -> Usage | None:
     """Of a whole answer's body, or of one stream event's data."""
     try:
         found = _body.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return read_usage(found.usage or (found.response.usage if found.response else None))
 

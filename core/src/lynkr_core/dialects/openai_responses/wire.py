@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def read(decoder: msgspec.json.Decoder[T], raw: Raw, path: str) -> T:
     """Decodes a fragment of a request. Raises `InvalidRequest`."""
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 

@@ -23,7 +23,7 @@ from lynkr_core.errors import (
     UpstreamError,
 )  # fmt: skip
 from lynkr_core.events import End, Failure
-from lynkr_core.request import Node, Request, Response
+from lynkr_core.request import Generic, Node, Request, Response
 from lynkr_core.testing import factories
 from lynkr_core.testing.contracts import fuzz
 from lynkr_core.testing.contracts.base import Contract
@@ -224,7 +224,7 @@ def bare(response: Response) -> Response:
 
 
 def _bare(value: Any) -> Any:
-    if isinstance(value, Node):
+    if isinstance(value, Node) and not isinstance(value, Generic):
         changes = {name: _bare(getattr(value, name)) for name in value.__struct_fields__ if name not in ("native", "edited")}
         return structs.replace(value, native=None, **changes)
     return tuple(_bare(item) for item in cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value

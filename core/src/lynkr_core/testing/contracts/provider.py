@@ -1,29 +1,26 @@
-"""What every provider must keep to. Those that speak HTTP are run against a scripted one."""
+"""What every provider that speaks HTTP must keep to, run against a scripted one."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
 from lynkr_core.errors import UpstreamError
-from lynkr_core.events import Delta, End, Failure, Grammar
+from lynkr_core.events import Failure
 from lynkr_core.provider import Provider
-from lynkr_core.request import Text
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import CANNED, TEXT, Fault, Script, faults
 from lynkr_core.testing.contracts import samples
-from lynkr_core.testing.contracts.base import Contract
+from lynkr_core.testing.contracts.serving import AT_ONCE, ServingContract
 from lynkr_core.testing.contracts.wire import Wire
 from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.upstream.http1 import Http1Transport
 
-AT_ONCE = 0.1
-"""Seconds within which an aborted call's connection must be closed."""
 FAULTS = ("401", "404", "429", "500", "529", "context", "content", "html")
 
 
@@ -34,22 +31,18 @@ class Stage(NamedTuple):
     upstream: ScriptedProvider
 
 
-class ProviderContract(Contract):
+class ProviderContract(ServingContract):
     """`paths`: the path under the base URL for each dialect that is tested. `key_header`: which header carries the key, or None.
 
-    `answers` and `errors` have scripts for dialects that `canned.py` does not know. `http = False`: nothing leaves the process.
+    `answers` and `errors` have scripts for dialects that `canned.py` does not know, `listing` is its own way to list models. A
+    provider from which nothing leaves the process has a suite of its own, `offline.OfflineProviderContract`.
     """
 
-    kind = "provider"
     paths: ClassVar[Mapping[str, str]] = {}
-    http: ClassVar[bool] = True
     key_header: ClassVar[str | None] = "authorization"
     key_setting: ClassVar[str] = "api_key"
     base_path: ClassVar[str] = ""
-    model: ClassVar[str] = "contract-model"
-    streams: ClassVar[bool] = True
-    tools: ClassVar[bool] = True
-    lists_models: ClassVar[bool] = True
+    listing: ClassVar[Script | None] = None
     answers: ClassVar[Mapping[str, Script]] = {}
     errors: ClassVar[Mapping[str, Mapping[str, Fault]]] = {}
 
@@ -70,59 +63,35 @@ class ProviderContract(Contract):
 
     def wired(self, table: Mapping[str, Any], url: str) -> dict[str, Any]:
         """The table with the address of the upstream and a key in it."""
-        if not self.http:
-            return dict(table)
         wired = {**table, "base_url": url + self.base_path}
         return wired if self.key_header is None else {**wired, self.key_setting: samples.SECRET}
 
+    def spoken(self) -> Iterable[str]:
+        return self.paths
+
     def chats(self) -> list[str]:
-        """The dialects under test that hold conversations."""
-        return [name for name in self.paths if factories.find_dialect(name).operation == "chat" and name in self._answers()]
+        return [name for name in super().chats() if name in self._answers()]
 
     def _answers(self) -> Mapping[str, Script]:
-        counting = ("anthropic.count_tokens",)  # an operation of its own, without streams
-        return {name: script for name, script in {**CANNED, **self.answers}.items() if name not in counting}
+        return {**CANNED, **self.answers}
+
+    def rehearse(self, stage: Stage, dialect: str) -> None:
+        stage.upstream.then(self._answers()[dialect])
+
+    def rehearse_listing(self, stage: Stage) -> None:
+        if self.listing is not None:
+            stage.upstream.then(self.listing)
+
+    def check_said(self, said: str, dialect: str) -> None:
+        assert said == TEXT, dialect
 
     def wire(self, stage: Stage, dialect: str) -> Wire:
-        return Wire(stage.provider, factories.find_dialect(dialect), self.model)
-
-    def needs(self, capability: bool, what: str) -> None:
-        if not capability:
-            pytest.skip(f"this provider has no {what}")
-
-    def test_it_says_which_dialects_it_speaks(self, tmp_path: Path) -> None:
-        provider = self.make(tmp_path)
-        assert isinstance(provider, Provider)
-        assert provider.name == "contract"
-        assert self.paths, "give the `paths` to be tested, by dialect"
-        assert set(self.paths) <= set(provider.dialects)
-
-    @pytest.mark.anyio
-    async def test_a_whole_answer_arrives(self, stage: Stage) -> None:
-        for name in self.chats():
-            wire = self.wire(stage, name)
-            stage.upstream.then(self._answers()[name])
-            response = await wire.answer(samples.request(name, "hi"))
-            decoded = wire.dialect.decode_response(await response.read())
-            said = "".join(part.text for part in decoded.choices[0].parts if isinstance(part, Text))
-            assert said == TEXT if self.http else said, name
-
-    @pytest.mark.anyio
-    async def test_a_stream_arrives_and_ends(self, stage: Stage) -> None:
-        self.needs(self.streams, "streams")
-        for name in self.chats():
-            stage.upstream.then(self._answers()[name])
-            events = await self.wire(stage, name).events(samples.request(name, "hi", stream=True))
-            grammar = Grammar()
-            said = "".join(event.value for event in map(grammar.check, events) if isinstance(event, Delta))
-            assert isinstance(events[-1], End), f"{name}: the stream ended with {events[-1:]}"
-            assert said == TEXT if self.http else said, name
+        return self.wire_of(stage.provider, dialect)
 
     @pytest.mark.anyio
     async def test_the_request_goes_to_its_path_with_the_model_and_the_key(self, stage: Stage) -> None:
-        self.needs(self.http, "upstream of its own")
         for name, path in self.paths.items():
-            stage.upstream.then({**CANNED, **self.answers}[name])
+            self.rehearse(stage, name)
             await (await self.wire(stage, name).call(samples.for_operation(name)).response()).read()
             received = stage.upstream.last
             assert received.path.partition("?")[0] == self.base_path + path, name
@@ -139,9 +108,9 @@ class ProviderContract(Contract):
 
     @pytest.mark.anyio
     async def test_tools_go_through(self, stage: Stage) -> None:
-        self.needs(self.http and self.tools, "tools to pass on")
+        self.needs(self.tools, "tools to pass on")
         for name in self.chats():
-            stage.upstream.then(self._answers()[name])
+            self.rehearse(stage, name)
             body = samples.with_tools(name)
             await (await self.wire(stage, name).answer(body)).read()
             sent = stage.upstream.last.json()
@@ -150,7 +119,6 @@ class ProviderContract(Contract):
     @pytest.mark.anyio
     @pytest.mark.parametrize("fault", FAULTS)
     async def test_an_error_is_called_by_its_kind(self, stage: Stage, fault: str) -> None:
-        self.needs(self.http, "upstream of its own")
         for name in self.chats():
             expected = {**faults(name), **self.errors.get(name, {})}.get(fault)
             if expected is None:
@@ -172,14 +140,13 @@ class ProviderContract(Contract):
 
     @pytest.mark.anyio
     async def test_a_refused_connection_is_unavailable(self, stage: Stage) -> None:
-        self.needs(self.http, "upstream of its own")
         await stage.upstream.__aexit__()
         for name in self.chats():
             assert (await self.failing(self.wire(stage, name), samples.request(name, "hi"))).kind == "unavailable"
 
     @pytest.mark.anyio
     async def test_a_stream_that_is_cut_is_a_failure(self, stage: Stage) -> None:
-        self.needs(self.http and self.streams, "streams of an upstream")
+        self.needs(self.streams, "streams")
         for name in self.chats():
             stage.upstream.then(self._answers()[name].but(cut_events=2))
             events = await self.wire(stage, name).events(samples.request(name, "hi", stream=True))
@@ -188,7 +155,6 @@ class ProviderContract(Contract):
 
     @pytest.mark.anyio
     async def test_aborting_before_the_answer_closes_the_connection(self, stage: Stage) -> None:
-        self.needs(self.http, "upstream of its own")
         for count, name in enumerate(self.chats(), 1):
             stage.upstream.then(self._answers()[name].but(delay=30.0))
             call = self.wire(stage, name).call(samples.request(name, "hi"))
@@ -200,7 +166,7 @@ class ProviderContract(Contract):
 
     @pytest.mark.anyio
     async def test_aborting_a_stream_closes_the_connection(self, stage: Stage) -> None:
-        self.needs(self.http and self.streams, "streams of an upstream")
+        self.needs(self.streams, "streams")
         for name in self.chats():
             script = self._answers()[name]
             stage.upstream.then(script.but(pause=0.01, events=(*script.events[:2], *[b": wait\n\n"] * 3000)))
@@ -223,7 +189,7 @@ class ProviderContract(Contract):
     async def test_the_key_is_never_shown(self, capfd: Any, caplog: Any, stage: Stage) -> None:
         caplog.set_level(0)
         for name in self.chats():
-            stage.upstream.then(self._answers()[name])
+            self.rehearse(stage, name)
             await (await self.wire(stage, name).answer(samples.request(name, "hi"))).read()
         provider = stage.provider
         held: list[Any] = [provider, *vars(provider).values()]
@@ -235,15 +201,3 @@ class ProviderContract(Contract):
     def shown(self, item: Any) -> tuple[str, str]:
         """As a log would print it. Plain tuples and dictionaries of headers are not printed by anybody."""
         return ("", "") if isinstance(item, tuple | dict | bytes) else (str(item), repr(item))
-
-    @pytest.mark.anyio
-    async def test_models_are_listed(self, stage: Stage) -> None:
-        self.needs(self.lists_models, "list of models")
-        models = await stage.provider.list_models()
-        assert all(isinstance(model, str) and model for model in models)
-
-    @pytest.mark.anyio
-    async def test_embeddings_arrive(self, stage: Stage) -> None:
-        self.needs("openai.embeddings" in self.paths, "embeddings")
-        response = await self.wire(stage, "openai.embeddings").answer(samples.for_operation("openai.embeddings"))
-        assert b'"embedding"' in await response.read()

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct, structs
 
 from lynkr_core.dialect import Dialect
 from lynkr_core.events import Delta, Event, Failure, Finish, Grammar, Logprobs, PartStart, Ping, Start, UsageEvent
+from lynkr_core.request import Generic
 
 UNSEEN = ("native", "edited")
 """Fields that say how a node was read, not what it says."""
@@ -49,6 +50,8 @@ def comparable(value: Any) -> Any:
         return ("Failure", value.error.kind, value.error.message)
     if isinstance(value, Struct):
         named = {name: comparable(item) for name, item in structs.asdict(value).items() if name not in UNSEEN}
+        if isinstance(value, Generic):  # its fragment is all that it says
+            named["native"] = comparable(value.native)
         return {"is": type(value).__name__, **named}
     if isinstance(value, dict):
         return {key: comparable(item) for key, item in cast("dict[Any, Any]", value).items()}

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from lynkr_core.testing.contracts.provider import ProviderContract
+from lynkr_provider_openai import plugin
+
+
+class TestContract(ProviderContract):
+    plugin = plugin
+    base_path = "/v1"
+    paths: ClassVar[Mapping[str, str]] = {
+        "openai.chat": "/chat/completions",
+        "openai.responses": "/responses",
+        "openai.embeddings": "/embeddings",
+    }
