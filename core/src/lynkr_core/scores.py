@@ -13,6 +13,8 @@ from lynkr_core.exchange import Score
 
 def scores_of(answer: Any, plugin: str) -> tuple[Score, ...]:
     """The scores in an answer, with the plugin's name, kept to 0–100. What is no score or no number is left out."""
+    if type(answer) is Score:  # nearly every answer
+        return (checked(answer, plugin),) if math.isfinite(answer.value) else ()
     if isinstance(answer, (int, float)):
         answer = Score(value=float(answer))
     found = [answer] if isinstance(answer, Score) else list(cast("Iterable[Any]", answer))

@@ -64,7 +64,8 @@ class Heuristic:
     def measured(self, reading: Reading) -> Score:
         added = contributions(reading, self.weights)
         value = value_of(self.base + sum(added.values()), reading)
-        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if self.gates else None
+        raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
+        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
         reason, found = why(added), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
@@ -74,8 +75,9 @@ class Heuristic:
 def why(added: dict[str, float]) -> str:
     """The three signals that moved the score most: `design, parts, -lookup`."""
     strongest = sorted(added, key=added.__getitem__, reverse=True)
-    if strongest and added[strongest[-1]] < 0:
-        strongest = sorted(added, key=lambda name: -abs(added[name]))
+    if strongest and added[strongest[-1]] > 0:
+        return ", ".join(strongest[:3])
+    strongest = sorted(added, key=lambda name: -abs(added[name]))
     return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest[:3]]) or "nothing special"
 
 

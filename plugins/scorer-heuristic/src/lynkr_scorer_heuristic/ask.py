@@ -6,7 +6,6 @@ Shapes read: `messages` of chat and Anthropic bodies, `input` of Responses bodie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,6 +14,7 @@ from lynkr_scorer_heuristic.backwards import elements
 from lynkr_scorer_heuristic.clean import clean
 
 TEXT = ("text", "input_text")
+QUOTE, BRACKET = b'"['
 TOOL_ROLES = ("tool", "function")
 MAX_TURNS = 64
 """Turns looked at from the end. Whoever puts more replies after the last ask has left the conversation's shape."""
@@ -35,7 +35,7 @@ class Piece(Struct, gc=False):
     text: str | None = None
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True, gc=False):
     """`text` is clean and may be empty. `tool_results`: the last turn brings results of tools and nothing a human wrote."""
 
     text: str
@@ -53,20 +53,21 @@ _text = msgspec.json.Decoder(str)
 def last_ask(fields: Mapping[str, Raw]) -> Ask:
     """The last human text among a body's top-level keys. Never raises: what cannot be read says nothing."""
     raw = fields.get("messages") or fields.get("input")
-    if raw is None:
+    if not raw:
         return NOTHING
     try:
-        return _find(bytes(raw))
+        return _find(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return NOTHING
 
 
-def _find(data: bytes) -> Ask:
-    if data[:1] == b'"':
-        return Ask(clean(_text.decode(data)))
-    if data[:1] != b"[":
+def _find(raw: Raw) -> Ask:
+    view = memoryview(raw)
+    if view[0] == QUOTE:
+        return Ask(clean(_text.decode(raw)))
+    if view[0] != BRACKET:
         return NOTHING
-    for count, item in enumerate(elements(data)):
+    for count, item in enumerate(elements(view)):
         found = _read(_turn.decode(item))
         if found is not None or count >= MAX_TURNS:
             return found or NOTHING
@@ -76,17 +77,19 @@ def _find(data: bytes) -> Ask:
 def _read(turn: Turn) -> Ask | None:
     """None: look at the turn before."""
     if turn.role == "user":
-        return _read_user(bytes(turn.content))
+        return _read_user(turn.content)
     if turn.role in TOOL_ROLES or turn.type.endswith("_output"):
         return RESULTS
     return None
 
 
-def _read_user(content: bytes) -> Ask | None:
-    if content[:1] == b'"':
+def _read_user(content: Raw) -> Ask | None:
+    view = memoryview(content)
+    first = view[0] if view else 0
+    if first == QUOTE:
         text = clean(_text.decode(content))
         return Ask(text) if text else None
-    if content[:1] != b"[":
+    if first != BRACKET:
         return None
     pieces = _pieces.decode(content)
     text = clean("\n".join([piece.text for piece in pieces if piece.text and piece.type in TEXT]))

@@ -22,6 +22,8 @@ MAX_PROBE = 16
 """Answer tokens with which nothing but a probe, a label or a prefix can be meant."""
 MAX_SMALL_TALK = 10
 MEDIUM = 26.0
+RAISING = frozenset(("formal", "deep", "incident"))
+"""Signals without which neither `deep_thought` nor `incident` has anything to say."""
 
 
 class Verdict(NamedTuple):
@@ -33,19 +35,12 @@ class Verdict(NamedTuple):
 
 
 SYSTEMS: tuple[tuple[bytes, str, float], ...] = (
-    (b"title generator", "title", 4.0),
-    (b"title for th", "title", 4.0),
-    (b"concise title", "title", 4.0),
-    (b"short title", "title", 4.0),
-    (b"new conversation topic", "topic", 4.0),
-    (b"file paths that", "paths", 6.0),
-    (b"command prefix", "prefix", 6.0),
-    (b"under 50 characters", "title", 4.0),
-    (b"suggestion mode", "suggestion", 10.0),
-    (b"summarizing conversations", "summary", 30.0),
-    (b"summarize the conversation", "summary", 30.0),
+    (b"title generator", "title", 4.0), (b"title for th", "title", 4.0), (b"concise title", "title", 4.0),
+    (b"short title", "title", 4.0), (b"new conversation topic", "topic", 4.0), (b"file paths that", "paths", 6.0),
+    (b"command prefix", "prefix", 6.0), (b"under 50 characters", "title", 4.0), (b"suggestion mode", "suggestion", 10.0),
+    (b"summarizing conversations", "summary", 30.0), (b"summarize the conversation", "summary", 30.0),
     (b"summarise the conversation", "summary", 30.0),
-)
+)  # fmt: skip
 """What stands in the system prompts of coding tools' own requests: text in lower case, kind, score."""
 
 _sides = (

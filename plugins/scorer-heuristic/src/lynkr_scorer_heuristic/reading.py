@@ -13,7 +13,6 @@ from lynkr_scorer_heuristic.words import (
     CHINESE_TERM,
     ENDS,
     HAN,
-    KNOWN,
     LEAD,
     LISTENED,
     LOOK_UP,
@@ -22,7 +21,6 @@ from lynkr_scorer_heuristic.words import (
     ONE_STEP_PHRASES,
     OTHER_TASK,
     POLITE,
-    STARTS,
     TOKEN,
     WHO,
 )  # fmt: skip
@@ -38,18 +36,10 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
+_listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
-
-
-def _spoken_byte(code: int) -> int:
-    char = chr(code)
-    if code > 127 or char in "_%":
-        return code
-    return ord(char.lower()) if char.isalnum() else ord(".") if char in ENDS else ord(" ")
-
-
-_spoken = bytes(map(_spoken_byte, range(256)))
+_spoken = re.sub(rb"[^\w%.\x80-\xff]", b" ", bytes(range(256)).lower().translate(bytes.maketrans(b"!?\n", b"...")))
 """Each byte as a word has it; a full stop for what ends a sentence, a blank for what stands between words."""
 _west = bytes([code for code in range(256) if not 0xE3 <= code <= 0xED])
 """All but the first bytes of Han, Kana and Hangul in UTF-8."""
@@ -138,13 +128,13 @@ def skipped(tokens: list[str], polite: Collection[str]) -> int:
 
 def heard(words: list[str], phrase: str) -> dict[str, int]:
     hits: dict[str, int] = {}
-    for word in LISTENED.intersection(words):
-        if signal := KNOWN.get(word):
+    for word in _listened.intersection(words):
+        signal, phrases = LISTENED[word]
+        if signal:
             hits[signal] = hits.get(signal, 0) + 1
-        if word in STARTS:
-            for sought, signal in STARTS[word]:
-                if sought in phrase:
-                    hits[signal] = hits.get(signal, 0) + 1
+        for sought, spoken_for in phrases:
+            if sought in phrase:
+                hits[spoken_for] = hits.get(spoken_for, 0) + 1
     return hits
 
 

@@ -49,15 +49,10 @@ EXTENSIONS = (
 )
 
 _code: Mapping[str, re.Pattern[str]] = {
-    "`": re.compile(r"`[^`\n]+`"),
-    "_": re.compile(r"_(?<=[a-z0-9]_)[a-z0-9]"),
-    "(": re.compile(r"\((?<=\w\()\)"),
-    ";": re.compile(r";(?:(?<=\w\);)|[ \t]*\n)"),
-    "{": re.compile(r"\{[ \t]*\n"),
-    "<": re.compile(r"</\w"),
-    ">": re.compile(r">(?<=->)"),
-    "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
-}
+    "`": re.compile(r"`[^`\n]+`"), "_": re.compile(r"_(?<=[a-z0-9]_)[a-z0-9]"), "(": re.compile(r"\((?<=\w\()\)"),
+    ";": re.compile(r";(?:(?<=\w\);)|[ \t]*\n)"), "{": re.compile(r"\{[ \t]*\n"), "<": re.compile(r"</\w"),
+    ">": re.compile(r">(?<=->)"), "=": re.compile(r"=(?:[=>]|(?<=[!<>]=)|(?:(?<=\w=)|(?<=\w =)) ?[\w\"'\[{(])"),
+}  # fmt: skip
 """What makes code of a mark. Each pattern begins with its mark, which is found far quicker than a choice."""
 _no_digit = bytes(set(range(256)) - set(b"0123456789"))
 _trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    at ")
@@ -72,14 +67,17 @@ def share(count: float, full: float) -> float:
 
 
 def length(reading: Reading) -> float:
-    return share(log1p((reading.units + share(reading.pasted, 4000) * 20) / 10), FULL_LENGTH)
+    units = reading.units
+    if reading.pasted:
+        units += share(reading.pasted, 4000) * 20
+    return share(log1p(units / 10), FULL_LENGTH)
 
 
 def code(reading: Reading) -> float:
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
-    if ":" in text and ("::" in text or any(sign in text for sign in _trace)):
+    if ":" in text and ("::" in text or any(map(text.__contains__, _trace))):
         return 1.0
     for mark, pattern in _code.items():
         if mark in text and pattern.search(text):
@@ -116,7 +114,7 @@ def weighty(reading: Reading) -> float:
 
 
 def make(reading: Reading) -> float:
-    return share(reading.count("make"), 1)
+    return 1.0 if "make" in reading.hits else 0.0
 
 
 def question(reading: Reading) -> float:
@@ -141,12 +139,8 @@ def numbers(reading: Reading) -> int:
     return sum(map(str.isdigit, reading.words))
 
 
-ALWAYS: Mapping[str, Callable[[Reading], float]] = {
-    "length": length, "code": code, "parts": parts, "files": files, "constraints": constraints,
-}  # fmt: skip
-HEARD: Mapping[str, Callable[[Reading], float]] = {
-    "make": make, "question": question, "steps": steps, "design": design, "formal": formal,
-}  # fmt: skip
+ALWAYS: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (length, code, parts, files, constraints)}
+HEARD: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (make, question, steps, design, formal)}
 """Those that are nothing unless a word of theirs occurs."""
 
 

@@ -53,19 +53,9 @@ LEAD = words(
 )
 """Words before the verb or the question word."""
 
-PROOF = words(
-    """
-    prove disprove derive
-    докажи докажите выведи выведите
-    beweise beweisen demuestra deriva
-    """
-)
+PROOF = words("prove disprove derive докажи докажите выведи выведите beweise beweisen demuestra deriva")
 """Imperatives of proof; which are meant as such, a gate's pattern tells."""
-SIDE = words(
-    """
-    title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota
-    """
-)
+SIDE = words("title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota")
 """Without one of these at its beginning no request is a coding tool's own."""
 
 LOOK_UP = words(
@@ -80,10 +70,8 @@ WHO = words("who whose кто чей wer wessen quién quien")
 """Whoever asks for a person wants a name, whatever that person has proved or designed."""
 LOOK_UP_PHRASES = (
     "how many", "how much", "how old", "how tall", "how far", "how long", "how do you say", "is it", "is there", "does it",
-    "wie viel",
-    "wie viele", "wie heißt", "wie hoch", "wie alt", "cómo se dice", "cómo se llama", "как называется", "как зовут",
-    "in one word",
-    "is this", "are there",
+    "wie viel", "wie viele", "wie heißt", "wie hoch", "wie alt", "cómo se dice", "cómo se llama", "как называется", "как зовут",
+    "in one word", "is this", "are there",
 )  # fmt: skip
 ONE_STEP = words(
     """
@@ -182,29 +170,24 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     ),
     "formal": (
         "big o", "lock free", "race condition", "memory leak", "show that", "lower bound", "upper bound", "closed form",
-        "if and only if",
-        "root cause", "dynamic programming", "time complexity", "worst case",
+        "if and only if", "root cause", "dynamic programming", "time complexity", "worst case",
     ),
     "steps": (
-        "step by step", "after that", "as well as", "end to end", "one by one", "in order", "шаг за шагом",
-        "schritt für schritt", "paso a paso",
+        "step by step", "after that", "as well as", "end to end", "one by one", "in order", "шаг за шагом", "schritt für schritt",
+        "paso a paso",
     ),
     "deep": (
         "think hard", "think harder", "think very hard", "think really hard", "think deeply", "think very carefully",
-        "подумай хорошенько",
-        "подумай как следует", "подумай глубоко", "denk gründlich", "denke gründlich", "denk scharf", "denk intensiv",
-        "piensa bien",
-        "piensa a fondo", "piensa profundamente",
+        "подумай хорошенько", "подумай как следует", "подумай глубоко", "denk gründlich", "denke gründlich", "denk scharf",
+        "denk intensiv", "piensa bien", "piensa a fondo", "piensa profundamente",
     ),
     "incident": (
         "production is down", "prod is down", "site is down", "production went down", "production outage", "major outage",
-        "major incident",
-        "critical incident", "production incident", "security incident", "post mortem", "data breach", "security review",
-        "security audit",
-        "security assessment", "security analysis", "security issues", "security holes", "security flaws", "for vulnerabilities",
-        "threat model", "threat modeling", "threat modelling", "penetration test", "root cause analysis", "аудит безопасности",
-        "модель угроз", "утечка данных", "прод упал", "продакшн упал", "auditoría de seguridad", "revisión de seguridad",
-        "modelo de amenazas", "brecha de datos", "produktion steht",
+        "major incident", "critical incident", "production incident", "security incident", "post mortem", "data breach",
+        "security review", "security audit", "security assessment", "security analysis", "security issues", "security holes",
+        "security flaws", "for vulnerabilities", "threat model", "threat modeling", "threat modelling", "penetration test",
+        "root cause analysis", "аудит безопасности", "модель угроз", "утечка данных", "прод упал", "продакшн упал",
+        "auditoría de seguridad", "revisión de seguridad", "modelo de amenazas", "brecha de datos", "produktion steht",
     ),
     "constraints": (
         "at most", "at least", "no more than", "as few as", "up to", "не более", "не менее", "como máximo", "al menos",
@@ -238,7 +221,10 @@ STARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     for start in {phrase.split()[0] for phrases in PHRASES.values() for phrase in phrases}
 }
 """The phrases, between blanks, by their first word, each with its signal."""
-LISTENED = frozenset(KNOWN) | frozenset(STARTS)
+LISTENED: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    word: (KNOWN.get(word, ""), STARTS.get(word, ())) for word in frozenset(KNOWN) | frozenset(STARTS)
+}
+"""All that is listened for: each word's signal, if it has one alone, and the phrases it may begin."""
 CHINESE_SIGNAL: Mapping[str, str] = {term: signal for signal, terms in CHINESE.items() for term in terms}
 
 TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n]")
