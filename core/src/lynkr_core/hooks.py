@@ -68,7 +68,9 @@ def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., 
     if own == list(spec):
         return function
     if own == list(spec[: len(own)]):
-        count = len(own)
+        count, left = len(own), len(spec) - len(own)
+        if (count, left) == (1, 1):  # `score(exchange)`, which most scorers are; the general way costs three times as much
+            return lambda first, _: function(first)
         return lambda *args: function(*args[:count])
     places = [list(spec).index(name) for name in own]
     return lambda *args: function(*[args[place] for place in places])

@@ -122,7 +122,8 @@ class Kernel:
     async def decide(self, exchange: Exchange) -> None:
         """Stages 2 to 6: everything before a provider is called. A dry run is this and nothing more."""
         exchange.envelope = exchange.dialect.peek(exchange.body)
-        await self.admit(exchange)
+        if self.hooks.authenticate.calls or self.hooks.pre_route.calls:
+            await self.admit(exchange)
         if exchange.reply is None:
             self.find_candidates(exchange)
         if exchange.reply is None:

@@ -129,7 +129,7 @@ class HTTPProvider(Provider):
 
     def forwarded(self, exchange: Exchange, dialect: Dialect) -> HeaderList:
         """The caller's headers that belong to the API, when the upstream speaks the caller's dialect; else `defaults`."""
-        if not dialect.forward and not self.defaults:
+        if not dialect.forward and dialect.name not in self.defaults:
             return ()
         found = dict(self.defaults.get(dialect.name, ()))
         if exchange.dialect is dialect:

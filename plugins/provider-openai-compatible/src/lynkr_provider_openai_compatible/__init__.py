@@ -47,14 +47,17 @@ class OpenAICompatible(HTTPProvider):
         super().__init__(config, context)
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
-        refused = self._drop & fields.keys()
-        for name in refused:
-            del fields[name]
-        renamed = [pair for pair in self._renames if dialect.name == "openai.chat" and pair[0] in fields]
-        for old, new in renamed:
-            value = fields.pop(old)
-            fields.setdefault(new, value)
-        return bool(refused or renamed)
+        before = len(fields)
+        for name in self._drop:
+            fields.pop(name, None)
+        changed = len(fields) < before
+        if dialect.name == "openai.chat":
+            for old, new in self._renames:
+                if old in fields:
+                    value = fields.pop(old)
+                    fields.setdefault(new, value)
+                    changed = True
+        return changed
 
 
 plugin = Plugin(api=1, config=Config, create=OpenAICompatible)
