@@ -1,0 +1,36 @@
+"""The quick ways of reading find what the plain patterns find."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lynkr_scorer_heuristic.reading import count_chinese, read, tokens
+from lynkr_scorer_heuristic.signals import code
+from lynkr_scorer_heuristic.words import ENDS, HAN, TOKEN
+
+PLAIN_CODE = re.compile(r"[a-z0-9]_[a-z0-9]|\w\(\)|\w\);|[=!<>]=|=>|->|::|\w ?= ?[\w\"'\[{(]|[;{][ \t]*\n|</\w|`[^`\n]+`")
+MIXED = st.text(alphabet="aZ9_%.!?\n\t ,;:'\"<>=(){}[]`-éßİΣσСк²٣→€…。！？你カ한\x1c\x85\u2028\U0001f600", max_size=40)
+
+
+@given(MIXED | st.text())
+@example("→←↑↓↔↕⇒⇐⇑ more signs than are blanked one by one. OK?")
+def test_words_and_ends_are_those_of_the_pattern(text):
+    def normal(found: list[str]) -> list[str]:
+        return ["." if token in ENDS else token for token in found]
+
+    assert normal(tokens(text)) == normal(TOKEN.findall(text.lower()))
+
+
+@given(MIXED)
+def test_code_is_what_the_whole_pattern_finds(text):
+    reading = read(text)
+    if not reading.pasted:
+        assert code(reading) == (PLAIN_CODE.search(reading.text) is not None)
+
+
+@given(st.text(alphabet="aé→你カ한ア龥\u3040\u3400\u9fff\ud7af\uac00🙂", max_size=10))
+def test_characters_of_the_east_are_counted(text):
+    assert count_chinese(text, {}) == 0.6 * sum(map(len, HAN.findall(text)))
