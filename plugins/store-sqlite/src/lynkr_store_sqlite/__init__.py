@@ -17,7 +17,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Record
 from lynkr_store_sqlite.schema import VersionError, connect, create
-from lynkr_store_sqlite.writer import Writer
+from lynkr_store_sqlite.writer import Row, Writer
 
 log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
@@ -26,6 +26,7 @@ DAY = 86400.0
 FIND = "SELECT record FROM journal WHERE id = ?"
 QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
 
+_encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -44,7 +45,7 @@ class SQLiteStore:
         self._where = f"[{context.kind}.{context.name}] $.path"
         self._path = Path(config.path).expanduser().absolute()
         self._limit = config.pending
-        self._pending: dict[str, Record] = {}
+        self._pending: dict[str, Row] = {}
         self._writer = Writer(self._path, config.retention_days * DAY, self._forget)
         self._reader: sqlite3.Connection | None = None
         self._reading: CapacityLimiter | None = None
@@ -75,18 +76,24 @@ class SQLiteStore:
         if len(self._pending) >= self._limit:
             self._drop()
             return
-        self._pending[record["id"]] = record
-        self._writer.put(record)
+        try:
+            row = (str(record["id"]), float(record["created"]), _encode(record))
+        except Exception as error:  # whatever is wrong with one record must not harm whoever appends
+            self._writer.lost += 1
+            log.warning("a record cannot be written as JSON: %s", type(error).__name__)
+            return
+        self._pending[row[0]] = row
+        self._writer.put(row)
 
     async def find(self, id: str) -> Record | None:
-        record = self._pending.get(id)
-        if record is not None:
-            return record
+        row = self._pending.get(id)
+        if row is not None:
+            return _decoder.decode(row[2])
         rows = await self._read(lambda reader: reader.execute(FIND, (id,)).fetchall())
         return _decoder.decode(rows[0][0]) if rows else None
 
     async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
-        waiting = [record for record in list(self._pending.values()) if record["created"] >= since]
+        waiting = [_decoder.decode(row[2]) for row in list(self._pending.values()) if row[1] >= since]
         written = await self._read(lambda reader: select(reader, since, limit))
         found = {record["id"]: record for record in (*written, *waiting)}
         return sorted(found.values(), key=lambda record: record["created"], reverse=True)[:limit]
@@ -107,11 +114,11 @@ class SQLiteStore:
             raise RuntimeError("the store is not open")
         return await to_thread.run_sync(work, reader, limiter=self._reading)
 
-    def _forget(self, records: list[Record]) -> None:
+    def _forget(self, rows: list[Row]) -> None:
         """Called by the writer's thread: these can be found in the file now."""
-        for record in records:
-            if self._pending.get(record["id"]) is record:
-                del self._pending[record["id"]]
+        for row in rows:
+            if self._pending.get(row[0]) is row:
+                del self._pending[row[0]]
         self._full = False
 
     def _drop(self) -> None:

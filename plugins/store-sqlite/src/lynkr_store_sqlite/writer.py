@@ -11,9 +11,6 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Literal
 
-import msgspec
-
-from lynkr_core.stores import Record
 from lynkr_store_sqlite.schema import connect
 
 log = logging.getLogger("lynkr.store.sqlite")
@@ -27,10 +24,9 @@ INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
 DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
 
 Row = tuple[str, float, bytes]
-Queued = Record | Event | None
+"""Id, time and the record as JSON: made where the record is still at hand, so that a waiting one is no tree of objects."""
+Queued = Row | Event | None
 """A record, somebody who waits until those before are written, or the order to stop."""
-
-_encoder = msgspec.json.Encoder()
 
 
 class Writer:
@@ -40,7 +36,7 @@ class Writer:
     a batch is tried again every second.
     """
 
-    def __init__(self, path: Path, retention: float, written: Callable[[list[Record]], None]) -> None:
+    def __init__(self, path: Path, retention: float, written: Callable[[list[Row]], None]) -> None:
         self._path = path
         self._retention = retention
         self._written = written
@@ -77,59 +73,48 @@ class Writer:
         last: Queued | Literal[False] = False
         try:
             while last is not None:
-                records, last = self._gather()
-                self._write_all(self._connection, records)
+                rows, last = self._gather()
+                self._write_all(self._connection, rows)
                 if isinstance(last, Event):
                     last.set()
                 self._sweep(self._connection)
         finally:
             self._connection.close()
 
-    def _gather(self) -> tuple[list[Record], Event | Literal[False] | None]:
+    def _gather(self) -> tuple[list[Row], Event | Literal[False] | None]:
         """The next batch, and what ended it early: somebody who waits, or the stop. Waits for the first record.
 
         The rest of a batch is left to gather while this thread sleeps: woken for each record, it cost more than the writing.
         """
-        records: list[Record] = []
+        rows: list[Row] = []
         try:
             item = self._queue.get(timeout=max(0.0, self._sweep_at - time.monotonic()))
             while item is not None and not isinstance(item, Event):
-                records.append(item)
-                if len(records) == 1 and self._queue.qsize() < BATCH_ROWS:
+                rows.append(item)
+                if len(rows) == 1 and self._queue.qsize() < BATCH_ROWS:
                     self._hurry.wait(BATCH_SECONDS)
                     self._hurry.clear()
-                if len(records) >= BATCH_ROWS:
-                    return records, False
+                if len(rows) >= BATCH_ROWS:
+                    return rows, False
                 item = self._queue.get_nowait()
         except Empty:
-            return records, False
-        return records, item
+            return rows, False
+        return rows, item
 
-    def _write_all(self, connection: sqlite3.Connection, records: list[Record]) -> None:
+    def _write_all(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
         """Tries until the batch is written. After a stop was asked for, one failure gives everything up."""
-        rows = self._rows(records)
         while rows and not (self._failing and self._stopping.is_set()):
             if self._write(connection, rows):
                 break
             self._stopping.wait(RETRY_SECONDS)
         else:
             self._give_up(len(rows))
-        self._written(records)
+        self._written(rows)
 
     def _give_up(self, count: int) -> None:
         self.lost += count
         if count:
             log.error("%d records could not be written to %s before the stop", count, self._path)
-
-    def _rows(self, records: list[Record]) -> list[Row]:
-        rows: list[Row] = []
-        for record in records:
-            try:
-                rows.append((str(record["id"]), float(record["created"]), _encoder.encode(record)))
-            except Exception as error:  # whatever is wrong with one record must not stop the others
-                self.lost += 1
-                log.warning("a record cannot be written as JSON: %s", type(error).__name__)
-        return rows
 
     def _write(self, connection: sqlite3.Connection, rows: list[Row]) -> bool:
         try:
