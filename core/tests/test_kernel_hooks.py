@@ -11,6 +11,7 @@ from lynkr_core.events import Delta
 from lynkr_core.exchange import Principal, Reject, Removal, Reply, Reservation, Score, Selection, Verdict
 from lynkr_core.request import Text
 from lynkr_core.routes import Route
+from lynkr_core.testing import factories
 from lynkr_core.testing.canned import TEXT, Script
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +88,20 @@ async def test_hook_select_provider(gateway, scripted_provider):
     headers = (await made.ask(model="chain")).headers
     found = [headers[f"x-lynkr-{name}"] for name in ("provider", "tier", "reason")]
     assert found == ["up2", "complex", "the last"]
+
+
+async def test_hook_select_provider_cannot_invent_candidates(gateway, scripted_provider):
+    """What it adds is left out, and the decision says so; with nothing left the caller is told why."""
+    foreign = factories.candidate("elsewhere/big")
+    wide = plugin(select_provider=lambda exchange, candidates: Selection(order=(foreign, *candidates), reason="all"))
+    made = await gateway(scripted_provider.url, plugins=(("selector", wide),))
+    told = (await made.client.post("/v1/route", json={"model": "m", "messages": []})).json()
+    assert (told["order"], told["selected_by"]) == (["up1/m"], "selector.p0")
+    assert told["removed"] == [{"candidate": "elsewhere/big", "plugin": "selector.p0", "reason": "no candidate of this request"}]
+    only = plugin(select_provider=lambda exchange: Selection(order=(foreign,)))
+    answer = await (await gateway(scripted_provider.url, plugins=(("selector", only),))).ask()
+    assert answer.status == 400
+    assert "no candidate of this request" in answer.json()["error"]["message"]
 
 
 async def test_hook_reserve(gateway, scripted_provider):

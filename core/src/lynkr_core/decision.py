@@ -23,7 +23,7 @@ def decision(exchange: Exchange, texts: bool = False) -> dict[str, Any]:
         "provider": first.provider.name if first else None,
         "model": first.model if first else None,
         "reason": selection.reason if selection else (exchange.reply.reason if exchange.reply else ""),
-        "selected_by": selection.plugin if selection else "",
+        "selected_by": exchange.selected_by,
         "order": order,
         "candidates": [candidate.id for candidate in exchange.candidates],
         "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],

@@ -100,7 +100,6 @@ class Selection(Struct, frozen=True, kw_only=True):
     reason: str = ""
     tier: str | None = None
     removed: tuple[Removal, ...] = ()
-    plugin: str = ""
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -198,6 +197,7 @@ class Exchange:
     scores: tuple[Score, ...] = ()
     score: float | None = None
     selection: Selection | None = None
+    selected_by: str = ""
     chosen: Candidate | None = None
     losses: Sequence[str] = ()
     saved_tokens: int = 0

@@ -44,6 +44,43 @@ class Call:
         """Switched off for a while after errors in a row."""
         return self.failures >= MAX_FAILURES and not self.closed and time.monotonic() < self.off_until
 
+    def now(self, args: tuple[Any, ...]) -> Any:
+        """A synchronous plugin's answer; None while it is off, and after an error that is skipped."""
+        if self.failures and self.off:
+            return None
+        began = time.perf_counter()
+        try:
+            value = self.function(*args)
+        except (GatewayError, ClientGone):
+            raise
+        except Exception as error:
+            self.failed(error)
+            return None
+        finally:
+            self.calls += 1
+            self.seconds += time.perf_counter() - began
+        self.failures = 0
+        return value
+
+    async def later(self, args: tuple[Any, ...], until: float) -> Any:
+        """As `now`, for an asynchronous plugin, which has until `until` on the monotonic clock."""
+        if self.failures and self.off:
+            return None
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+                value = await self.function(*args)
+        except (GatewayError, ClientGone):
+            raise
+        except Exception as error:
+            self.failed(error)
+            return None
+        finally:
+            self.calls += 1
+            self.seconds += time.perf_counter() - began
+        self.failures = 0
+        return value
+
     def note(self, error: Exception) -> None:
         """Counts and logs an error, and switches the call off after too many in a row."""
         self.errors += 1
@@ -90,7 +127,7 @@ class Hook:
         """The first answer and its plugin's name, or `(None, "")`."""
         until = time.monotonic() + self.deadline
         for call in self.calls:  # a loop in each of the three: an async generator left early costs 7 µs
-            value = await run(call, args, until)
+            value = await call.later(args, until) if call.is_async else call.now(args)
             if value is not None:
                 return value, call.plugin
         return None, ""
@@ -100,7 +137,7 @@ class Hook:
         until = time.monotonic() + self.deadline
         found: list[tuple[Any, str]] = []
         for call in self.calls:
-            value = await run(call, args, until)
+            value = await call.later(args, until) if call.is_async else call.now(args)
             if value is not None:
                 found.append((value, call.plugin))
         return found
@@ -130,26 +167,8 @@ def notify(call: Call, args: tuple[Any, ...]) -> None:
 
 
 async def run(call: Call, args: tuple[Any, ...], until: float) -> Any:
-    """One call's answer; None from a plugin that is off, and after an error that is skipped."""
-    if call.failures and call.off:
-        return None
-    began = time.perf_counter()
-    try:
-        if call.is_async:
-            async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
-                value = await call.function(*args)
-        else:
-            value = call.function(*args)
-    except (GatewayError, ClientGone):
-        raise
-    except Exception as error:
-        call.failed(error)
-        return None
-    finally:
-        call.calls += 1
-        call.seconds += time.perf_counter() - began
-    call.failures = 0
-    return value
+    """One call's answer, whichever kind it is."""
+    return await call.later(args, until) if call.is_async else call.now(args)
 
 
 class Hooks:

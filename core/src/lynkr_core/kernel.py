@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from msgspec import structs
+
 from lynkr_core.attempts import Answer, attempt
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
@@ -197,12 +199,20 @@ class Kernel:
         if self.hooks.select_provider.calls:
             selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
             if selection is not None:
-                if selection.removed:
-                    exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
-                exchange.tier = selection.tier or exchange.tier
-        if selection is None:
-            selection = Selection(order=exchange.candidates, reason=REASONS[exchange.route])
-        exchange.selection = selection
+                selection = self.checked(exchange, selection, plugin)
+        exchange.selection = selection or Selection(order=exchange.candidates, reason=REASONS[exchange.route])
+
+    def checked(self, exchange: Exchange, selection: Selection, plugin: str) -> Selection:
+        """Notes what the selection says; a candidate that the request does not have is left out."""
+        exchange.selected_by = plugin
+        exchange.tier = selection.tier or exchange.tier
+        if selection.removed:
+            exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
+        invented = [candidate for candidate in selection.order if candidate not in exchange.candidates]
+        if invented:
+            exchange.removed += tuple([Removal(c.id, "no candidate of this request", plugin) for c in invented])
+            return structs.replace(selection, order=tuple([c for c in selection.order if c in exchange.candidates]))
+        return selection
 
     def upstream_dialect(self, front: Dialect, provider: Provider) -> Dialect | None:
         """In which dialect this provider is asked: the caller's own, else its first one for the operation, if it has one."""

@@ -49,7 +49,8 @@ def exchange(**changes: Any) -> Exchange:
         Score(value=30, reason="short", signals={"words": 4.0}, gates=("code",), ask=SECRET_TEXT, plugin="scorer.heuristic")
     ]
     made.score, made.tier = 30.0, "medium"
-    made.selection = Selection(order=(SMALL, LARGE), reason="tier medium", plugin="selector.tier")
+    made.selection = Selection(order=(SMALL, LARGE), reason="tier medium")
+    made.selected_by = "selector.tier"
     made.losses = ["logit_bias: no place for it"]
     for name, value in changes.items():
         setattr(made, name, value)
