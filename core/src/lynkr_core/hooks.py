@@ -99,6 +99,13 @@ class Call:
             raise Unavailable(f"plugin {self.plugin} failed; the request was refused because it must not be skipped") from error
 
 
+def _first_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(first: Any, second: Any) -> Any:
+        return function(first)
+
+    return call
+
+
 def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., Any]:
     """The function, callable with all the hook's arguments whatever subset of them it takes, in whatever order."""
     own = list(inspect.signature(function).parameters)
@@ -107,7 +114,7 @@ def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., 
     if own == list(spec[: len(own)]):
         count, left = len(own), len(spec) - len(own)
         if (count, left) == (1, 1):  # `score(exchange)`, which most scorers are; the general way costs three times as much
-            return lambda first, _: function(first)
+            return _first_only(function)
         return lambda *args: function(*args[:count])
     places = [list(spec).index(name) for name in own]
     return lambda *args: function(*[args[place] for place in places])
