@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -34,3 +37,18 @@ def test_code_is_what_the_whole_pattern_finds(text):
 @given(st.text(alphabet="aé→你カ한ア龥\u3040\u3400\u9fff\ud7af\uac00🙂", max_size=10))
 def test_characters_of_the_east_are_counted(text):
     assert count_chinese(text, {}) == 0.6 * sum(map(len, HAN.findall(text)))
+
+
+def test_the_same_words_are_explained_alike_in_every_process():
+    script = (
+        "from lynkr_scorer_heuristic.reading import read;"
+        "print(list(read('Design and build a secure API, compare two algorithms, then prove why the design must be correct').hits))"
+    )
+    environment = dict(os.environ)
+    told = set()
+    for seed in "123":
+        environment["PYTHONHASHSEED"] = seed
+        told.add(
+            subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+        )
+    assert len(told) == 1

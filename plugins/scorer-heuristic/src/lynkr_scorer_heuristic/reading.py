@@ -128,7 +128,9 @@ def skipped(tokens: list[str], polite: Collection[str]) -> int:
 
 def heard(words: list[str], phrase: str) -> dict[str, int]:
     hits: dict[str, int] = {}
-    for word in _listened.intersection(words):
+    for word in sorted(
+        _listened.intersection(words)
+    ):  # a set's order differs from process to process, and an explanation must not
         signal, phrases = LISTENED[word]
         if signal:
             hits[signal] = hits.get(signal, 0) + 1
@@ -145,7 +147,7 @@ def count_chinese(text: str, hits: dict[str, int]) -> float:
     runs = HAN.findall(text)
     if not runs:
         return 0.0
-    for term in set(CHINESE_TERM.findall(text)):
+    for term in sorted(set(CHINESE_TERM.findall(text))):
         signal = CHINESE_SIGNAL[term]
         hits[signal] = hits.get(signal, 0) + 1
     return CHINESE_WORD * sum(map(len, runs))
