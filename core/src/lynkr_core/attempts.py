@@ -126,9 +126,6 @@ async def one(kernel: Kernel, exchange: Exchange, candidate: Candidate) -> Answe
     except UpstreamError as error:
         attempt.error = error
         raise
-    except RecursionError:
-        attempt.error = UpstreamError("server", "the upstream's answer is nested too deeply")
-        raise attempt.error from None
     finally:
         if attempt.first_token is None:
             attempt.ended = time.monotonic()
@@ -214,9 +211,7 @@ async def begin(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
 def fidelity(kernel: Kernel, exchange: Exchange, dialect: Dialect, response: UpstreamResponse) -> Stream:
     """How deep this stream has to be read."""
     hooks, envelope = kernel.hooks, exchange.envelope
-    observer: Observer | None = None
-    if hooks.observe_event.calls:
-        observer = observers(kernel, exchange)
+    observer = observers(kernel, exchange) if hooks.observe_event.calls else None
     if dialect is exchange.dialect and not hooks.transform_stream.calls:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request

@@ -51,11 +51,8 @@ class Call:
         began = time.perf_counter()
         try:
             value = self.function(*args)
-        except (GatewayError, ClientGone):
-            raise
         except Exception as error:
-            self.failed(error)
-            return None
+            return self.caught(error)
         finally:
             self.calls += 1
             self.seconds += time.perf_counter() - began
@@ -70,16 +67,19 @@ class Call:
         try:
             async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
                 value = await self.function(*args)
-        except (GatewayError, ClientGone):
-            raise
         except Exception as error:
-            self.failed(error)
-            return None
+            return self.caught(error)
         finally:
             self.calls += 1
             self.seconds += time.perf_counter() - began
         self.failures = 0
         return value
+
+    def caught(self, error: Exception) -> None:
+        """An answer to the caller goes on to it; anything else is a fault of the plugin's."""
+        if isinstance(error, (GatewayError, ClientGone)):
+            raise error
+        self.failed(error)
 
     def note(self, error: Exception) -> None:
         """Counts and logs an error, and switches the call off after too many in a row."""
