@@ -33,7 +33,7 @@ class Application:
         self.starlette = Starlette(routes=self._routes(), lifespan=self._lifespan, exception_handlers={HTTPException: not_served})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in self.kernel.fronts and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["method"] == "POST" and self.kernel.fronts.find(scope["path"]):
             await self.kernel(scope, receive, send)
         else:
             await self.starlette(scope, receive, send)

@@ -38,7 +38,8 @@ def assemble(config: Config, environ: Mapping[str, str], transport: Transport | 
     providers = {plugin.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Provider)}
     if not providers and not mistakes:
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
-    dialects = load_dialects(providers, config.file, mistakes)
+    switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]
+    dialects = load_dialects(providers, config.file, mistakes) | {dialect.name: dialect for dialect in switched_on}
     hooks = compiled(plugins, config.order, config.file, mistakes)
     if mistakes:
         raise ConfigError(mistakes)

@@ -157,18 +157,13 @@ async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dia
         request = None if request is original else request
     same = dialect is exchange.dialect
     changed = not same or request is not None
-    if changed:
-        exchange.losses = losses = list[str]()
-        fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses)
-    else:
-        if exchange.losses:
-            exchange.losses = ()  # an earlier attempt's, in another dialect
-        fields = dict(envelope.fields)
-    if envelope.model != candidate.model:
+    exchange.losses = losses = list[str]()
+    fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses) if changed else dict(envelope.fields)
+    if envelope.model != candidate.model and dialect.model_key:
         fields[dialect.model_key] = candidate.model
         changed = True
     changed |= dialect.prepare(fields, envelope, kernel.metered or not same)
-    changed |= candidate.provider.adapt(fields, candidate, dialect)
+    changed |= candidate.provider.adapt(fields, candidate, dialect, losses)
     return encode(fields) if changed else exchange.body
 
 
@@ -176,7 +171,7 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     """A plain answer, read to its end."""
     body = await response.read()
     same = dialect is exchange.dialect
-    if same and not kernel.hooks.transform_response.calls:
+    if same and not kernel.hooks.transform_response.calls and not exchange.observers:
         attempt.usage = dialect.usage(body)
         if attempt.usage is None:
             dialect.decode_response(body)  # raises for garbage, and for an error that hides behind status 200
@@ -185,6 +180,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
         attempt.usage = answer.usage
         if kernel.hooks.transform_response.calls:
             answer = await kernel.hooks.transform_response.fold(exchange, answer)
+        for observe in exchange.observers:
+            observe(answer)
         body = exchange.dialect.encode_response(answer, exchange.request)
     attempt.first_token = attempt.ended = time.monotonic()
     return Answer(attempt, body)
@@ -211,7 +208,7 @@ async def begin(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
 def fidelity(kernel: Kernel, exchange: Exchange, dialect: Dialect, response: UpstreamResponse) -> Stream:
     """How deep this stream has to be read."""
     hooks, envelope = kernel.hooks, exchange.envelope
-    observer = observers(kernel, exchange) if hooks.observe_event.calls else None
+    observer = observers(kernel, exchange) if hooks.observe_event.calls or exchange.observers else None
     if dialect is exchange.dialect and not hooks.transform_stream.calls:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request
@@ -233,5 +230,7 @@ def observers(kernel: Kernel, exchange: Exchange) -> Observer:
     def observe(event: Event) -> None:
         for call in kernel.hooks.observe_event.calls:
             notify(call, (exchange, event))
+        for see in exchange.observers:
+            see(event)
 
     return observe

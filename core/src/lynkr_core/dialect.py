@@ -66,22 +66,24 @@ class Dialect(ABC):
     operation: ClassVar[str] = "chat"
     """OpenTelemetry's `gen_ai.operation.name`: chat or embeddings."""
     routes: ClassVar[tuple[str, ...]] = ()
-    """Paths this dialect serves on the front, all by POST."""
+    """Paths this dialect serves on the front, all by POST. `{model}` stands for one or more characters; exact paths come first."""
     forward: ClassVar[tuple[bytes, ...]] = ()
     """Request headers that belong to the API and go to an upstream of the same dialect."""
     marks: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
     """Bytes of which at least one is in every stream event that tells usage, finish, end or error; the others are not decoded."""
     model_key: ClassVar[str] = "model"
-    """The top-level key that names the model in a request."""
+    """The top-level key that names the model in a request; empty when the path does."""
     id_header: ClassVar[bytes] = b"x-request-id"
     """The response header in which the API's SDKs look for the request id."""
     content_type: ClassVar[bytes] = b"text/event-stream; charset=utf-8"
     """Of a streamed answer."""
+    boundary: ClassVar[bytes] = b"\n\n"
+    """What ends each event of a stream."""
 
     # front: what the caller sent
     @abstractmethod
-    def peek(self, body: bytes) -> Envelope:
-        """Model, stream and the top-level keys. Raises `InvalidRequest`."""
+    def peek(self, body: bytes, path: str = "") -> Envelope:
+        """Model, stream and the top-level keys; `path` is the route's, for APIs that say some of it there. Raises `InvalidRequest`."""
 
     @abstractmethod
     def decode_request(self, envelope: Envelope) -> Request:
@@ -146,6 +148,31 @@ class Dialect(ABC):
     def strip_usage(self, piece: bytes) -> bytes:
         """Whole stream events without what `prepare` made the upstream send and the caller did not ask for."""
         return piece
+
+
+class Backend(Dialect):
+    """A wire API that lynkr speaks to providers only; it has no routes, so nobody asks for the front's half."""
+
+    def peek(self, body: bytes, path: str = "") -> Envelope:
+        raise self._no_front()
+
+    def decode_request(self, envelope: Envelope) -> Request:
+        raise self._no_front()
+
+    def encode_response(self, response: Response, request: Request) -> bytes:
+        raise self._no_front()
+
+    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
+        raise self._no_front()
+
+    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
+        raise self._no_front()
+
+    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
+        raise self._no_front()
+
+    def _no_front(self) -> TypeError:
+        return TypeError(f"{self.name} is spoken to providers only")
 
 
 def read_fields(body: bytes) -> dict[str, Raw]:

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from lynkr_core.dialect import Dialect, Envelope, Headers
 from lynkr_core.errors import ClientGone, GatewayError, Kind, UpstreamError
-from lynkr_core.request import Request, Usage
+from lynkr_core.events import Event
+from lynkr_core.request import Request, Response, Usage
 
 if TYPE_CHECKING:
     from lynkr_core.provider import Provider
@@ -205,6 +206,8 @@ class Exchange:
     dry_run: bool = False
     gone: bool = False
     upstream: Abortable | None = None
+    observers: tuple[Callable[[Event | Response], None], ...] = ()
+    """Called with the whole answer, or each event of a stream, of this exchange alone; must neither raise nor wait. See `observe`."""
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
 
@@ -243,6 +246,10 @@ class Exchange:
         if self._slots is None:
             self._slots = {}
         self._slots[key] = value
+
+    def observe(self, callback: Callable[[Event | Response], None]) -> None:
+        """For a plugin that wants to see the answer of this exchange and of no other: to be called before the attempts."""
+        self.observers = (*self.observers, callback)
 
     def abort(self) -> None:
         """The caller has left: the upstream call is closed at once."""

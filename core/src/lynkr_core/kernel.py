@@ -17,24 +17,13 @@ from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
-from lynkr_core.exchange import (
-    Attempt,
-    Candidate,
-    Exchange,
-    Outcome,
-    Principal,
-    Reject,
-    Removal,
-    Reply,
-    Route,
-    Selection,
-    Status,
-)  # fmt: skip
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Route, Selection, Status
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hooks import Call, Hooks, notify, run
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
+from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
@@ -69,7 +58,7 @@ class Kernel:
         self.catalog = catalog
         self.stores = stores
         self.transport = transport
-        self.fronts = {path: dialect for dialect in dialects.values() for path in dialect.routes}
+        self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
         self._same: dict[tuple[Dialect, Target], bool] = {}
@@ -93,7 +82,7 @@ class Kernel:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one POST to a front route."""
-        exchange = Exchange(self.fronts[scope["path"]], scope["path"], dict(scope["headers"]))
+        exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
         caller = caller_of(scope, receive, send)
         status: Status = "ok"
         error: str | None = None
@@ -123,7 +112,7 @@ class Kernel:
 
     async def decide(self, exchange: Exchange) -> None:
         """Stages 2 to 6: everything before a provider is called. A dry run is this and nothing more."""
-        exchange.envelope = exchange.dialect.peek(exchange.body)
+        exchange.envelope = exchange.dialect.peek(exchange.body, exchange.path)
         if self.hooks.authenticate.calls or self.hooks.pre_route.calls:
             await self.admit(exchange)
         if exchange.reply is None:

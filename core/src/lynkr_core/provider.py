@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -31,13 +32,18 @@ class Provider(ABC):
     """Names of the dialects it speaks, the preferred one first."""
     models: tuple[str, ...] = ()
     """Models it is known to have; it may have more."""
+    vendor: str = ""
+    """The name under which catalogues list its models; empty when they know none of them."""
 
     @abstractmethod
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         """Begins one call in one of its dialects."""
 
-    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
-        """Quirks: changes the request's top-level keys in place. True when something was changed."""
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
+        """Quirks: changes the request's top-level keys in place. True when something was changed.
+
+        What is taken out is added to `losses`, as `field: why`.
+        """
         return False
 
     def classify(self, dialect: Dialect, status: int, headers: Headers, body: bytes) -> UpstreamError:
@@ -73,6 +79,8 @@ class Listing(Struct):
     data: list[Listed]
 
 
+MAX_ENDPOINTS = 1000
+"""Endpoints of models that are remembered; callers name models, so there is no other bound."""
 MASKED = re.compile(r"[\w-]*\*{3,}[\w-]*")
 """A key as providers show it in their errors: its beginning and end around stars."""
 KINDS_BY_STATUS: dict[int, Kind] = {401: "auth", 403: "auth", 404: "not_found", 429: "rate_limited"}
@@ -81,11 +89,13 @@ KINDS_BY_STATUS: dict[int, Kind] = {401: "auth", 403: "auth", 404: "not_found", 
 class HTTPProvider(Provider):
     """A provider behind one base URL.
 
-    `paths` maps each dialect it speaks to the path under `base_url`, `defaults` to the headers sent where the caller's own are
-    not forwarded. `models_path` is where it lists its models.
+    `paths` maps each dialect it speaks to the path under `base_url`, `stream_paths` to the one for streams where that is another;
+    `{model}` stands for the model's quoted name. `defaults` maps dialects to the headers sent where the caller's own are not
+    forwarded. `models_path` is where it lists its models.
     """
 
     paths: Mapping[str, str] = {}
+    stream_paths: Mapping[str, str] = {}
     defaults: Mapping[str, HeaderList] = {}
     models_path: str = "/models"
 
@@ -96,7 +106,12 @@ class HTTPProvider(Provider):
         self.dialects = tuple(self.paths)
         self._transport = context.transport
         self._own = {name.lower().encode(): value.reveal().encode() for name, value in config.headers.items()}
-        self._endpoints = {dialect: self.endpoint(path) for dialect, path in self.paths.items()}
+        self._fixed = {dialect: self.endpoint(path) for dialect, path in self.paths.items() if self.is_fixed(dialect)}
+        self._by_model: dict[tuple[str, str, bool], Endpoint] = {}
+
+    def is_fixed(self, dialect: str) -> bool:
+        """Whether every model and manner has the same path."""
+        return dialect not in self.stream_paths and "{model}" not in self.paths[dialect]
 
     def auth(self) -> HeaderList:
         """The headers that carry the key."""
@@ -125,7 +140,18 @@ class HTTPProvider(Provider):
         return Endpoint(url, tuple((headers | self._own).items()), method=method, timeouts=timeouts)
 
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
-        return self._transport.send(self._endpoints[dialect.name], self.forwarded(exchange, dialect), body)
+        endpoint = self._fixed.get(dialect.name) or self.addressed(dialect.name, candidate.model, exchange.envelope.stream)
+        return self._transport.send(endpoint, self.forwarded(exchange, dialect), body)
+
+    def addressed(self, dialect: str, model: str, stream: bool) -> Endpoint:
+        """Where this model is asked, for dialects whose path is not always the same."""
+        key = (dialect, model, stream)
+        if key not in self._by_model:
+            if len(self._by_model) >= MAX_ENDPOINTS:
+                self._by_model.clear()
+            path = self.stream_paths.get(dialect, self.paths[dialect]) if stream else self.paths[dialect]
+            self._by_model[key] = self.endpoint(path.replace("{model}", quote(model, safe="")))
+        return self._by_model[key]
 
     def forwarded(self, exchange: Exchange, dialect: Dialect) -> HeaderList:
         """The caller's headers that belong to the API, when the upstream speaks the caller's dialect; else `defaults`."""

@@ -82,7 +82,7 @@ class Metered(Stream):
         self._marks = dialect.marks
         self._strip = strip
         self._held = b""
-        self._boundary = b"\n\n"
+        self._boundary = dialect.boundary
 
     def feed(self, piece: bytes) -> bytes:
         if self.committed and not self._held and self.observer is None and piece.endswith(self._boundary):
@@ -102,7 +102,7 @@ class Metered(Stream):
         return self._dialect.strip_usage(whole) if told else whole
 
     def _whole_events(self, data: bytes) -> bytes:
-        if not self.committed and b"\r\n\r\n" in data:
+        if not self.committed and self._boundary == b"\n\n" and b"\r\n\r\n" in data:
             self._boundary = b"\r\n\r\n"
         whole, end, self._held = data.rpartition(self._boundary)
         if len(self._held) > MAX_EVENT:

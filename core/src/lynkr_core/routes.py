@@ -1,12 +1,13 @@
-"""HTTP routes that plugins serve beside the API, through the hook `register_routes`."""
+"""Which dialect serves a path; and HTTP routes that plugins serve beside the API, through the hook `register_routes`."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import Struct
 
-from lynkr_core.dialect import Headers
+from lynkr_core.dialect import Dialect, Headers
 from lynkr_core.exchange import Principal, Reply
 
 
@@ -26,3 +27,27 @@ class Route(Struct, frozen=True, kw_only=True):
     path: str
     endpoint: Callable[[RouteRequest], Awaitable[Reply]]
     admin: bool = False
+
+
+class Fronts:
+    """The dialects' own routes. Exact paths are found by one look-up; templates are tried after them."""
+
+    def __init__(self, dialects: Iterable[Dialect]) -> None:
+        self.paths = {path: dialect for dialect in dialects for path in dialect.routes}
+        self._templates = [(template(path), dialect) for path, dialect in self.paths.items() if "{model}" in path]
+
+    def find(self, path: str) -> Dialect | None:
+        return self.paths.get(path) or next((dialect for pattern, dialect in self._templates if pattern.fullmatch(path)), None)
+
+    def serving(self, path: str) -> Dialect:
+        """Raises `KeyError` for a path that `find` does not find."""
+        dialect = self.find(path)
+        if dialect is None:
+            raise KeyError(path)
+        return dialect
+
+
+def template(path: str) -> re.Pattern[str]:
+    """`/v1beta/models/{model}:generateContent` as a pattern that gives the model."""
+    before, _, after = path.partition("{model}")
+    return re.compile(f"{re.escape(before)}(?P<model>.+){re.escape(after)}")

@@ -96,7 +96,7 @@ class Toy(Dialect):
     name = "toy"
     routes = ("/toy",)
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         fields = read_fields(body)
         return Envelope(fields=fields, model=get(fields, "model", str, None), stream=get(fields, "stream", bool, False))
 

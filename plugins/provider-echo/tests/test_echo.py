@@ -26,7 +26,7 @@ class Double(Dialect):
     name = "openai.chat"
     content_type = b"text/plain"
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         fields = read_fields(body)
         return Envelope(fields=fields, model="echo", stream=b"true" in bytes(fields.get("stream", b"")))
 

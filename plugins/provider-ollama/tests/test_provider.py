@@ -36,9 +36,9 @@ def test_the_anthropic_layer_gets_the_callers_version_or_ours() -> None:
 def test_the_token_limit_has_its_old_name() -> None:
     provider = recorded(plugin, Config())
     fields = {"max_completion_tokens": 5}
-    assert provider.adapt(fields, None, SimpleNamespace(name="openai.chat"))
+    assert provider.adapt(fields, None, SimpleNamespace(name="openai.chat"), [])
     assert fields == {"max_tokens": 5}
-    assert not provider.adapt(fields, None, SimpleNamespace(name="openai.chat"))
+    assert not provider.adapt(fields, None, SimpleNamespace(name="openai.chat"), [])
 
 
 @pytest.mark.anyio

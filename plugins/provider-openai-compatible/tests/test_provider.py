@@ -15,7 +15,7 @@ URL = "http://127.0.0.1:8000/v1/"
 
 def adapted(config: Config, fields: dict[str, int], dialect: str = "openai.chat") -> tuple[bool, dict[str, int]]:
     provider = recorded(plugin, config)
-    return provider.adapt(fields, None, SimpleNamespace(name=dialect)), fields
+    return provider.adapt(fields, None, SimpleNamespace(name=dialect), []), fields
 
 
 def test_a_server_without_a_key_gets_no_authorization() -> None:

@@ -47,7 +47,7 @@ def test_a_configured_header_wins_over_the_key_and_the_callers() -> None:
 )
 def test_the_token_limit_has_its_new_name(dialect: str, fields: dict[str, int], expected: dict[str, int]) -> None:
     provider = recorded(plugin, Config(api_key=KEY))
-    changed = provider.adapt(before := dict(fields), None, SimpleNamespace(name=dialect))
+    changed = provider.adapt(before := dict(fields), None, SimpleNamespace(name=dialect), [])
     assert before == expected
     assert changed == (fields != expected)
 

@@ -43,7 +43,7 @@ class OpenAIEmbeddings(Dialect):
     operation = "embeddings"
     routes = ("/v1/embeddings",)
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         fields = read_fields(body)
         if bytes(memoryview(fields.get("input", NULL))[:1]) not in (b'"', b"["):
             raise InvalidRequest("input: expected a string or a list", param="input")

@@ -35,7 +35,7 @@ class Ollama(HTTPProvider):
     defaults = {"anthropic.messages": ((b"anthropic-version", b"2023-06-01"),)}
     models_path = "/api/tags"
 
-    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         if dialect.name != "openai.chat" or "max_completion_tokens" not in fields:
             return False
         limit = fields.pop("max_completion_tokens")

@@ -46,11 +46,10 @@ class OpenAICompatible(HTTPProvider):
         self._drop = frozenset(config.drop)
         super().__init__(config, context)
 
-    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
-        before = len(fields)
-        for name in self._drop:
-            fields.pop(name, None)
-        changed = len(fields) < before
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
+        dropped = [name for name in self._drop if fields.pop(name, None) is not None]
+        losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
+        changed = bool(dropped)
         if dialect.name == "openai.chat":
             for old, new in self._renames:
                 if old in fields:

@@ -32,7 +32,7 @@ class OpenAI(HTTPProvider):
     def auth(self) -> HeaderList:
         return (*super().auth(), *self._account)
 
-    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect) -> bool:
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         if dialect.name != "openai.chat" or "max_tokens" not in fields or "max_completion_tokens" in fields:
             return False
         fields["max_completion_tokens"] = fields.pop("max_tokens")

@@ -37,7 +37,7 @@ class AnthropicMessages(Dialect):
             return 0
         return 3 if b"anthropic-version" in headers else 2 if "system" in fields else 0
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         return peek(body)
 
     def decode_request(self, envelope: Envelope) -> Request:

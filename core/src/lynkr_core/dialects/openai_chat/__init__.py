@@ -33,7 +33,7 @@ class OpenAIChat(Dialect):
     routes = ("/v1/chat/completions",)
     marks = (b'"usage":{', b'"usage": {', b'"finish_reason":"', b'"finish_reason": "', b"[DONE]", b'"error"')
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         fields = read_fields(body)
         conversation = fields.get("messages", wire.NULL)
         if not opens_with(conversation, b"["):

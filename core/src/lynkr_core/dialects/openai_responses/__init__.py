@@ -33,7 +33,7 @@ class OpenAIResponses(Dialect):
     forward: ClassVar[tuple[bytes, ...]] = (b"openai-beta",)
     marks: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
 
-    def peek(self, body: bytes) -> Envelope:
+    def peek(self, body: bytes, path: str = "") -> Envelope:
         return requests.peek(body)
 
     def untranslatable(self, envelope: Envelope) -> str | None:

@@ -33,7 +33,7 @@ class Wire(Struct, frozen=True, eq=False):
         if self.dialect.model_key in fields:
             fields[self.dialect.model_key] = self.model
         self.dialect.prepare(fields, exchange.envelope, True)
-        self.provider.adapt(fields, candidate, self.dialect)
+        self.provider.adapt(fields, candidate, self.dialect, [])
         return self.provider.send(exchange, candidate, self.dialect, msgspec.json.encode(fields))
 
     async def answer(self, body: Mapping[str, Any]) -> UpstreamResponse:
