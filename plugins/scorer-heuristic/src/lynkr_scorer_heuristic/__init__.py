@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -19,6 +20,8 @@ __all__ = ["Config", "Heuristic", "Weights", "plugin"]
 UNKNOWN = 40.0
 """The score of a request in which no human says anything: the cheaper half of medium."""
 ASK_KEPT = 500
+REMEMBERED, MAX_REMEMBERED = 1024, 4000
+"""Texts whose score is remembered, and their longest, in characters: an agent sends the same ask with each step of its work."""
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -30,36 +33,41 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Heuristic:
-    """The scorer. Stateless; one instance serves all requests."""
+    """The scorer. A pure function of the request; one instance serves all."""
 
     def __init__(self, config: Config) -> None:
         self.weight = config.weight
         self.gates = config.gates
         self.weights: dict[str, float] = structs.asdict(config.weights)
         self.base = self.weights.pop("base")
+        self._judged = lru_cache(REMEMBERED)(self.judged)
 
     def score(self, exchange: Exchange) -> Score | None:
         """How demanding the last thing a human asked is. Embeddings have no such thing: None. Never raises on junk."""
         if exchange.operation == "embeddings":
             return None
         ask = last_ask(exchange.envelope.fields)
-        reading = read(ask.text) if ask.text else None
-        verdict = self.decided(exchange, ask, reading) if self.gates else None
-        if verdict is None and reading is None:
-            verdict = Verdict("", UNKNOWN, "no human text")
+        verdict = self.decided(exchange, ask) if self.gates else None
         if verdict is not None:
-            found = (verdict.gate,) if verdict.gate else ()
-            return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=shown(reading), weight=self.weight)
-        assert reading is not None
-        return self.measured(reading)
+            return self.ruled(verdict, ask.text)
+        if not ask.text:
+            return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
+        return self._judged(ask.text) if len(ask.text) <= MAX_REMEMBERED else self.judged(ask.text)
 
-    def decided(self, exchange: Exchange, ask: Ask, reading: Reading | None) -> Verdict | None:
-        """What a gate says that needs no measuring."""
+    def decided(self, exchange: Exchange, ask: Ask) -> Verdict | None:
+        """What a gate says of the request around the text."""
         envelope = exchange.envelope
-        found = gates.probe(envelope.max_tokens) or gates.side_system(envelope.fields) or gates.tool_results(ask)
-        if found is not None or reading is None:
-            return found
-        return gates.small_talk(reading) or gates.side_text(reading)
+        return gates.probe(envelope.max_tokens) or gates.side_system(envelope.fields) or gates.tool_results(ask)
+
+    def judged(self, text: str) -> Score:
+        """What the text alone says."""
+        reading = read(text)
+        verdict = (gates.small_talk(reading) or gates.side_text(reading)) if self.gates else None
+        return self.measured(reading) if verdict is None else self.ruled(verdict, text)
+
+    def ruled(self, verdict: Verdict, text: str) -> Score:
+        found = (verdict.gate,) if verdict.gate else ()
+        return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=text[:ASK_KEPT] or None, weight=self.weight)
 
     def measured(self, reading: Reading) -> Score:
         added = contributions(reading, self.weights)
@@ -69,7 +77,7 @@ class Heuristic:
         reason, found = why(added), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
-        return Score(value=value, reason=reason, signals=added, gates=found, ask=shown(reading), weight=self.weight)
+        return Score(value=value, reason=reason, signals=added, gates=found, ask=reading.text[:ASK_KEPT], weight=self.weight)
 
 
 def why(added: dict[str, float]) -> str:
@@ -79,10 +87,6 @@ def why(added: dict[str, float]) -> str:
         return ", ".join(strongest[:3])
     strongest = sorted(added, key=lambda name: -abs(added[name]))
     return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest[:3]]) or "nothing special"
-
-
-def shown(reading: Reading | None) -> str | None:
-    return reading.text[:ASK_KEPT] if reading else None
 
 
 plugin = Plugin(api=1, config=Config, create=Heuristic)
