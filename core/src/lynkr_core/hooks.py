@@ -123,12 +123,25 @@ def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., 
 class Hook:
     """All calls of one hook. An empty one is skipped by the truth test of `calls`."""
 
-    __slots__ = ("calls", "deadline", "name")
+    __slots__ = ("calls", "deadline", "is_sync", "name")
 
     def __init__(self, name: str, calls: Sequence[Call] = (), deadline: float = STAGE_SECONDS) -> None:
         self.name = name
         self.calls = tuple(calls)
         self.deadline = deadline
+        self.is_sync = not any(call.is_async for call in self.calls)
+
+    def first_now(self, *args: Any) -> tuple[Any, str]:
+        """As `first`, where no plugin is asynchronous: without a coroutine."""
+        for call in self.calls:
+            value = call.now(args)
+            if value is not None:
+                return value, call.plugin
+        return None, ""
+
+    def collect_now(self, *args: Any) -> list[tuple[Any, str]]:
+        """As `collect`, where no plugin is asynchronous."""
+        return [(value, call.plugin) for call in self.calls if (value := call.now(args)) is not None]
 
     async def first(self, *args: Any) -> tuple[Any, str]:
         """The first answer and its plugin's name, or `(None, "")`."""

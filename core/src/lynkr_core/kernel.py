@@ -178,7 +178,8 @@ class Kernel:
 
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
-        for answer, plugin in await self.hooks.score.collect(exchange, exchange.candidates):
+        hook, args = self.hooks.score, (exchange, exchange.candidates)
+        for answer, plugin in hook.collect_now(*args) if hook.is_sync else await hook.collect(*args):
             exchange.scores += scores_of(answer, plugin)
         exchange.score = combined(exchange.scores)
 
@@ -186,7 +187,8 @@ class Kernel:
         """Stage 6: in which order are they tried?"""
         selection = None
         if self.hooks.select_provider.calls:
-            selection, plugin = await self.hooks.select_provider.first(exchange, exchange.candidates, exchange.scores)
+            hook, args = self.hooks.select_provider, (exchange, exchange.candidates, exchange.scores)
+            selection, plugin = hook.first_now(*args) if hook.is_sync else await hook.first(*args)
             if selection is not None:
                 selection = self.checked(exchange, selection, plugin)
         exchange.selection = selection or Selection(order=exchange.candidates, reason=REASONS[exchange.route])

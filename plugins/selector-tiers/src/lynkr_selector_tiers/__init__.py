@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -11,6 +12,9 @@ from lynkr_core.exchange import Candidate, Exchange, Removal, Selection
 from lynkr_core.plugins import Context, Plugin
 
 __all__ = ["Config", "TierSelector", "plugin"]
+
+
+REMEMBERED = 1024
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -27,14 +31,18 @@ class TierSelector:
     def __init__(self, config: Config, context: Context) -> None:
         self.default = config.default
         self.tiers = context.tiers
+        self._chosen = lru_cache(REMEMBERED)(self.chosen)
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """The tier's candidates, then dearer tiers', then cheaper ones', as far as they are among `candidates`; None when none is."""
         if exchange.route != "auto":
             return None
-        score = exchange.score
+        return self._chosen(None if exchange.score is None else round(exchange.score), tuple(candidates))
+
+    def chosen(self, score: int | None, candidates: tuple[Candidate, ...]) -> Selection | None:
+        """There are a hundred scores and few sets of candidates: what is chosen is looked up nearly always."""
         tier = self.default if score is None else self.tiers.of(score)
-        reason = f"no score: {tier}" if score is None else f"score {score:.0f}: {tier}"
+        reason = f"no score: {tier}" if score is None else f"score {score}: {tier}"
         whole = self.tiers.fallbacks(tier)
         if len(whole) == len(candidates) and set(whole).issuperset(candidates):
             return Selection(order=whole, reason=reason, tier=tier)
