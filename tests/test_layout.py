@@ -105,7 +105,7 @@ def test_the_kernel_is_small():
     """The transport stands behind an interface of its own and is counted for itself."""
     transport = [path for path in kernel() if path.parent.name == "upstream"]
     assert sum(code_lines(path) for path in kernel() if path not in transport) <= 2500
-    assert sum(code_lines(path) for path in transport) <= 750
+    assert sum(code_lines(path) for path in transport) <= 800
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

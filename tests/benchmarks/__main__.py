@@ -48,7 +48,7 @@ def perform(
     idle = at_rest(stage, targets, 1 if options.quick else 3)
     rounds, seconds = (2, 0.5) if options.quick else (5, 1.2)
     points = compare(stage, measures, options.rounds or rounds, options.seconds or seconds)
-    if not options.only:
+    if not options.only or options.only in "idle streams":
         say("holding streams")
         idle = with_streams(stage, idle, options.streams or (300 if options.quick else 1000))
     return points, idle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -33,10 +33,13 @@ class Application:
         self.starlette = Starlette(routes=self._routes(), lifespan=self._lifespan, exception_handlers={HTTPException: not_served})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.dispatch(scope, receive, send)
+
+    def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """For our own server: a coroutine of its own would stand below every open stream."""
         if scope["type"] == "http" and scope["method"] == "POST" and self.kernel.fronts.find(scope["path"]):
-            await self.kernel(scope, receive, send)
-        else:
-            await self.starlette(scope, receive, send)
+            return self.kernel(scope, receive, send)
+        return self.starlette(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncGenerator[None]:

@@ -45,7 +45,15 @@ class Caller(Protocol):
         """A piece of it; waits while the caller reads too slowly."""
         ...
 
+    def put(self, data: bytes) -> Awaitable[object] | None:
+        """As `piece`, without waiting: what it returns has to be awaited before more is written. Nothing is written for no data."""
+        ...
+
     async def end(self) -> None: ...
+
+    def promise(self, head: Callable[[], HeaderItems], ping: bytes) -> None:
+        """A stream will come. When nothing has been written for a while, its head and `ping` may be, then `ping` again and again."""
+        ...
 
 
 class AsgiCaller:
@@ -82,8 +90,14 @@ class AsgiCaller:
     async def piece(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
+    def put(self, data: bytes) -> Awaitable[object] | None:
+        return self.piece(data) if data else None
+
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
+
+    def promise(self, head: Callable[[], HeaderItems], ping: bytes) -> None:
+        """Whoever else serves has no way to write in between."""
 
 
 def caller_of(scope: Scope, receive: Receive, send: Send) -> Caller:

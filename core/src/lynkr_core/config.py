@@ -29,6 +29,9 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8081
     max_body: Annotated[int, Meta(gt=0, description="Bytes of a request body beyond which it is refused (413).")] = 64 * MiB
+    keep_alive: Annotated[
+        float, Meta(ge=0, description="Seconds of silence after which a streaming caller is sent a sign of life; 0: never.")
+    ] = 15.0
     drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
 
 

@@ -79,6 +79,8 @@ class Dialect(ABC):
     """Of a streamed answer."""
     boundary: ClassVar[bytes] = b"\n\n"
     """What ends each event of a stream."""
+    ping: ClassVar[bytes] = b": keep-alive\n\n"
+    """What a stream's client may be sent at any time and ignores; empty when there is no such thing."""
 
     # front: what the caller sent
     @abstractmethod

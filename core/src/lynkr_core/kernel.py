@@ -91,6 +91,8 @@ class Kernel:
             caller.watch(exchange.abort)
             await self.decide(exchange)
             if exchange.reply is None:
+                if exchange.envelope.stream:
+                    caller.promise(lambda: response_headers(exchange, exchange.dialect.content_type, None), exchange.dialect.ping)
                 status, error = await self.respond(exchange, caller, await attempt(self, exchange))
             else:
                 await caller.whole(exchange.reply.status, reply_headers(exchange), exchange.reply.body)
@@ -221,13 +223,12 @@ class Kernel:
             await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
             return "ok", None
         stream = answer.stream
-        await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
+        if caller.status is None:
+            await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
         try:
             if answer.body:
                 await caller.piece(answer.body)
-            while (piece := await stream.next()) is not None:
-                if piece:
-                    await caller.piece(piece)
+            await stream.pump(caller.put)
         except UpstreamError as error:
             answer.attempt.error = stream.failure = error
             if exchange.gone:

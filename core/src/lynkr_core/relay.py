@@ -8,7 +8,7 @@ is committed, and refuses to end a stream that was not whole.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from lynkr_core.dialect import Dialect, StreamDecoder, StreamEncoder
 from lynkr_core.errors import UpstreamError
@@ -21,13 +21,22 @@ Observer = Callable[[Event], None]
 Wrapper = Callable[[AsyncIterator[Event]], AsyncIterator[Event]]
 
 
+Put = Callable[[bytes], Awaitable[object] | None]
+"""Writes to the caller, who may have nothing to get; what it returns has to be awaited before more is written."""
+
+
+def nobody(data: bytes) -> None:
+    """Nobody is there to write to yet."""
+
+
 class Stream(ABC):
     """One streamed answer. `usage` is the last one told; `failure` the error the upstream reported inside the stream."""
 
-    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "response", "usage")
+    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "put", "response", "usage")
 
     def __init__(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> None:
         self.response = response
+        self.put: Put = nobody
         self.decoder = decoder
         self.observer = observer
         self.committed = self.ended = self.closed = False
@@ -43,6 +52,19 @@ class Stream(ABC):
             return None
         self.closed = True
         return self.close()
+
+    async def pump(self, put: Put) -> None:
+        """Gives the caller everything that still comes. Raises as `next`."""
+        if not self.closed:
+            self.put = put
+            await self.response.pump(self.take)
+            self.closed = True
+            full = put(self.close())
+            if full is not None:
+                await full
+
+    def take(self, piece: bytes) -> Awaitable[object] | None:
+        return self.put(self.feed(piece))
 
     @abstractmethod
     def feed(self, piece: bytes) -> bytes: ...
@@ -185,6 +207,12 @@ class Rewritten(Translated):
     async def next(self) -> bytes | None:
         event = await anext(self._wrapped, None)
         return None if event is None else self._encode((event,))
+
+    async def pump(self, put: Put) -> None:
+        while (piece := await self.next()) is not None:
+            full = put(piece)
+            if full is not None:
+                await full
 
     async def _events(self) -> AsyncIterator[Event]:
         while piece := await self.response.next():

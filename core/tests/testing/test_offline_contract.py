@@ -8,9 +8,10 @@ import anyio, msgspec
 from lynkr_core.errors import AllFailed, Kind, UpstreamError
 from lynkr_core.provider import Provider
 from lynkr_core.request import Choice, Response, Text, ToolCall
+from lynkr_core.upstream import UpstreamResponse
 from lynkr_core.testing.contracts.offline import OfflineProviderContract
 
-class Line:
+class Line(UpstreamResponse):
     headers = {}
     def __init__(self, status, pieces, every=0.0):
         self.status, self.pieces, self.every, self.gone = status, iter(pieces), every, anyio.Event()

@@ -336,3 +336,42 @@ async def until(condition, within=1.0):
     while not condition():
         assert time.monotonic() < end
         await asyncio.sleep(0.005)
+
+
+async def test_pumped_pieces_come_in_order_and_a_full_taker_holds_them_back(transport, endpoint):
+    pieces = [b"%d " % n * 1000 for n in range(40)]
+    taken, waits = [], []
+
+    def take(piece):
+        taken.append(piece)
+        if len(taken) % 3 == 0:
+            waits.append(asyncio.sleep(0.005))
+            return waits[-1]
+        return None
+
+    async with ScriptedServer([chunked(*pieces)]) as server:
+        response = await transport.send(endpoint(server), (), b"").response()
+        await response.pump(take)
+    assert b"".join(taken) == b"".join(pieces)
+
+
+async def test_what_a_taker_raises_ends_the_pumping(transport, endpoint):
+    def take(piece):
+        raise ZeroDivisionError
+
+    async with ScriptedServer([HEAD + b"transfer-encoding: chunked\r\n\r\n", Pause(0.05), b"1\r\na\r\n", Pause(30)]) as server:
+        response = await transport.send(endpoint(server), (), b"").response()
+        with pytest.raises(ZeroDivisionError):
+            await response.pump(take)
+        response.abort()
+
+
+async def test_a_cut_is_raised_to_whoever_pumps_after_the_last_piece(transport, endpoint):
+    taken = []
+    async with ScriptedServer(
+        [HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n", Pause(0.05), b"1\r\nb\r\n", CLOSE]
+    ) as server:
+        response = await transport.send(endpoint(server), (), b"").response()
+        with pytest.raises(UpstreamError) as caught:
+            await response.pump(taken.append)
+    assert (b"".join(taken), caught.value.kind) == (b"ab", "cut")

@@ -18,6 +18,8 @@ STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".enc
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
 OVER: MutableMapping[str, Any] = {}
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+TICKS = 3
 HIGH_WATER = 256 * 1024
 """Bytes of a request's body that may wait unread."""
 
@@ -26,8 +28,8 @@ class Cycle:
     """Headers that the application gives are trusted: no line ends (the kernel's are made so, Starlette's are encoded so)."""
 
     __slots__ = (
-        "_callback", "_chunked", "_head", "_pieces", "_size", "_told", "_waiter", "_whole", "done", "expects_continue", "gone",
-        "keep_alive", "protocol", "scope", "status",
+        "_between", "_callback", "_chunked", "_head", "_pieces", "_ping", "_promised", "_quiet", "_size", "_told", "_waiter", "_whole",
+        "done", "expects_continue", "gone", "keep_alive", "protocol", "scope", "status",
     )  # fmt: skip
 
     def __init__(self, protocol: Protocol, scope: MutableMapping[str, Any], keep_alive: bool) -> None:
@@ -42,6 +44,10 @@ class Cycle:
         self._head = b""
         self._waiter: asyncio.Future[None] | None = None
         self._callback: Callable[[], object] | None = None
+        self._promised: Callable[[], HeaderItems] | None = None
+        self._ping = b""
+        self._quiet = 0
+        self._between = True
 
     # the connection's side
     def body(self, piece: bytes) -> None:
@@ -81,6 +87,7 @@ class Cycle:
                 await self.whole(500, [(b"content-type", b"text/plain")], b"Internal Server Error")
             else:
                 self.protocol.transport.close()
+        self._promised = None
         self.scope = OVER  # it holds this cycle as an extension: without the circle nothing is left to the garbage collector
 
     # ASGI
@@ -143,18 +150,39 @@ class Cycle:
 
     async def begin(self, status: int, headers: HeaderItems) -> None:
         """The head waits for the first piece, which follows at once."""
+        self._begin(status, headers)
+
+    def _begin(self, status: int, headers: HeaderItems) -> None:
         self.status = status
         self._chunked = True
         self._head = self._lines(status, headers) + self._framing()
 
     async def piece(self, data: bytes) -> None:
-        protocol = self.protocol
-        if protocol.full is not None and not self.gone:
-            await protocol.full
-        if data and not self.gone:
-            framed = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
-            protocol.transport.write(self._head + framed if self._head else framed)
-            self._head = b""
+        full = self.put(data)
+        if full is not None:
+            await full
+
+    def put(self, data: bytes) -> asyncio.Future[None] | None:
+        if not data or self.gone:
+            return None
+        framed = b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+        self.protocol.transport.write(self._head + framed if self._head else framed)
+        self._head = b""
+        self._quiet = 0
+        self._between = data.endswith(EVENT_ENDS)
+        return self.protocol.full
+
+    def promise(self, head: Callable[[], HeaderItems], ping: bytes) -> None:
+        self._promised, self._ping = head, ping
+
+    def tick(self) -> None:
+        """Called `TICKS` times in the longest silence that a caller is to see: writes the ping when nothing else was written."""
+        self._quiet += 1
+        if self._quiet < TICKS or not self._ping or not self._between or self.done or self.gone or self.protocol.full is not None:
+            return
+        if self.status is None and self._promised is not None:
+            self._begin(200, self._promised())
+        self.put(self._ping)
 
     async def end(self) -> None:
         if self.gone:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -39,7 +39,7 @@ class Protocol(asyncio.Protocol):
 
     __slots__ = (
         "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
-        "_parser", "_partial", "_reading", "_scheme", "_server", "_timer", "_url", "_waiting", "current", "full", "state", "transport",
+        "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -58,20 +58,19 @@ class Protocol(asyncio.Protocol):
         self.full: asyncio.Future[None] | None = None
         self.current: Cycle | None = None
         self._reading: Cycle | None = None
-        self._waiting: deque[Cycle] = deque()
+        self._waiting: list[Cycle] = []
         self._parser = httptools.HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
         self._begun = self._broken = self._expects = False
         self._head_size = self._partial = 0
-        self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
 
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.state.connections.add(cast("Any", self))
-        self._server = address(transport.get_extra_info("sockname"))
+        self._server = own_address(transport.get_extra_info("sockname"))
         self._client = address(transport.get_extra_info("peername"))
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self._idle()
@@ -107,8 +106,6 @@ class Protocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state.connections.discard(cast("Any", self))
         self.resume_writing()
-        if self._timer is not None:
-            self._timer.cancel()
         for cycle in (self.current, *self._waiting):
             if cycle is not None:
                 cycle.lost()
@@ -195,7 +192,7 @@ class Protocol(asyncio.Protocol):
             self.transport.close()
         elif self._waiting:
             self.hold(False)
-            self._start(self._waiting.popleft())
+            self._start(self._waiting.pop(0))
         else:
             self._idle()
 
@@ -216,18 +213,11 @@ class Protocol(asyncio.Protocol):
     # rest
     def _idle(self) -> None:
         self._idle_since = self._loop.time()
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._keep_alive, self._look)
 
-    def _look(self) -> None:
-        """The timer fired: an idle connection is closed, or looked at again when it may be due."""
-        self._timer = None
-        if self.current is None and not self.transport.is_closing():
-            left = self._idle_since + self._keep_alive - self._loop.time()
-            if left <= 0.01:
-                self.transport.close()
-            else:
-                self._timer = self._loop.call_later(left, self._look)
+    def look(self, now: float) -> None:
+        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB."""
+        if self.current is None and now - self._idle_since >= self._keep_alive and not self.transport.is_closing():
+            self.transport.close()
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops: what is being answered is finished, nothing more is begun."""
@@ -235,6 +225,12 @@ class Protocol(asyncio.Protocol):
             self.transport.close()
         else:
             self.current.keep_alive = False
+
+
+@lru_cache(maxsize=64)
+def own_address(info: Any) -> tuple[str, int] | None:
+    """As `address`; the same few for all connections."""
+    return address(info)
 
 
 def address(info: Any) -> tuple[str, int] | None:

@@ -13,9 +13,12 @@ from typing import Any, cast
 
 import uvicorn
 
+from lynkr_core.cli.cycle import TICKS
 from lynkr_core.cli.protocol import Protocol
 from lynkr_core.errors import LynkrError
 
+TICKS_A_SECOND = 10
+"""How often uvicorn's server looks around."""
 COLLECT_AFTER = (10_000, 50, 100)
 """Allocations between garbage collections: a request leaves no cycles behind, so looking for them 14 times as often is wasted."""
 
@@ -34,6 +37,7 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
         http=cast("Any", Protocol),
         ws="none",
         lifespan="off",
+        interface="asgi3",
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -47,9 +51,21 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
 class Server(uvicorn.Server):
     """Tells its address once it listens, and ends in peace: uvicorn's raises the signal that stopped it once more at the end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], None], keep_alive: float = 0.0) -> None:
         super().__init__(config)
         self._ready = ready
+        self._every = max(1, round(keep_alive / TICKS * TICKS_A_SECOND)) if keep_alive else 0
+
+    async def on_tick(self, counter: int) -> bool:
+        """One timer for all connections: none of them costs one of its own."""
+        pulse = self._every and counter % self._every == 0
+        if pulse or counter % TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for protocol in cast("list[Protocol]", list(self.server_state.connections)):
+                if pulse and protocol.current is not None:
+                    protocol.current.tick()
+                protocol.look(now)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -84,7 +100,7 @@ def listener(host: str, port: int) -> socket.socket:
 
 
 def run(
-    app: Any, host: str, port: int, *, drain: float, ready: Callable[[str], None],
+    app: Any, host: str, port: int, *, drain: float, keep_alive: float, ready: Callable[[str], None],
     around: AbstractAsyncContextManager[Any] = nullcontext(),
 ) -> None:  # fmt: skip
     """Serves until SIGINT or SIGTERM, inside `around`. `ready` gets `host:port` as bound.
@@ -97,6 +113,6 @@ def run(
         async with around:
             await server.serve([bound])
 
-    server = Server(configure(app, host, port, drain=drain), ready)
+    server = Server(configure(app, host, port, drain=drain), ready, keep_alive)
     with listener(host, port) as bound, asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve())

@@ -46,7 +46,8 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
     settings.server.port = settings.server.port if port is None else port
     kernel = Kernel.from_config(settings, os.environ)
     run(
-        Application(kernel), settings.server.host, settings.server.port, drain=settings.server.drain,
+        Application(kernel).dispatch, settings.server.host, settings.server.port, drain=settings.server.drain,
+        keep_alive=settings.server.keep_alive,
         around=kernel, ready=lambda address: greet(settings, kernel, address),
     )  # fmt: skip
 

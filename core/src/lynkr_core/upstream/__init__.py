@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -67,6 +68,10 @@ class Endpoint:
         return f"Endpoint({self.method} {'https' if self.secure else 'http'}://{self.authority}{urlsplit(self.target).path})"
 
 
+Take = Callable[[bytes], Awaitable[object] | None]
+"""Takes a piece of a body. Must not wait; what it returns is awaited before the next piece is given."""
+
+
 class UpstreamResponse(Protocol):
     """An answer whose head has arrived."""
 
@@ -80,6 +85,13 @@ class UpstreamResponse(Protocol):
     async def next(self) -> bytes:
         """The next piece of the body, empty at its end. Raises `UpstreamError` when it is cut or silent for too long."""
         ...
+
+    async def pump(self, take: Take) -> None:
+        """Gives every piece to `take` until the end. Raises as `next`, and what `take` raises."""
+        while piece := await self.next():
+            full = take(piece)
+            if full is not None:
+                await full
 
     def abort(self) -> None:
         """Closes the connection at once. Pending and later reads raise `UpstreamError`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from lynkr_core.dialect import Headers
 from lynkr_core.errors import UpstreamError
+from lynkr_core.upstream import Take, UpstreamResponse
 
 HIGH = 256 * 1024
 LOW = 64 * 1024
@@ -25,10 +27,12 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class Answer:
-    """An `UpstreamResponse`. Over 256 KiB unread pause the source, under 64 KiB resume it. For one reader at a time."""
+class Answer(UpstreamResponse):
+    """Over 256 KiB unread pause the source, under 64 KiB resume it. For one reader at a time."""
 
-    __slots__ = ("_ended", "_failure", "_pieces", "_source", "_unread", "_waiter", "headers", "paused", "status")
+    __slots__ = (
+        "_ended", "_failure", "_fault", "_full", "_pieces", "_source", "_take", "_unread", "_waiter", "headers", "paused", "status",
+    )  # fmt: skip
 
     def __init__(self, source: Source, status: int, headers: Headers) -> None:
         self.status = status
@@ -40,16 +44,32 @@ class Answer:
         self._ended = False
         self._failure: UpstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
+        self._full: Awaitable[object] | None = None
+        self._fault: Exception | None = None
 
     # the source's side
     def feed(self, piece: bytes) -> None:
         """Takes a piece that came."""
+        if self._take is not None:
+            self._hand_over(self._take, piece)
+            return
         self._pieces.append(piece)
         self._unread += len(piece) + PIECE_COST
         if self._unread > HIGH and not self.paused and self._source is not None:
             self.paused = True
             self._source.pause()
         self._wake()
+
+    def _hand_over(self, take: Take, piece: bytes) -> None:
+        """Straight to whoever pumps; it is woken only when it has to wait."""
+        try:
+            self._full = take(piece)
+        except Exception as fault:
+            self._fault = fault
+        if self._full is not None or self._fault is not None:
+            self._take = None
+            self._wake()
 
     def finish(self) -> None:
         """The body is complete; the source is free for another answer."""
@@ -90,6 +110,33 @@ class Answer:
             self.paused = False
             self._source.resume()
         return piece
+
+    async def pump(self, take: Take) -> None:
+        """Gives every piece to `take` as it comes from the socket: a piece wakes no task. Raises as `next`, and what `take` raises."""
+        try:
+            while True:
+                while self._pieces:
+                    full = take(await self.next())
+                    if full is not None:
+                        await full
+                if self._failure is not None:
+                    raise copy(self._failure)
+                if self._ended:
+                    return
+                await self._handing_over(take)
+        finally:
+            self._take = None
+
+    async def _handing_over(self, take: Take) -> None:
+        """Until the end, or until `take` makes us wait or raises."""
+        self._take = take
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+        if self._fault is not None:
+            raise self._fault
+        full, self._full = self._full, None
+        if full is not None:
+            await full
 
     async def read(self, limit: int = READ_LIMIT) -> bytes:
         """The rest of the body. Raises `UpstreamError`: as `next`, or `invalid` (and aborts) when it is over `limit` bytes."""

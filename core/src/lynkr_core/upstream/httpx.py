@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from lynkr_core.errors import UpstreamError
-from lynkr_core.upstream import FRAMING, Endpoint, HeaderList
+from lynkr_core.upstream import FRAMING, Endpoint, HeaderList, UpstreamResponse
 from lynkr_core.upstream.answer import READ_LIMIT
 
 if TYPE_CHECKING:
     import httpx2
 
 
-class HttpxResponse:
+class HttpxResponse(UpstreamResponse):
     """An `UpstreamResponse`. It reads from the socket when it is asked to, so a slow reader slows the upstream."""
 
     def __init__(self, transport: HttpxTransport, name: str, response: httpx2.Response) -> None:

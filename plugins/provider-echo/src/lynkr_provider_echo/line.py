@@ -9,11 +9,12 @@ from anyio.lowlevel import checkpoint
 
 from lynkr_core.dialect import Headers
 from lynkr_core.errors import UpstreamError
+from lynkr_core.upstream import UpstreamResponse
 
 BODY_LIMIT = 64 * 1024 * 1024
 
 
-class Line:
+class Line(UpstreamResponse):
     """A call and its answer in one: `pieces` follow each other after `every` seconds, the head comes after `delay`.
 
     With `cut` the connection breaks after the last piece.

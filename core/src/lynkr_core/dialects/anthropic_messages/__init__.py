@@ -27,6 +27,7 @@ class AnthropicMessages(Dialect):
     """The dialect `anthropic.messages`."""
 
     name = "anthropic.messages"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     routes = ("/v1/messages",)
     forward = (b"anthropic-version", b"anthropic-beta")
     marks = (b'"message_delta"', b'"message_stop"', b'"error"')
