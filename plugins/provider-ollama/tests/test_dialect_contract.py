@@ -3,7 +3,7 @@
 import msgspec
 
 from lynkr_core.testing.contracts.dialect import DialectContract
-from lynkr_provider_ollama import dialect, embeddings
+from lynkr_provider_ollama import dialect, embeddings, generate
 
 AGENT = rb"""{"model":"qwen3:8b","stream":true,"keep_alive":"30m","think":"high","logprobs":true,"top_logprobs":2,"x_new":{"a":1e5},
  "format":{"type":"object","n":1.50},"options":{"num_ctx":8192,"num_predict":100,"temperature":0.50,"top_p":1,"top_k":40,
@@ -56,6 +56,30 @@ class TestOllama(DialectContract):
         "no last line end": stream({"content": "Hel"})[:-1],
         "all in the last line": stream(message={"role": "assistant", "content": "Hello"}),
     }
+
+
+def generated(data):
+    """The same answers as `/api/generate` tells them."""
+    told = []
+    for line in data.splitlines(keepends=True):
+        fields = msgspec.json.decode(line)
+        message = fields.pop("message")
+        fields["response"] = message["content"]
+        if "thinking" in message:
+            fields["thinking"] = message["thinking"]
+        told.append(msgspec.json.encode(fields) + b"\n" * line.endswith(b"\n"))
+    return b"".join(told)
+
+
+class TestGenerate(DialectContract):
+    plugin = generate.plugin
+    requests = {
+        "plain": b'{"model":"m","prompt":"hi"}',
+        "rich": rb"""{"model":"m","prompt":"h\u00ef","suffix":"}","system":"s","template":"t","context":[1,2],"raw":false,"think":true,
+          "images":["iVBORw0KGgo="],"format":"json","options":{"temperature":0.50,"num_ctx":4096},"keep_alive":300,"stream":false}""",
+    }
+    responses = {name: generated(body) for name, body in TestOllama.responses.items()}
+    streams = {name: generated(data) for name, data in TestOllama.streams.items() if name != "CRLF"}
 
 
 class TestEmbeddings(DialectContract):

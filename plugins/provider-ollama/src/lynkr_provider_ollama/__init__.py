@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
 Layer = Literal["openai.chat", "openai.responses", "anthropic.messages", "openai.embeddings"]
-NATIVE = {"ollama": "/api/chat", "ollama.embeddings": "/api/embed"}
+NATIVE = {"ollama": "/api/chat", "ollama.generate": "/api/generate", "ollama.embeddings": "/api/embed"}
 LAYERS: dict[Layer, str] = {
     "openai.chat": "/v1/chat/completions",
     "openai.responses": "/v1/responses",
