@@ -84,11 +84,20 @@ def read_call(raw: Raw, path: str, pairs: Pairs) -> ToolCall:
     call = read(calls, raw, path)
     if not call.function.name:
         raise InvalidRequest(f"{path}.function.name: missing", param=f"{path}.function.name")
-    arguments = bytes(given(call.function.arguments) or b"{}")
-    if not arguments.startswith(b"{"):
-        raise InvalidRequest(f"{path}.function.arguments: expected an object", param=f"{path}.function.arguments")
     id = pairs.called(call.id or None, call.function.name)
-    return ToolCall(id=id, name=call.function.name, arguments=arguments.decode(), native=raw)
+    arguments = read_arguments(call.function.arguments, f"{path}.function.arguments")
+    return ToolCall(id=id, name=call.function.name, arguments=arguments, native=raw)
+
+
+def read_arguments(raw: Raw, path: str) -> str:
+    """An object, as its text."""
+    text = bytes(given(raw) or b"{}")
+    if not text.startswith(b"{"):
+        raise InvalidRequest(f"{path}: expected an object", param=path)
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:  # what is passed over unread is not checked by the JSON reader either
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
 def write_call(call: ToolCall) -> Fragment:

@@ -102,7 +102,7 @@ def write_settings(request: Request) -> Fragment:
     for key, raw in request.extra.items():
         outer, _, inner = key.partition(".")
         if outer == "options" and inner:
-            options[inner] = raw
+            options.setdefault(inner, raw)
         else:
             fields[key] = raw
     if options:
