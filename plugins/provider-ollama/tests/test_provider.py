@@ -7,8 +7,13 @@ import pytest
 from msgspec import Raw
 
 from lynkr_core import Secret, UpstreamError
+from lynkr_core.candidates import Target
+from lynkr_core.exchange import ANONYMOUS, Candidate
+from lynkr_core.routes import RouteRequest
+from lynkr_core.testing import factories
 from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_ollama import LAYERS, NATIVE, Config, plugin
+from lynkr_provider_ollama.routes import Models
 
 PATHS = NATIVE | LAYERS
 
@@ -128,3 +133,33 @@ async def test_a_server_that_lists_nothing_readable_is_an_upstream_error():
     provider = recorded(plugin, Config(), RecordingTransport(b'{"data":[]}'))
     with pytest.raises(UpstreamError, match="/api/tags"):
         await provider.list_models()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("status", "told"), [(200, b'{"capabilities":["vision"]}'), (404, None)])
+async def test_what_ollama_tells_of_a_model_is_told(status, told):
+    transport = RecordingTransport(b'{"capabilities":["vision"]}', status)
+    assert await recorded(plugin, Config(), transport).show("qwen3:8b") == told
+    endpoint, _, body = transport.sent[0]
+    assert (endpoint.method, endpoint.target, body) == ("POST", "/api/show", b'{"model":"qwen3:8b"}')
+
+
+@pytest.mark.anyio
+async def test_a_model_is_described_by_its_ollama_or_by_what_lynkr_knows():
+    transport = RecordingTransport(b'{"capabilities":["vision"]}')
+    served = Candidate(provider=recorded(plugin, Config(), transport), model="m")
+    known = {
+        "far/m": (served,),
+        "other": (factories.candidate("x/m", context_window=9), factories.candidate("x/n", context_window=8)),
+    }
+    targets = {name: Target("exact" if len(found) == 1 else "alias", None, found) for name, found in known.items()}
+    models = Models(SimpleNamespace(catalog=SimpleNamespace(resolve=targets.get)))
+
+    async def show(body):
+        reply = await models.show(RouteRequest(params={}, headers={}, body=body, principal=ANONYMOUS))
+        return reply.status, msgspec.json.decode(reply.body)
+
+    assert await show(b'{"model":"far/m"}') == (200, {"capabilities": ["vision"]})
+    assert (await show(b'{"name":"other"}'))[1]["model_info"] == {"general.architecture": "lynkr", "lynkr.context_length": 8}
+    assert await show(b'{"model":"none"}') == (404, {"error": "model 'none' not found"})
+    assert [(await show(body))[0] for body in (b"{}", b"[]", b"x", b'{"model":7}')] == [400] * 4

@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from lynkr_core.dialect import Dialect, Fields
+from lynkr_core.errors import UpstreamError
 from lynkr_core.exchange import Candidate
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import HTTPConfig, HTTPProvider
 from lynkr_core.routes import Route
 from lynkr_provider_ollama.routes import routes
-from lynkr_provider_ollama.wire import NOTHING, given, objects
+from lynkr_provider_ollama.wire import NOTHING, encode, given, objects
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -117,6 +118,15 @@ class Ollama(HTTPProvider):
     async def list_models(self) -> Sequence[str]:
         tags = await self.get(self.models_path, Tags)
         return [tag.name for tag in tags.models]
+
+    async def show(self, model: str) -> bytes | None:
+        """What Ollama tells of a model, such as its context window and whether it can see; None when it does not."""
+        try:
+            response = await self._transport.send(self.endpoint("/api/show"), (), encode({"model": model})).response()
+            body = await response.read()
+        except UpstreamError:
+            return None
+        return body if response.status == 200 else None
 
     def register_routes(self, kernel: Kernel) -> Iterable[Route]:
         return routes(kernel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lynkr_core.candidates import Target
 from lynkr_core.dialect import UNREADABLE
@@ -26,6 +26,15 @@ DETAILS: dict[str, Any] = {
     "quantization_level": "",
 }
 """What is not known of a model that may be anywhere; clients look for the keys."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A provider that is an Ollama itself and tells of its models."""
+
+    async def show(self, model: str) -> bytes | None:
+        """The body that it answers; None when it does not."""
+        ...
 
 
 def routes(kernel: Kernel) -> Iterable[Route]:
@@ -58,7 +67,9 @@ class Models:
         target = self._kernel.catalog.resolve(name)
         if target is None:
             return Reply(body=encode({"error": f"model '{name[:200]}' not found"}), status=404)
-        return Reply(body=encode(described(target)))
+        first = target.candidates[0] if target.route == "exact" else None
+        told = await first.provider.show(first.model) if first is not None and isinstance(first.provider, Telling) else None
+        return Reply(body=told or encode(described(target)))
 
 
 def asked(body: bytes) -> str:

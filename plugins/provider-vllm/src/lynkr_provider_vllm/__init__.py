@@ -33,7 +33,7 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     dialects: Annotated[tuple[Spoken, ...], Meta(description="What this release speaks, the preferred one first.")] = tuple(PATHS)
 
 
-class VLLM(HTTPProvider):
+class Vllm(HTTPProvider):
     """A server on this machine or in the local network; it needs a key only when started with `--api-key`."""
 
     defaults = {"anthropic.messages": ((b"anthropic-version", b"2023-06-01"),)}
@@ -62,4 +62,4 @@ class VLLM(HTTPProvider):
         return True
 
 
-plugin = Plugin(api=1, config=Config, create=VLLM)
+plugin = Plugin(api=1, config=Config, create=Vllm)
