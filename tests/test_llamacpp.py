@@ -23,6 +23,10 @@ use = "openai-compatible"
 base_url = "{url}/v1"
 dialects = ["openai.responses", "anthropic.messages"]
 
+[provider.own]
+use = "llamacpp"
+base_url = "{url}/v1"
+
 [prices]
 tiny = {{ input = 1, output = 2 }}
 """
@@ -33,7 +37,7 @@ LONG = [{"role": "user", "content": "x" * 9000}]
 ENDLESS = 8000
 """Tokens that take this server many seconds. It notices only in a stream that its client has left."""
 pytestmark = pytest.mark.anyio
-providers = pytest.mark.parametrize("model", ["llama/tiny", "native/tiny"])
+providers = pytest.mark.parametrize("model", ["llama/tiny", "native/tiny", "own/tiny"])
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +132,32 @@ async def test_a_prompt_that_is_too_long(gpt, claude, model, stream):
     assert caught.value.body["error"]["type"] == "invalid_request_error"
 
 
-async def test_embeddings(gpt):
-    asked = {"model": "llama/tiny", "input": ["Hello", "you"]}
+@pytest.mark.parametrize("model", ["llama/tiny", "own/tiny"])
+async def test_embeddings(gpt, model):
+    asked = {"model": model, "input": ["Hello", "you"]}
     packed, plain = await gpt.embeddings.create(**asked), await gpt.embeddings.create(**asked, encoding_format="float")
     assert [len(row.embedding) for row in plain.data] == [64, 64]
     assert math.hypot(*plain.data[0].embedding) == pytest.approx(1, abs=1e-4)
     assert packed.data[1].embedding == pytest.approx(plain.data[1].embedding, abs=1e-4)
     assert plain.usage.prompt_tokens == len("Hello") + len("you") + 4
+
+
+async def test_tokens_are_counted_by_the_model_itself(claude):
+    counted = await claude.messages.count_tokens(model="own/tiny", messages=HELLO)
+    assert counted.input_tokens == PROMPT
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tools_that_the_server_would_refuse_or_pass_over_are_taken_out_and_told(gpt, stream):
+    function = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+    asked = {"model": "own/tiny", "messages": HELLO, "max_tokens": 4, "stream": stream}
+    tools = [function, {"type": "custom", "custom": {"name": "patch"}}]
+    raw = await gpt.chat.completions.with_raw_response.create(**asked, tools=tools)
+    assert raw.headers["x-lynkr-losses"] == "tools: llama.cpp has no tool custom"
+    raw = await gpt.responses.with_raw_response.create(
+        model="own/tiny", input="Hello", max_output_tokens=4, tools=[{"type": "web_search"}], stream=stream
+    )
+    assert raw.headers["x-lynkr-losses"] == "tools: llama.cpp has no tool web_search"
 
 
 FRONTS = {

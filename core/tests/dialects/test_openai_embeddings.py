@@ -71,6 +71,14 @@ def test_there_are_no_streams_and_no_translations():
         DIALECT.encode_request(Request(dialect="openai.chat", model="m"), [])
 
 
+def test_a_request_of_another_api_keeps_what_means_the_same():
+    extra = {"input": Raw(b'["a"]'), "dimensions": Raw(b"8"), "truncate": Raw(b"true")}
+    losses = []
+    fields = DIALECT.encode_request(Request(dialect="other.embeddings", model="m", extra=extra), losses)
+    assert msgspec.json.encode(fields) == b'{"model":"m","input":["a"],"dimensions":8}'
+    assert losses == ["truncate: embeddings have no such parameter"]
+
+
 def test_claims():
     assert DIALECT.claims({"model": 1, "input": 1}, {}) == 1
     assert DIALECT.claims({"model": 1, "messages": 1}, {}) == 0

@@ -22,6 +22,7 @@ from lynkr_core.request import Choice, Generic, Request, Response, Usage
 from lynkr_core.sse import event
 
 NAME = "openai.embeddings"
+CARRIED = ("input", "dimensions", "user")
 
 
 class Answer(Struct):
@@ -55,7 +56,7 @@ class OpenAIEmbeddings(Dialect):
 
     def encode_request(self, request: Request, losses: list[str]) -> Fields:
         if request.dialect != NAME:
-            raise InvalidRequest(f"a request in {request.dialect} is none for embeddings")
+            return translated(request, losses)
         fields: Fields = {} if request.native is None else dict(_objects.decode(request.native))
         if not request.edited and request.native is not None:
             return fields
@@ -104,6 +105,14 @@ class OpenAIEmbeddings(Dialect):
 
     def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
         return 1 if "input" in fields and fields.keys() <= {"model", "input", "dimensions", "encoding_format", "user"} else 0
+
+
+def translated(request: Request, losses: list[str]) -> Fields:
+    """A request of another API, which has its texts under `input` too. Raises `InvalidRequest` when it is not for embeddings."""
+    if "input" not in request.extra:
+        raise InvalidRequest(f"a request in {request.dialect} is none for embeddings")
+    losses += [f"{key}: embeddings have no such parameter" for key in request.extra if key not in CARRIED]
+    return {"model": request.model, **{key: raw for key, raw in request.extra.items() if key in CARRIED}}
 
 
 plugin = Plugin(api=1, config=NoConfig, create=OpenAIEmbeddings)
