@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core/src/lynkr_core"
-OUTSIDE_KERNEL = {"dialects", "testing", "cli"}
+OUTSIDE_KERNEL = {"dialects", "testing", "cli", "oauth"}
 PLUGINS = sorted((ROOT / "plugins").iterdir())
 KINDS = {"dialect", "provider", "auth", "policy", "cache", "scorer", "selector", "compressor", "extension", "sink", "store"}
 TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "examples", "plugin-template"}
