@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Annotated, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Meta, Struct
@@ -32,20 +33,24 @@ class Refusal(Struct):
 
 
 class ClientCredentials:
-    """Asks `url` for tokens. The id and secret go into the form, where every server that issues secrets reads them."""
+    """Asks `url` for tokens. `basic`: the id and secret go into the `Authorization` header, else into the form (section 2.3.1)."""
 
-    def __init__(self, transport: Transport, url: str, *, id: str, secret: Secret, scope: str) -> None:
+    def __init__(self, transport: Transport, url: str, *, id: str, secret: Secret, scope: str, basic: bool = False) -> None:
         self._transport = transport
-        self._id, self._secret, self._scope = id, secret, scope
-        kind = ((b"content-type", b"application/x-www-form-urlencoded"), (b"accept", b"application/json"))
-        self._endpoint = Endpoint(url, kind, timeouts=Timeouts(silence=30.0))
+        self._secret = secret
+        form = {"grant_type": "client_credentials", "scope": scope}
+        headers = [(b"content-type", b"application/x-www-form-urlencoded"), (b"accept", b"application/json")]
+        if basic:
+            pair = f"{quote(id, safe='')}:{quote(secret.reveal(), safe='')}"
+            headers.append((b"authorization", b"Basic " + b64encode(pair.encode())))
+        else:
+            form |= {"client_id": id, "client_secret": secret.reveal()}
+        self._form = urlencode(form).encode()
+        self._endpoint = Endpoint(url, tuple(headers), timeouts=Timeouts(silence=30.0))
 
     async def __call__(self) -> Token:
         """Raises `UpstreamError`: `auth` when the server refuses, `unavailable` when it is not there or makes no sense."""
-        form = {
-            "grant_type": "client_credentials", "scope": self._scope, "client_id": self._id, "client_secret": self._secret.reveal(),
-        }  # fmt: skip
-        response = await self._transport.send(self._endpoint, (), urlencode(form).encode()).response()
+        response = await self._transport.send(self._endpoint, (), self._form).response()
         body = await response.read(LIMIT)
         if response.status != 200:
             raise self._refused(response.status, body)
