@@ -135,7 +135,9 @@ async def test_a_service_principal_gets_its_token_from_the_workspace(base: str) 
     assert listings[0].endpoint.url == URL + "/api/2.0/serving-endpoints"
 
 
-@pytest.mark.parametrize("more", [{"client_id": "p"}, {"client_secret": Secret("s")}, {"client_id": "p", "client_secret": Secret("s")}])
+@pytest.mark.parametrize(
+    "more", [{"client_id": "p"}, {"client_secret": Secret("s")}, {"client_id": "p", "client_secret": Secret("s")}]
+)
 def test_a_key_and_a_principal_exclude_each_other(more: dict[str, Any]) -> None:
     with pytest.raises(PluginError, match="set either"):
         recorded(plugin, Config(base_url=URL, api_key=Secret("dapi-1"), **more))

@@ -101,8 +101,8 @@ def test_comments_while_it_waits_are_no_events() -> None:
     ("code", "type", "kind"),
     [
         (502, "provider_unavailable", "server"), (503, "provider_overloaded", "overloaded"), (429, "rate_limit_exceeded", "rate_limited"),
-        (400, "context_length_exceeded", "context"), (403, "refusal", "content"), (408, "timeout", "timeout"), (402, "payment_required", "quota"),
-        (500, "server", "server"), (400, "invalid_request", "invalid"),
+        (400, "context_length_exceeded", "context"), (403, "refusal", "content"), (408, "timeout", "timeout"),
+        (402, "payment_required", "quota"), (500, "server", "server"), (400, "invalid_request", "invalid"),
     ],
 )  # fmt: skip
 def test_an_error_inside_the_stream_is_named_by_its_type(code: int, type: str, kind: str) -> None:
