@@ -1,3 +1,4 @@
+from base64 import b64decode
 from typing import cast
 from urllib.parse import parse_qs
 
@@ -63,3 +64,14 @@ async def test_a_refusal_says_why_and_never_the_secret(status, kind):
 async def test_a_refusal_that_is_no_json_tells_its_status():
     with pytest.raises(UpstreamError, match=r"no token for the client id: status 502"):
         await asking(b"<html>", 502)[1]()
+
+
+async def test_with_basic_the_pair_is_in_the_header_and_not_in_the_form():
+    transport = RecordingTransport(b'{"access_token":"t1"}')
+    ask = ClientCredentials(
+        cast(Transport, transport), "https://x/token", id="a:1", secret=Secret("s/ä"), scope="all", basic=True
+    )
+    await ask()
+    _, headers, body = transport.sent[0]
+    assert b64decode(headers[b"authorization"].removeprefix(b"Basic ")) == b"a%3A1:s%2F%C3%A4"
+    assert parse_qs(body.decode()) == {"grant_type": ["client_credentials"], "scope": ["all"]}
