@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core/src/lynkr_core"
-OUTSIDE_KERNEL = {"dialects", "testing", "cli"}
+OUTSIDE_KERNEL = {"dialects", "testing", "cli", "oauth"}
 PLUGINS = sorted((ROOT / "plugins").iterdir())
 KINDS = {"dialect", "provider", "auth", "policy", "cache", "scorer", "selector", "compressor", "extension", "sink", "store"}
 TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "examples", "plugin-template"}
@@ -165,8 +165,17 @@ class TestPlugin:
         project = self.project(folder)["project"]
         assert kind in KINDS
         assert project["name"] == f"lynkr-{folder.name}"
-        assert project["entry-points"][f"lynkr.{kind}"] == {name: f"{module}:plugin"}
+        entries = project["entry-points"][f"lynkr.{kind}"]
+        assert name in entries
+        assert set(entries.values()) == {f"{module}:plugin"}
         assert (folder / "src" / module / "py.typed").exists()
+
+    def test_its_other_names_are_known_before_it_is_installed(self, folder):
+        kind, _, name = folder.name.partition("-")
+        project = self.project(folder)["project"]
+        known = tomllib.loads((CORE / "packages.toml").read_text()).get(kind, {})
+        others = set(project["entry-points"][f"lynkr.{kind}"]) - {name}
+        assert others == {other for other, package in known.items() if package == project["name"]}
 
     def test_one_version_and_compatible_ranges(self, folder):
         core = tomllib.loads((ROOT / "core/pyproject.toml").read_text())["project"]

@@ -69,7 +69,7 @@ def described(hint: Any) -> tuple[str, str]:
         hint, *marks = get_args(hint)
         text = next((mark.description or "" for mark in marks if isinstance(mark, Meta)), "")
     name = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
-    return re.sub(r"[a-z_]+\.(?=[A-Za-z])", "", name).replace(" | None", "").replace("|", "or"), text
+    return re.sub(r"(?<!['\w.])(?:[a-z_]+\.)+(?=[A-Za-z])", "", name).replace(" | None", "").replace("|", "or"), text
 
 
 def default(field: structs.FieldInfo) -> str:

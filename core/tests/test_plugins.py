@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from msgspec import Struct
 
@@ -163,3 +165,51 @@ def test_order_is_by_kind_then_name_and_can_be_overridden():
 def test_two_instances_of_one_plugin_keep_their_own_calls():
     found = [loaded(Good(Config(1)), name="a"), loaded(Good(Config(2)), name="b")]
     assert [call.plugin for call in compiled(found, {}, "f", []).score.calls] == ["scorer.a", "scorer.b"]
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Entry points of a package called after `moonshot`, and of one that is called after neither of its names."""
+    values = {"kimi": "m:plugin", "moonshot": "m:plugin", "one": "o:plugin", "two": "o:plugin", "single": "s:plugin"}
+    dists = {"m:plugin": "lynkr-scorer-moonshot", "o:plugin": "acme-things", "s:plugin": "lynkr-scorer-single"}
+    found = [SimpleNamespace(name=name, value=value, dist=SimpleNamespace(name=dists[value])) for name, value in values.items()]
+    for entry in found:
+        entry.load = lambda entry=entry: Plugin(api=1, config=Config, create=Good)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    plugins.installed.cache_clear()
+    plugins.aliases.cache_clear()
+    yield
+    plugins.installed.cache_clear()
+    plugins.aliases.cache_clear()
+
+
+@pytest.mark.usefixtures("named")
+def test_other_names_of_a_plugin_are_no_plugins():
+    assert plugins.aliases("scorer") == {"kimi": "moonshot", "two": "one"}
+    assert set(plugins.installed("scorer")) == {"moonshot", "one", "single"}
+
+
+@pytest.mark.usefixtures("named")
+def test_a_plugin_is_found_by_any_of_its_names():
+    for name in ("kimi", "moonshot", "two", "single"):
+        mistakes = []
+        assert load(table(name), None, "lynkr.toml", mistakes).use == name
+        assert mistakes == []
+
+
+@pytest.mark.parametrize(
+    ("use", "package"),
+    [
+        ("kimi", "moonshot"),
+        ("grok", "xai"),
+        ("gemini", "google"),
+        ("aws", "bedrock"),
+        ("amazon", "bedrock"),
+        ("azure", "azure-openai"),
+    ],
+)
+def test_of_a_missing_plugin_with_another_name_the_right_package_is_told(use, package, monkeypatch):
+    monkeypatch.setattr(plugins, "installed", lambda kind: {"groq": Entry(None)})
+    monkeypatch.setattr(plugins, "aliases", lambda kind: {})
+    with pytest.raises(PluginError, match=f"'{use}' is not installed; pip install lynkr-provider-{package}$"):
+        manifest("provider", use)

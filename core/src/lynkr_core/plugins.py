@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
@@ -73,16 +76,27 @@ class Loaded(Struct, frozen=True, kw_only=True, eq=False):
 
 @cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
-    """Entry points of one kind by plugin name; nothing is imported."""
-    return {entry.name: entry for entry in entry_points(group=group(kind))}
+    """Entry points of one kind by plugin name, without other names of the same plugin; nothing is imported."""
+    return {entry.name: entry for entry in entry_points(group=group(kind)) if entry.name not in aliases(kind)}
+
+
+@cache
+def aliases(kind: str) -> Mapping[str, str]:
+    """Other names of installed plugins, and their own: of entry points with one value that which its package is called after."""
+    found: dict[str, str] = {}
+    entries = sorted(entry_points(group=group(kind)), key=lambda entry: entry.value)
+    for _, same in groupby(entries, key=lambda entry: entry.value):
+        names = {entry.name: entry.dist.name if entry.dist else "" for entry in same}
+        own = next((name for name, dist in names.items() if dist == f"lynkr-{kind}-{name}"), next(iter(names)))
+        found |= {name: own for name in names if name != own}
+    return found
 
 
 def manifest(kind: str, use: str) -> Plugin:
     """Imports a plugin. Raises `PluginError` that says what is missing or broken."""
-    entry = installed(kind).get(use)
+    entry = installed(kind).get(aliases(kind).get(use, use))
     if entry is None:
-        near = suggestion(use, installed(kind))
-        raise PluginError(f"the {kind} plugin {use!r} is not installed{near}; pip install lynkr-{kind}-{use}")
+        raise PluginError(f"the {kind} plugin {use!r} is not installed{remedy(kind, use)}")
     try:
         plugin = entry.load()
     except Exception as error:
@@ -92,6 +106,14 @@ def manifest(kind: str, use: str) -> Plugin:
     if plugin.api != API:
         raise PluginError(f"the {kind} plugin {use!r} was written for api {plugin.api}, this core has {API}; update one of them")
     return plugin
+
+
+def remedy(kind: str, use: str) -> str:
+    """What to install for a plugin that is missing, or what may have been meant."""
+    packages = tomllib.loads(files("lynkr_core").joinpath("packages.toml").read_text())
+    if package := packages.get(kind, {}).get(use):
+        return f"; pip install {package}"
+    return f"{suggestion(use, installed(kind))}; pip install lynkr-{kind}-{use}"
 
 
 def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -> Loaded | None:

@@ -11,7 +11,9 @@ MILLION = 1_000_000
 
 
 def cost(usage: Usage | None, price: Price | None) -> float | None:
-    """USD; None when usage or price is unknown, never a guess."""
+    """USD: what the provider bills, if it says so; None when usage or price is unknown, never a guess."""
+    if usage is not None and usage.billed is not None:
+        return usage.billed
     if usage is None or price is None:
         return None
     read = price.input if price.cache_read is None else price.cache_read

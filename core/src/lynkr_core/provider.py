@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -79,6 +79,8 @@ class Listing(Struct):
     data: list[Listed]
 
 
+LISTINGS: Any = Listing | list[Listed]
+"""Some give the list alone."""
 MAX_ENDPOINTS = 1000
 """Endpoints of models that are remembered; callers name models, so there is no other bound."""
 MASKED = re.compile(r"[\w-]*\*{3,}[\w-]*")
@@ -166,8 +168,8 @@ class HTTPProvider(Provider):
         return tuple([pair for pair in found.items() if pair[0] not in self._own])
 
     async def list_models(self) -> Sequence[str]:
-        listing = await self.get(self.models_path, Listing)
-        return [model.id for model in listing.data]
+        listing: Listing | list[Listed] = await self.get(self.models_path, LISTINGS)
+        return [model.id for model in (listing.data if isinstance(listing, Listing) else listing)]
 
     async def get(self, path: str, shape: type[T]) -> T:
         """What the provider answers to a GET of `path`, read as `shape`. Raises `UpstreamError`."""

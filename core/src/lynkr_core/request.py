@@ -199,7 +199,8 @@ class Request(Node, frozen=True, kw_only=True):
 class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one call. `input_tokens` includes `cache_read` and `cache_write`; `output_tokens` includes `reasoning`.
 
-    `cache_write_1h` is the part of `cache_write` kept for an hour. `estimated`: counted here, the provider said nothing.
+    `cache_write_1h` is the part of `cache_write` kept for an hour. `estimated`: counted here, the provider said nothing. `billed`: USD that
+    the provider says it takes.
     """
 
     input_tokens: int = 0
@@ -209,6 +210,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     cache_write_1h: int = 0
     reasoning: int = 0
     estimated: bool = False
+    billed: float | None = None
 
 
 class Choice(Node, frozen=True, kw_only=True):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from lynkr_core import Secret
+from lynkr_core.config import parse
+from lynkr_core.kernel import Kernel
 from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_openai_compatible import Config, plugin
 
@@ -70,3 +72,33 @@ async def test_models_are_listed() -> None:
     transport = RecordingTransport(b'{"data":[{"id":"qwen3"}]}')  # hand-made from providers.md section 1
     assert await recorded(plugin, Config(base_url=URL), transport).list_models() == ["qwen3"]
     assert transport.sent[0][0].url == "http://127.0.0.1:8000/v1/models"
+
+
+TABLE = """
+[provider.host{n}]
+use = "openai-compatible"
+base_url = "http://127.0.0.1:{n}/v1"
+api_key = "${{KEY_{n}}}"
+models = ["model-{n}"]
+vendor = "vendor{n}"
+"""
+
+
+def test_any_number_of_instances_stand_side_by_side_in_six_lines_each() -> None:
+    ports = range(9001, 9013)
+    assert TABLE.strip().count("\n") + 1 == 6
+    config = parse("".join(TABLE.format(n=n) for n in ports), {f"KEY_{n}": f"key-{n}" for n in ports})
+    kernel = Kernel.from_config(config, {})
+    providers = kernel.catalog.providers
+    assert list(providers) == [f"host{n}" for n in ports]
+    for n, (name, provider) in zip(ports, providers.items(), strict=True):
+        target = kernel.catalog.resolve(f"model-{n}")
+        assert target is not None
+        assert [candidate.id for candidate in target.candidates] == [f"{name}/model-{n}"]
+        endpoint: Any = cast("Any", provider)._fixed["openai.chat"]
+        assert (endpoint.port, dict(endpoint.headers)[b"authorization"]) == (n, b"Bearer key-%d" % n)
+        assert provider.vendor == f"vendor{n}"
+
+
+def test_without_a_vendor_no_catalogue_is_asked() -> None:
+    assert recorded(plugin, Config(base_url=URL)).vendor == ""

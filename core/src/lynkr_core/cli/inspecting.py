@@ -14,7 +14,7 @@ from lynkr_core.config import SECTIONS, load
 from lynkr_core.errors import PluginError
 from lynkr_core.kernel import Kernel
 from lynkr_core.order import KINDS, group
-from lynkr_core.plugins import installed, manifest
+from lynkr_core.plugins import aliases, installed, manifest
 from lynkr_core.secret import Secret
 
 DEFAULT = Path("lynkr.toml")
@@ -62,7 +62,8 @@ def plugin_rows(config: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
         for name, entry in sorted(installed(kind).items()):
-            used = [table.section for table in enabled if (table.kind, table.use) == (kind, name)]
+            names = [name, *[other for other, own in aliases(kind).items() if own == name]]
+            used = [table.section for table in enabled if table.kind == kind and table.use in names]
             package = entry.dist.name if entry.dist else ""
             version = entry.dist.version if entry.dist else ""
             rows.append({"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used})
@@ -86,6 +87,7 @@ def full_schema() -> dict[str, Any]:
     for (kind, name), found in zip(known, list(schemas)[len(SECTIONS) :], strict=True):
         kinds = properties.setdefault(kind, {"type": "object", "properties": {}, "description": group(kind)})
         kinds["properties"][name] = {"description": f"The {kind} plugin {name}.", "anyOf": [found, {"required": ["use"]}]}
+        kinds["properties"] |= {other: kinds["properties"][name] for other, own in aliases(kind).items() if own == name}
         settings = components[found["$ref"].rpartition("/")[2]]["properties"]
         settings["use"] = {"type": "string", "description": "The plugin, when the table has another name."}
     return {

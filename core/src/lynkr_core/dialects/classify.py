@@ -13,7 +13,8 @@ from lynkr_core.errors import Kind
 
 _CODES: dict[str, Kind] = {
     "context_length_exceeded": "context", "exceed_context_size_error": "context", "token_limit_exceeded": "context",
-    "model_context_window_exceeded": "context", "request_too_large": "context", "1261": "context", "3051": "context",
+    "model_context_window_exceeded": "context", "request_too_large": "context", "tokens_limit_reached": "context",
+    "1261": "context", "3051": "context",
     "content_filter": "content", "content_policy_violation": "content", "responsibleaipolicyviolation": "content",
     "image_content_policy_violation": "content", "bio_policy": "content", "misalignment_policy_violation": "content",
     "refusal": "content", "1301": "content", "sensitive": "content",

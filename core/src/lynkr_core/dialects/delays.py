@@ -21,6 +21,8 @@ _EPOCH = 1e9
 _RESETS = (
     b"x-ratelimit-%b-requests",
     b"x-ratelimit-%b-tokens",
+    b"x-ratelimit-%b-requests-day",  # Cerebras names the period too
+    b"x-ratelimit-%b-tokens-minute",
     b"anthropic-ratelimit-%b-requests",
     b"anthropic-ratelimit-%b-tokens",
 )

@@ -32,6 +32,9 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
         Meta(description="The chat key that limits the answer; `either` leaves the caller's."),
     ] = "max_tokens"  # noqa: S105
     drop: Annotated[list[str], Meta(description="Request keys that the server refuses; they are taken out.")] = []
+    vendor: Annotated[
+        str, Meta(description="The name under which catalogues list the server's models, such as LiteLLM's `deepinfra`.")
+    ] = ""
 
 
 class OpenAICompatible(HTTPProvider):
@@ -44,6 +47,7 @@ class OpenAICompatible(HTTPProvider):
         limit = config.token_limit_field
         self._renames = [(other, limit) for other in LIMITS if limit not in (other, "either")]
         self._drop = frozenset(config.drop)
+        self.vendor = config.vendor
         super().__init__(config, context)
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:

@@ -52,6 +52,8 @@ def part_of(piece: Piece, raw: Raw | None) -> Part | None:
             return Text(text=refusal, refusal=True, native=raw)
         case Piece(thinking=thinking) if thinking is not None:
             return Reasoning(text=thought(thinking), native=raw)
+        case Piece(type="reasoning", summary=summary) if summary is not None:
+            return Reasoning(text=thought(summary), native=raw)
         case Piece(image_url=pointer) if pointer is not None:
             return _pointed("image", pointer, raw, cache)
         case Piece(video_url=pointer) if pointer is not None:

@@ -12,6 +12,7 @@ from lynkr_core.request import File, Generic, Message, Part, Reasoning, Request,
 
 ATTRIBUTION = "x-anthropic-billing-header:"
 """Begins a block by which Claude Code tells its vendor whom to bill; it changes with each prompt and is no prompt (clients.md §3)."""
+LOST_THINKING = "reasoning: earlier thinking is good for its own vendor only"
 MAX_ID = 40
 """Longest tool-call id that OpenAI takes."""
 
@@ -27,7 +28,22 @@ def short_id(id: str) -> str:
     return id if len(id) <= MAX_ID else f"call_{blake2b(id.encode(), digest_size=12).hexdigest()}"
 
 
-def translate_messages(request: Request, losses: list[str]) -> list[Fragment]:
+class Translated(list[Fragment]):
+    """Messages of another dialect's conversation.
+
+    `thoughts` has what chat does not carry, by place: the thinking of assistant messages, for the providers that want it back all
+    the same. `opaque`: there was thinking without a text too, which nobody but its vendor can read.
+    """
+
+    __slots__ = ("opaque", "thoughts")
+
+    def __init__(self, messages: Iterable[Fragment] = ()) -> None:
+        super().__init__(messages)
+        self.thoughts: dict[int, str] = {}
+        self.opaque = False
+
+
+def translate_messages(request: Request, losses: list[str]) -> Translated:
     conversation = Conversation(request.dialect, losses)
     conversation.add_system(request.system)
     for index, message in enumerate(request.messages):
@@ -40,8 +56,10 @@ class Conversation:
     """Gathers messages in the order that chat wants: after the calls their results, then what else came with these."""
 
     def __init__(self, source: str, losses: list[str]) -> None:
-        self.out: list[Fragment] = []
+        self.out = Translated()
         self.losses = losses
+        self.thought = ""
+        """Thinking that stood before its answer, in a message of its own."""
         self.same_vendor = source.startswith("openai.")
         self.aside: list[Fragment] = []
         """Images of tool results, which only a user message can carry."""
@@ -95,7 +113,7 @@ class Conversation:
         items = [item for part in parts if (item := self.item(part, path)) is not None]
         if parts and not items and not self.aside:
             return  # nothing of it can be carried, which is noted
-        items, self.aside = [*self.aside, *items], []
+        items, self.aside, self.thought = [*self.aside, *items], [], ""
         self.out.append(self.named({"role": "user", "content": compact(items)}, name))
 
     def add_answer(self, parts: list[Part], name: str | None, path: str) -> None:
@@ -103,12 +121,18 @@ class Conversation:
         self.flush()
         keys = self.answer(parts, path)
         last = self.out[-1] if self.out else None
+        thought = self.thought + "".join([part.text for part in parts if isinstance(part, Reasoning)])
         if parts and keys["content"] is None and len(keys) == 1:
+            self.thought = thought
             return
         if last is not None and last["role"] == "assistant":
             merge(last, keys)
         else:
             self.out.append(self.named({"role": "assistant", **keys}, name))
+        self.thought = ""
+        if thought:
+            place = len(self.out) - 1
+            self.out.thoughts[place] = self.out.thoughts.get(place, "") + thought
 
     def answer(self, parts: list[Part], path: str) -> Fragment:
         texts = [part.text for part in parts if isinstance(part, Text) and not part.refusal and part.text]
@@ -140,7 +164,8 @@ class Conversation:
 
     def lose(self, part: Part, path: str) -> None:
         if isinstance(part, Reasoning):
-            note(self.losses, "reasoning: earlier thinking is good for its own vendor only")
+            self.out.opaque |= not part.text
+            note(self.losses, LOST_THINKING)
         elif isinstance(part, File):
             note(self.losses, f"{path}: the file {part.file_id} is stored at another vendor")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,7 @@ class Completion(Struct):
 
 
 class WireUsage(Struct):
-    """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's."""
+    """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's, `cost` OpenRouter's and Perplexity's."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -30,6 +30,7 @@ class WireUsage(Struct):
     completion_tokens_details: Completion | None = None
     prompt_cache_hit_tokens: int | None = None
     cached_tokens: int | None = None
+    cost: Any = None
 
 
 class Groq(Struct):
@@ -75,7 +76,14 @@ def usage_of(wire: WireUsage | None) -> Usage | None:
         cache_read=cached,
         cache_write=prompt.cache_write_tokens or 0,
         reasoning=reasoning,
+        billed=None if wire.cost is None else billed(wire.cost),
     )
+
+
+def billed(cost: Any) -> float | None:
+    """USD, from a number or from an object that has it as `total_cost`."""
+    told = cast("dict[str, Any]", cost).get("total_cost") if isinstance(cost, dict) else cost
+    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0 else None
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

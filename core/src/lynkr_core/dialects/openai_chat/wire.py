@@ -40,7 +40,7 @@ class FileData(Struct):
 
 
 class Piece(Struct):
-    """One item of a content list. `thinking` is Mistral's."""
+    """One item of a content list. `thinking` is Mistral's, `summary` what Databricks has in an item of type `reasoning`."""
 
     type: str = "text"
     text: str | None = None
@@ -50,6 +50,7 @@ class Piece(Struct):
     input_audio: Audio | None = None
     file: FileData | None = None
     thinking: str | list[Piece] | None = None
+    summary: str | list[Piece] | None = None
     cache_control: Raw = NOTHING
 
 

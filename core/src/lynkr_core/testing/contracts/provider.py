@@ -34,8 +34,9 @@ class Stage(NamedTuple):
 class ProviderContract(ServingContract):
     """`paths`: the path under the base URL for each dialect that is tested. `key_header`: which header carries the key, or None.
 
-    `answers` and `errors` have scripts for dialects that `canned.py` does not know, `listing` is its own way to list models. A
-    provider from which nothing leaves the process has a suite of its own, `offline.OfflineProviderContract`.
+    `answers` and `errors` have scripts for dialects that `canned.py` does not know, `listing` is its own way to list models, `beside` has
+    what other paths answer, such as the one that gives tokens. A provider from which nothing leaves the process has a suite of its own,
+    `offline.OfflineProviderContract`.
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
@@ -45,12 +46,13 @@ class ProviderContract(ServingContract):
     listing: ClassVar[Script | None] = None
     answers: ClassVar[Mapping[str, Script]] = {}
     errors: ClassVar[Mapping[str, Mapping[str, Fault]]] = {}
+    beside: ClassVar[Mapping[str, Script]] = {}
 
     @pytest.fixture
     async def stage(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[Stage]:
         transport = Http1Transport()
         context = factories.context("contract", "provider", transport=transport)
-        async with ScriptedProvider() as upstream:
+        async with ScriptedProvider(self.beside) as upstream:
             table = self.wired(self.make_table(tmp_path), upstream.url)
             try:
                 async with factories.running(factories.build(self.plugin, table, context)) as provider:
@@ -123,7 +125,7 @@ class ProviderContract(ServingContract):
             expected = {**faults(name), **self.errors.get(name, {})}.get(fault)
             if expected is None:
                 continue
-            stage.upstream.then(expected.script)
+            stage.upstream.always(expected.script)  # who renews a refused token asks twice
             error = await self.failing(self.wire(stage, name), samples.request(name, "hi"))
             assert error.kind == expected.kind, f"{name}: {error}"
             assert error.status == expected.script.status, name
