@@ -12,16 +12,16 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core/src/lynkr_core"
 OUTSIDE_KERNEL = {"dialects", "testing", "cli"}
 PLUGINS = sorted((ROOT / "plugins").iterdir())
-KINDS = {"dialect", "provider", "auth", "policy", "cache", "scorer", "selector", "compressor", "extension", "sink", "store"}
+KINDS = {"dialect", "provider", "auth", "policy", "cache", "scorer", "selector", "compressor", "extension", "sink", "store", "catalog"}
 TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "examples", "plugin-template"}
 
 LAYERS = [
     {"errors", "secret", "order", "py.typed"},
     {"request", "sse"},
-    {"events"},
+    {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores"},
+    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
     {"hooks", "candidates", "headers", "relay"},
     {"config"},
     {"plugins"},
@@ -161,11 +161,11 @@ class TestPlugin:
 
     def test_names_follow_from_the_folder(self, folder):
         kind, _, name = folder.name.partition("-")
-        module = f"lynkr_{kind}_{name.replace('-', '_')}"
+        module = f"lynkr_{folder.name.replace('-', '_')}"
         project = self.project(folder)["project"]
         assert kind in KINDS
         assert project["name"] == f"lynkr-{folder.name}"
-        assert project["entry-points"][f"lynkr.{kind}"] == {name: f"{module}:plugin"}
+        assert project["entry-points"][f"lynkr.{kind}"] == {name or "default": f"{module}:plugin"}
         assert (folder / "src" / module / "py.typed").exists()
 
     def test_one_version_and_compatible_ranges(self, folder):

@@ -77,12 +77,17 @@ def installed(kind: str) -> Mapping[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group(kind))}
 
 
+def package(kind: str, use: str) -> str:
+    """What a plugin's package is called."""
+    return f"lynkr-{kind}" if use == "default" else f"lynkr-{kind}-{use}"
+
+
 def manifest(kind: str, use: str) -> Plugin:
     """Imports a plugin. Raises `PluginError` that says what is missing or broken."""
     entry = installed(kind).get(use)
     if entry is None:
         near = suggestion(use, installed(kind))
-        raise PluginError(f"the {kind} plugin {use!r} is not installed{near}; pip install lynkr-{kind}-{use}")
+        raise PluginError(f"the {kind} plugin {use!r} is not installed{near}; pip install {package(kind, use)}")
     try:
         plugin = entry.load()
     except Exception as error:
@@ -110,7 +115,7 @@ def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -
     return None
 
 
-def create(plugin: Plugin, config: Struct, context: Context) -> Any:
+def create(plugin: Plugin, config: Struct, context: Context | None) -> Any:
     """An instance: `create()`, `create(config)` or `create(config, context)`."""
     wanted = len(inspect.signature(plugin.create).parameters)
     return plugin.create(*(config, context)[:wanted])
