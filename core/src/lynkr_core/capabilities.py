@@ -18,12 +18,14 @@ SPARSE = 2
 """A body of fewer bytes for each token of the window is not counted: no text is that dense."""
 DOUBT = 1.25
 """How much too high the local estimate may be: 95 % of texts are within it."""
+Seen = dict[Modality, Part | None]
 _items = msgspec.json.Decoder(list[Raw])
 
 
 def narrow(exchange: Exchange, strict: bool) -> None:
     """Removes candidates that are known to fail; `strict`: those that refuse a parameter too. Raises `InvalidRequest`."""
-    errors = {c.id: error for c in exchange.candidates if c.card and (error := unfit(exchange, c.card, strict))}
+    seen: Seen = {}
+    errors = {c.id: error for c in exchange.candidates if c.card and (error := unfit(exchange, c.card, strict, seen))}
     if not errors:
         return
     exchange.removed += tuple([Removal(id, error.message, "kernel") for id, error in errors.items()])
@@ -34,12 +36,14 @@ def narrow(exchange: Exchange, strict: bool) -> None:
         raise InvalidRequest(f"nobody can serve this request: {told}", code=first.code, param=first.param)
 
 
-def unfit(exchange: Exchange, card: ModelCard, strict: bool) -> InvalidRequest | None:
+def unfit(exchange: Exchange, card: ModelCard, strict: bool, seen: Seen) -> InvalidRequest | None:
     """Why the model cannot serve this request. Less than a microsecond when its card says nothing that matters."""
     if exchange.operation != "chat":
         return None
     for modality in card.refuses:
-        if part := found(exchange, modality):
+        if modality not in seen:  # looking through a body costs 0.4 ms for each megabyte
+            seen[modality] = found(exchange, modality)
+        if part := seen[modality]:
             place = where(exchange, part)
             return InvalidRequest(f"it takes no {modality}, and {place} has one", param=place)
     if card.tools is False and "tools" in exchange.envelope.fields and exchange.request.tools:

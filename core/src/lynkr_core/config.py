@@ -43,7 +43,7 @@ class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
     unsupported: Annotated[
         Literal["drop", "refuse"],
         Meta(
-            description="What becomes of a parameter that a model is known to refuse: taken out and told as a loss, or refused."
+            description="What becomes of a parameter that a model is known to refuse: it is left out and told, or the model is."
         ),
     ] = "drop"
 

@@ -28,9 +28,15 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     )
     paths: Annotated[dict[Spoken, str], Meta(description="Paths under `base_url`, where they are not the usual ones.")] = {}
     token_limit_field: Annotated[
-        Literal["max_tokens", "max_completion_tokens", "either"],
-        Meta(description="The chat key that limits the answer; `either` leaves the caller's."),
-    ] = "max_tokens"  # noqa: S105
+        Literal["max_tokens", "max_completion_tokens", "either"] | None,
+        Meta(
+            description="The chat key that limits the answer; `either` leaves the caller's. "
+            "When it is not set, what the model's card says, else `max_tokens`."
+        ),
+    ] = None
+    vendor: Annotated[
+        str, Meta(description="Whose models these are in the catalogue, such as `openrouter`; by default nobody's.")
+    ] = ""
     drop: Annotated[list[str], Meta(description="Request keys that the server refuses; they are taken out.")] = []
 
 
@@ -41,8 +47,8 @@ class OpenAICompatible(HTTPProvider):
 
     def __init__(self, config: Config, context: Context) -> None:
         self.paths = {dialect: config.paths.get(dialect, PATHS[dialect]) for dialect in config.dialects}
-        limit = config.token_limit_field
-        self._renames = [(other, limit) for other in LIMITS if limit not in (other, "either")]
+        self.vendor = config.vendor
+        self._limit = config.token_limit_field
         self._drop = frozenset(config.drop)
         super().__init__(config, context)
 
@@ -51,10 +57,10 @@ class OpenAICompatible(HTTPProvider):
         losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
         changed = bool(dropped)
         if dialect.name == "openai.chat":
-            for old, new in self._renames:
-                if old in fields:
-                    value = fields.pop(old)
-                    fields.setdefault(new, value)
+            limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
+            for other in LIMITS:
+                if other in fields and limit not in (other, "either"):
+                    fields.setdefault(limit, fields.pop(other))
                     changed = True
         return changed
 
