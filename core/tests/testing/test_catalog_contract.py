@@ -38,7 +38,7 @@ def test_a_good_catalogue_passes(run_suite):
         (', source="here"', "", "test_a_price_says_where_it_is_from_and_is_for_a_million_tokens"),
         ('"simple": "m1"', '"simple": "m3"', "test_it_knows_what_it_proposes"),
         ('"simple": "m1"', '"cheap": "m1"', "test_it_knows_what_it_proposes"),
-        ("return self.CARD", "open('/dev/null').close(); return self.CARD", "test_looking_up_what_was_looked_up_does_no_io"),
+        ("return self.CARD", "socket.create_connection(('127.0.0.1', 9)); return self.CARD", "test_looking_up_what_was_looked_up_does_no_io"),
     ],
 )
 def test_a_bad_catalogue_fails(run_suite, good, bad, test):
