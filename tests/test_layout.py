@@ -12,16 +12,29 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "core/src/lynkr_core"
 OUTSIDE_KERNEL = {"dialects", "testing", "cli", "oauth"}
 PLUGINS = sorted((ROOT / "plugins").iterdir())
-KINDS = {"dialect", "provider", "auth", "policy", "cache", "scorer", "selector", "compressor", "extension", "sink", "store"}
+KINDS = {
+    "dialect",
+    "provider",
+    "auth",
+    "policy",
+    "cache",
+    "scorer",
+    "selector",
+    "compressor",
+    "extension",
+    "sink",
+    "store",
+    "catalog",
+}
 TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "examples", "plugin-template"}
 
 LAYERS = [
     {"errors", "secret", "order", "py.typed"},
     {"request", "sse"},
-    {"events"},
+    {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores"},
+    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
     {"hooks", "candidates", "headers", "relay"},
     {"config"},
     {"plugins"},
@@ -104,7 +117,7 @@ def test_no_function_is_long():
 def test_the_kernel_is_small():
     """The transport stands behind an interface of its own and is counted for itself."""
     transport = [path for path in kernel() if path.parent.name == "upstream"]
-    assert sum(code_lines(path) for path in kernel() if path not in transport) <= 2500
+    assert sum(code_lines(path) for path in kernel() if path not in transport) <= 2800
     assert sum(code_lines(path) for path in transport) <= 800
 
 
@@ -161,12 +174,12 @@ class TestPlugin:
 
     def test_names_follow_from_the_folder(self, folder):
         kind, _, name = folder.name.partition("-")
-        module = f"lynkr_{kind}_{name.replace('-', '_')}"
+        module = f"lynkr_{folder.name.replace('-', '_')}"
         project = self.project(folder)["project"]
         assert kind in KINDS
         assert project["name"] == f"lynkr-{folder.name}"
         entries = project["entry-points"][f"lynkr.{kind}"]
-        assert name in entries
+        assert (name or "default") in entries
         assert set(entries.values()) == {f"{module}:plugin"}
         assert (folder / "src" / module / "py.typed").exists()
 

@@ -46,7 +46,8 @@ def config_page() -> str:
         "\n## `[models]`\n\nA name callers may ask for, and the candidates tried in order: "
         '`"fast" = ["local/llama3.2", "openai/gpt-5.4-mini"]`.\n'
         "\n## `[prices]`\n\nUSD per million tokens by `provider/model` or bare model: "
-        '`"local/llama3.2" = { input = 0, output = 0 }`. Also `cache_read`, `cache_write`.\n'
+        '`"local/llama3.2" = { input = 0, output = 0 }`. Also `cache_read`, `cache_write`, `cache_write_1h`, `per_request` (USD), and\n'
+        "`tiers`, what a whole request costs whose input is longer: `[{ above = 272_000, input = 8, output = 30 }]`.\n"
         '\n## `[order]`\n\nThe rank of a plugin instance, instead of its kind\'s: `"policy.mine" = 15`.\n'
     )
     return "".join(out)
@@ -81,7 +82,7 @@ def default(field: structs.FieldInfo) -> str:
 def plugin_folders() -> Iterator[tuple[Path, str, str]]:
     for folder in sorted((ROOT / "plugins").iterdir()):
         kind, _, name = folder.name.partition("-")
-        yield folder, kind, name
+        yield folder, kind, name or "default"
 
 
 def plugins_page() -> str:

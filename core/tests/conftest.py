@@ -86,7 +86,8 @@ async def gateway(anyio_backend: str) -> AsyncIterator[Callable[..., Any]]:
             known = load_dialects(providers, "lynkr.toml", mistakes)
             assert mistakes == []
             models = {"chain": [f"{name}/m" for name in providers]}
-            catalog = Catalog(providers, Tiers(), models=models, tier_models={}, prices=settings.prices)
+            cards = [instance for kind, instance in plugins if kind == "catalog"]
+            catalog = Catalog(providers, Tiers(), models=models, tier_models={}, prices=settings.prices, catalogues=cards)
             kernel = Kernel(
                 settings, plugins=loaded, hooks=hooks, dialects=known, catalog=catalog, stores=Stores(), transport=transport
             )

@@ -1,5 +1,6 @@
 """lynkr: a microkernel LLM gateway. The names here are the public API for plugins."""
 
+from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.errors import (
     ClientGone,
@@ -22,7 +23,6 @@ from lynkr_core.exchange import (
     Exchange,
     Key,
     Outcome,
-    Price,
     Principal,
     Reject,
     Removal,
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Attempt", "Candidate", "ClientGone", "ConfigError", "Context", "Dialect", "Envelope", "Exchange", "Fields", "Forbidden",
     "GatewayError", "HTTPConfig", "HTTPProvider", "Headers", "InvalidRequest", "Journal", "Key", "LynkrError", "MemoryStore",
-    "Outcome", "Plugin", "PluginError", "Price", "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply",
+    "ModelCard", "Outcome", "Plugin", "PluginError", "Price", "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply",
     "Reservation", "Score", "Secret", "Selection", "Stores", "StreamDecoder", "StreamEncoder", "TooLarge", "Unauthenticated",
     "Unavailable", "UnknownModel", "UpstreamError", "Verdict",
 ]  # fmt: skip

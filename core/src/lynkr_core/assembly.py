@@ -50,6 +50,7 @@ def assemble(config: Config, environ: Mapping[str, str], transport: Transport | 
         tier_models=config.tiers.tables(),
         prices=config.prices,
         remap=config.routing.remap,
+        catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
     )
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
 

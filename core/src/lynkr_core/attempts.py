@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lynkr_core import tokens
+from lynkr_core import capabilities, tokens
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
@@ -158,9 +158,16 @@ async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dia
     same = dialect is exchange.dialect
     changed = not same or request is not None
     exchange.losses = losses = list[str]()
+    refused = capabilities.refused(exchange, candidate.card)
+    if refused and changed:
+        request = capabilities.without(request or exchange.request, refused)
     fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses) if changed else dict(envelope.fields)
     if envelope.model != candidate.model and dialect.model_key:
         fields[dialect.model_key] = candidate.model
+        changed = True
+    for key in refused:
+        fields.pop(key, None)
+        losses.append(f"{key}: {candidate.model} does not take it")
         changed = True
     changed |= dialect.prepare(fields, envelope, kernel.metered or not same)
     changed |= candidate.provider.adapt(fields, candidate, dialect, losses)

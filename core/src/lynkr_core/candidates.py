@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lynkr_core.exchange import Candidate, Price, Route
+from lynkr_core.cards import Catalogue, Price
+from lynkr_core.exchange import Candidate, Route
 from lynkr_core.pricing import price_of
 
 if TYPE_CHECKING:
@@ -73,10 +74,12 @@ class Catalog:
     def __init__(
         self, providers: Mapping[str, Provider], tiers: Tiers, *, models: Mapping[str, Sequence[str]],
         tier_models: Mapping[str, Sequence[str]], prices: Mapping[str, Price], remap: bool = False,
+        catalogues: Sequence[Catalogue] = (),
     ) -> None:  # fmt: skip
         self.providers = providers
         self.tiers = tiers
         self._prices = prices
+        self._catalogues = catalogues
         self._known: dict[str, Candidate] = {}
         self._dynamic: dict[str, Target] = {}
         tiers.fill({name: self._all(ids) for name, ids in tier_models.items()})
@@ -105,8 +108,18 @@ class Catalog:
         """The one candidate object for this pair."""
         id = f"{provider.name}/{model}"
         if id not in self._known:
-            self._known[id] = Candidate(provider=provider, model=model, price=price_of(self._prices, provider.name, model))
+            self._known[id] = self._made(provider, model)
         return self._known[id]
+
+    def _made(self, provider: Provider, model: str) -> Candidate:
+        """With what the first catalogue that knows this model says; `[prices]` wins over it."""
+        price = price_of(self._prices, provider.name, model)
+        cards = (catalogue.card(provider.name, provider.vendor, model) for catalogue in self._catalogues)
+        card = next((card for card in cards if card), None)
+        if card is None:
+            return Candidate(provider=provider, model=model, price=price)
+        limits = {"context_window": card.context_window, "max_output": card.max_output}
+        return Candidate(provider=provider, model=model, price=price or card.price, card=card, **limits)
 
     def resolve(self, name: str) -> Target | None:
         """None when nobody serves this name."""
@@ -125,8 +138,7 @@ class Catalog:
     def _remember(self, name: str, provider: Provider, model: str) -> Target:
         if len(self._dynamic) >= MAX_DYNAMIC:
             self._dynamic.clear()
-        price = price_of(self._prices, provider.name, model)
-        target = Target("exact", None, (Candidate(provider=provider, model=model, price=price),))
+        target = Target("exact", None, (self._made(provider, model),))
         self._dynamic[name] = target
         return target
 

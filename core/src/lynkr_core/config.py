@@ -8,14 +8,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct, structs
 
 from lynkr_core.candidates import AUTO, BOUNDS, TIERS
+from lynkr_core.cards import Price
 from lynkr_core.errors import ConfigError
-from lynkr_core.exchange import Price
 from lynkr_core.order import KINDS
 from lynkr_core.secret import Secret
 
@@ -43,6 +43,12 @@ class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
     deadline: Annotated[float, Meta(gt=0, description="Seconds for all attempts of one exchange until its answer begins.")] = (
         300.0
     )
+    unsupported: Annotated[
+        Literal["drop", "refuse"],
+        Meta(
+            description="What becomes of a parameter that a model is known to refuse: it is left out and told, or the model is."
+        ),
+    ] = "drop"
 
 
 class TierTable(Struct, forbid_unknown_fields=True, kw_only=True):

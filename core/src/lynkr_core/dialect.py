@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
-from lynkr_core.request import Request, Response, Usage
+from lynkr_core.request import Modality, Request, Response, Usage
 
 Fields = dict[str, Any]
 """A JSON object by top-level key; values may be `msgspec.Raw`, which is written out byte for byte."""
@@ -81,6 +81,10 @@ class Dialect(ABC):
     """What ends each event of a stream."""
     ping: ClassVar[bytes] = b": keep-alive\n\n"
     """What a stream's client may be sent at any time and ignores; empty when there is no such thing."""
+    conversation: ClassVar[str] = "messages"
+    """The top-level key that has the messages of a request."""
+    media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {}
+    """Bytes of which at least one is in every request that has an input of this kind."""
 
     # front: what the caller sent
     @abstractmethod

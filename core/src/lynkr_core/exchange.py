@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
+from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
 from lynkr_core.errors import ClientGone, GatewayError, Kind, UpstreamError
 from lynkr_core.events import Event
@@ -45,24 +46,15 @@ class Principal(Struct, frozen=True, kw_only=True):
 ANONYMOUS = Principal()
 
 
-class Price(Struct, frozen=True, kw_only=True):
-    """USD per million tokens. Cache prices default to the input price. `source` says where the row is from."""
-
-    input: float
-    output: float
-    cache_read: float | None = None
-    cache_write: float | None = None
-    source: str = "lynkr.toml"
-
-
 class Candidate(Struct, frozen=True, kw_only=True, eq=False):
-    """A provider and one of its models that could serve. Windows are in tokens; None is unknown."""
+    """A provider and one of its models that could serve. Windows are in tokens; None is unknown. `card`: what a catalogue has of it."""
 
     provider: Provider
     model: str
     price: Price | None = None
     context_window: int | None = None
     max_output: int | None = None
+    card: ModelCard | None = None
 
     @property
     def id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import lru_cache
 
 from lynkr_core.errors import AllFailed, GatewayError
@@ -50,6 +51,9 @@ def common(exchange: Exchange) -> HeaderItems:
     score = None if exchange.score is None else round(exchange.score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
     headers += told(len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, score, reason)
+    warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
+    if warning:
+        headers.append((b"x-lynkr-warning", ascii_value(warning)))
     if exchange.losses:
         headers.append((b"x-lynkr-losses", ascii_value("; ".join(exchange.losses))))
     return headers

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from msgspec import structs
 
+from lynkr_core import capabilities
 from lynkr_core.attempts import Answer, attempt
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
@@ -158,6 +159,8 @@ class Kernel:
             same = self._same[key] = spoken == {exchange.dialect}
         if not same:
             self.without_unable(exchange)
+        if exchange.reply is None:
+            capabilities.narrow(exchange, self.config.routing.unsupported == "refuse")
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""

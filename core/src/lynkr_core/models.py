@@ -28,7 +28,10 @@ def one_model(catalog: Catalog, name: str) -> dict[str, Any]:
 def entry(catalog: Catalog, name: str) -> dict[str, Any]:
     target = catalog.resolve(name)
     owner = target.candidates[0].provider.name if target and target.route == "exact" else "lynkr"
+    served = target.candidates[0] if target and target.route == "exact" else None
+    limits = {"context_window": served.context_window, "max_output_tokens": served.max_output} if served else {}
     return {
         "id": name, "object": "model", "created": CREATED, "owned_by": owner,
         "type": "model", "display_name": name, "created_at": CREATED_TEXT,
+        **{key: value for key, value in limits.items() if value is not None},
     }  # fmt: skip

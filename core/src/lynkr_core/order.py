@@ -6,6 +6,7 @@ KINDS: dict[str, int] = {
     "store": 0,  # started first, because the others keep their state there
     "dialect": 1,
     "provider": 2,
+    "catalog": 3,
     "auth": 10,
     "policy": 20,
     "cache": 30,

@@ -92,6 +92,11 @@ def aliases(kind: str) -> Mapping[str, str]:
     return found
 
 
+def package(kind: str, use: str) -> str:
+    """What a plugin's package is called."""
+    return f"lynkr-{kind}" if use == "default" else f"lynkr-{kind}-{use}"
+
+
 def manifest(kind: str, use: str) -> Plugin:
     """Imports a plugin. Raises `PluginError` that says what is missing or broken."""
     entry = installed(kind).get(aliases(kind).get(use, use))
@@ -111,9 +116,9 @@ def manifest(kind: str, use: str) -> Plugin:
 def remedy(kind: str, use: str) -> str:
     """What to install for a plugin that is missing, or what may have been meant."""
     packages = tomllib.loads(files("lynkr_core").joinpath("packages.toml").read_text())
-    if package := packages.get(kind, {}).get(use):
-        return f"; pip install {package}"
-    return f"{suggestion(use, installed(kind))}; pip install lynkr-{kind}-{use}"
+    if known := packages.get(kind, {}).get(use):
+        return f"; pip install {known}"
+    return f"{suggestion(use, installed(kind))}; pip install {package(kind, use)}"
 
 
 def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -> Loaded | None:
@@ -132,7 +137,7 @@ def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -
     return None
 
 
-def create(plugin: Plugin, config: Struct, context: Context) -> Any:
+def create(plugin: Plugin, config: Struct, context: Context | None) -> Any:
     """An instance: `create()`, `create(config)` or `create(config, context)`."""
     wanted = len(inspect.signature(plugin.create).parameters)
     return plugin.create(*(config, context)[:wanted])

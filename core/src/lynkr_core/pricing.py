@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lynkr_core.exchange import Price
+from lynkr_core.cards import Price, Rates
 from lynkr_core.request import Usage
 
 MILLION = 1_000_000
@@ -16,11 +16,20 @@ def cost(usage: Usage | None, price: Price | None) -> float | None:
         return usage.billed
     if usage is None or price is None:
         return None
-    read = price.input if price.cache_read is None else price.cache_read
-    write = price.input if price.cache_write is None else price.cache_write
+    rates = rates_of(price, usage.input_tokens) if price.tiers else price
+    read = rates.input if rates.cache_read is None else rates.cache_read
+    write = rates.input if rates.cache_write is None else rates.cache_write
+    hour = write if rates.cache_write_1h is None else rates.cache_write_1h
+    short = usage.cache_write - usage.cache_write_1h
     fresh = usage.input_tokens - usage.cache_read - usage.cache_write
-    total = fresh * price.input + usage.cache_read * read + usage.cache_write * write + usage.output_tokens * price.output
-    return total / MILLION
+    cached = usage.cache_read * read + short * write + usage.cache_write_1h * hour
+    return (fresh * rates.input + cached + usage.output_tokens * rates.output) / MILLION + price.per_request
+
+
+def rates_of(price: Price, tokens: int) -> Rates:
+    """What every token of a request with so many input tokens costs."""
+    reached = [tier for tier in price.tiers if tokens > tier.above]
+    return max(reached, key=lambda tier: tier.above) if reached else price
 
 
 def price_of(prices: Mapping[str, Price], provider: str, model: str) -> Price | None:

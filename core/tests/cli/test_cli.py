@@ -183,7 +183,26 @@ def test_init_takes_the_keys_it_finds_and_writes_none_of_them(tmp_path):
     assert 'api_key = "${OPENAI_API_KEY}"' in text
     assert "sk-test" not in text
     assert "[provider.echo]" not in text
+    assert "[catalog.default]" in text
+    assert 'simple = ["openai/' in text
     assert lynkr("check", cwd=tmp_path, env=env).returncode == 0
+
+
+def test_check_names_the_models_that_end(folder):
+    ended = '[provider.openai]\napi_key = "k"\n[catalog.default]\n[models]\nold = ["openai/gpt-4-turbo", "openai/gpt-6-astra"]\n'
+    (folder / "lynkr.toml").write_text(ended)
+    done = lynkr("check", cwd=folder)
+    assert done.returncode == 0
+    assert "  warning: openai/gpt-4-turbo: the model openai/gpt-4-turbo ended on 2026-10-23\n" in done.stdout
+    assert "gpt-6-astra: the model" not in done.stdout
+
+
+def test_route_tells_whom_it_left_out(folder):
+    tables = '[provider.openai]\napi_key = "k"\n[catalog.default]\n[models]\nm = ["openai/gpt-4", "openai/gpt-6-astra"]\n'
+    (folder / "lynkr.toml").write_text(tables)
+    done = lynkr("route", "word " * 20_000, "--model", "m", cwd=folder)
+    assert done.stdout.startswith("openai/gpt-6-astra\n")
+    assert "  removed  openai/gpt-4: prompt is too long: about" in done.stdout
 
 
 def test_init_overwrites_only_when_told_to(folder):

@@ -9,6 +9,7 @@ import pytest
 from lynkr_core import Secret
 from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
+from lynkr_core.testing import factories
 from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_openai_compatible import Config, plugin
 
@@ -17,7 +18,7 @@ URL = "http://127.0.0.1:8000/v1/"
 
 def adapted(config: Config, fields: dict[str, int], dialect: str = "openai.chat") -> tuple[bool, dict[str, int]]:
     provider = recorded(plugin, config)
-    return provider.adapt(fields, None, SimpleNamespace(name=dialect), []), fields
+    return provider.adapt(fields, factories.candidate("test/m"), SimpleNamespace(name=dialect), []), fields
 
 
 def test_a_server_without_a_key_gets_no_authorization() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lynkr_core.candidates import TIERS
+from lynkr_core.candidates import TIERS, Catalog, unique
 from lynkr_core.config import SECTIONS, load
 from lynkr_core.errors import PluginError
 from lynkr_core.kernel import Kernel
@@ -33,6 +34,16 @@ def check(*, config: Path = DEFAULT) -> None:
     for name in TIERS if kernel.catalog.tiers else ():
         ids = ", ".join(candidate.id for candidate in kernel.catalog.tiers.candidates(name))
         sys.stdout.write(f"  {name}: {ids}\n")
+    for warning in endings(kernel.catalog, date.today()):
+        sys.stdout.write(f"  warning: {warning}\n")
+
+
+def endings(catalog: Catalog, today: date) -> list[str]:
+    """The candidates that are soon served no more, or are not any longer."""
+    targets = [target for name in catalog.names() if (target := catalog.resolve(name))]
+    served = unique(candidate for target in targets for candidate in target.candidates)
+    warnings = [(candidate.id, candidate.card.warning(today)) for candidate in served if candidate.card]
+    return [f"{id}: the model {warning}" for id, warning in warnings if warning]
 
 
 def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from lynkr_core.errors import ConfigError
-from lynkr_core.plugins import installed
+from lynkr_core.plugins import create, installed, manifest
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -24,20 +24,10 @@ class Source(Struct, frozen=True, kw_only=True):
 
 SOURCES = (
     Source(plugin="ollama", port=11434),
-    Source(
-        plugin="openai",
-        key="OPENAI_API_KEY",
-        tiers={"simple": "gpt-5.6-luna", "medium": "gpt-5.6-terra", "complex": "gpt-5.6-sol", "reasoning": "gpt-6-astra"},
-    ),
-    Source(
-        plugin="anthropic",
-        key="ANTHROPIC_API_KEY",
-        tiers={
-            "simple": "claude-haiku-5-5", "medium": "claude-haiku-5-5", "complex": "claude-sonnet-5-5", "reasoning": "claude-opus-5-5",
-        },
-    ),
-)  # fmt: skip
-"""Looked at in this order; the first that has a model for a tier leads it."""
+    Source(plugin="openai", key="OPENAI_API_KEY"),
+    Source(plugin="anthropic", key="ANTHROPIC_API_KEY"),
+)
+"""Looked at in this order; the first that has a model for a tier leads it. A catalogue knows the models of those with a key."""
 ECHO = Source(plugin="echo", tiers=dict.fromkeys(("simple", "medium", "complex", "reasoning"), "echo"))
 
 
@@ -59,8 +49,8 @@ def init(*, config: Path = Path("lynkr.toml"), force: bool = False) -> None:
 def found(environ: Mapping[str, str]) -> list[Source]:
     """The sources at hand whose plugin is installed; echo when there are none."""
     here = [source for source in SOURCES if source.plugin in installed("provider") and at_hand(source, environ)]
-    usable = [with_local_models(source) for source in here]
-    return [source for source in usable if source.tiers] or [ECHO]
+    usable = [with_proposed_models(source) if source.key else with_local_models(source) for source in here]
+    return [source for source in usable if source.tiers or source.key] or [ECHO]
 
 
 def at_hand(source: Source, environ: Mapping[str, str]) -> bool:
@@ -74,6 +64,15 @@ def listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.3)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def with_proposed_models(source: Source) -> Source:
+    """What the installed catalogue proposes for this provider's tiers; nothing without a catalogue."""
+    for name in installed("catalog"):
+        plugin = manifest("catalog", name)
+        tiers = create(plugin, plugin.config(), None).proposals(source.plugin)
+        return structs.replace(source, tiers=tiers)
+    return source
 
 
 def with_local_models(source: Source) -> Source:
@@ -116,18 +115,16 @@ def render(sources: Sequence[Source]) -> str:
         lines += [f"[provider.{source.plugin}]"]
         lines += [f'api_key = "${{{source.key}}}"'] if source.key else []
         lines += [""]
-    lines += [
-        "[tiers]  # tried in order; a request's score from 0 to 100 picks the tier",
-        *tier_lines(sources),
-        "bounds = [25, 50, 75]",
-        "",
-    ]
+    tiers = tier_lines(sources) or ["# no catalogue is installed that would propose models: pip install lynkr-catalog"]
+    lines += ["[tiers]  # tried in order; a request's score from 0 to 100 picks the tier", *tiers, "bounds = [25, 50, 75]", ""]
     lines += [
         "[routing]",
         "remap = true  # names that nobody lists, such as a tool's built-in model names, are decided by score",
         "",
     ]
     lines += ["[scorer.heuristic]", "", "[selector.tiers]", ""]
+    if "default" in installed("catalog"):
+        lines += ["[catalog.default]  # what models can do, what they cost and when they end", ""]
     if "sqlite" in installed("store") and "journal" in installed("sink"):
         lines += ["[store.sqlite]  # what `lynkr explain` reads", 'path = "lynkr.db"', "", "[sink.journal]", ""]
     return "\n".join(lines)

@@ -10,10 +10,11 @@ from typing import Any, NoReturn, cast
 import msgspec
 
 from lynkr_core.candidates import BOUNDS, TIERS, Tiers
+from lynkr_core.cards import ModelCard, Price
 from lynkr_core.config import convert
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, UpstreamError
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Price, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Status
 from lynkr_core.plugins import Context, Plugin, create, manifest
 from lynkr_core.provider import Provider
 from lynkr_core.request import Usage
@@ -52,12 +53,22 @@ def find_dialect(name: str) -> Dialect:
 
 
 def candidate(
-    id: str, *, price: Price | None = None, context_window: int | None = None, max_output: int | None = None
+    id: str,
+    *,
+    price: Price | None = None,
+    context_window: int | None = None,
+    max_output: int | None = None,
+    card: ModelCard | None = None,
 ) -> Candidate:
     """`candidate("local/llama3.2")`: provider and model from the id; its provider cannot be sent to."""
     provider, _, model = id.partition("/")
     return Candidate(
-        provider=NamedProvider(provider), model=model, price=price, context_window=context_window, max_output=max_output
+        provider=NamedProvider(provider),
+        model=model,
+        price=price,
+        context_window=context_window,
+        max_output=max_output,
+        card=card,
     )
 
 

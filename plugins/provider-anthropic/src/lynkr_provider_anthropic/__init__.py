@@ -28,6 +28,7 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
 class Anthropic(HTTPProvider):
     """The API at api.anthropic.com. Keys go in `x-api-key`, OAuth tokens (`sk-ant-oat…`) in `Authorization`."""
 
+    vendor = "anthropic"
     paths = {"anthropic.messages": "/v1/messages", "anthropic.count_tokens": "/v1/messages/count_tokens"}
     defaults = {"anthropic.messages": VERSION, "anthropic.count_tokens": VERSION}
     models_path = "/v1/models?limit=1000"

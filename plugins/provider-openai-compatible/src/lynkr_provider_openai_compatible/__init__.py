@@ -28,9 +28,12 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     )
     paths: Annotated[dict[Spoken, str], Meta(description="Paths under `base_url`, where they are not the usual ones.")] = {}
     token_limit_field: Annotated[
-        Literal["max_tokens", "max_completion_tokens", "either"],
-        Meta(description="The chat key that limits the answer; `either` leaves the caller's."),
-    ] = "max_tokens"  # noqa: S105
+        Literal["max_tokens", "max_completion_tokens", "either"] | None,
+        Meta(
+            description="The chat key that limits the answer; `either` leaves the caller's. "
+            "When it is not set, what the model's card says, else `max_tokens`."
+        ),
+    ] = None
     drop: Annotated[list[str], Meta(description="Request keys that the server refuses; they are taken out.")] = []
     vendor: Annotated[
         str, Meta(description="The name under which catalogues list the server's models, such as LiteLLM's `deepinfra`.")
@@ -44,10 +47,9 @@ class OpenAICompatible(HTTPProvider):
 
     def __init__(self, config: Config, context: Context) -> None:
         self.paths = {dialect: config.paths.get(dialect, PATHS[dialect]) for dialect in config.dialects}
-        limit = config.token_limit_field
-        self._renames = [(other, limit) for other in LIMITS if limit not in (other, "either")]
-        self._drop = frozenset(config.drop)
         self.vendor = config.vendor
+        self._limit = config.token_limit_field
+        self._drop = frozenset(config.drop)
         super().__init__(config, context)
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
@@ -55,10 +57,10 @@ class OpenAICompatible(HTTPProvider):
         losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
         changed = bool(dropped)
         if dialect.name == "openai.chat":
-            for old, new in self._renames:
-                if old in fields:
-                    value = fields.pop(old)
-                    fields.setdefault(new, value)
+            limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
+            for other in LIMITS:
+                if other in fields and limit not in (other, "either"):
+                    fields.setdefault(limit, fields.pop(other))
                     changed = True
         return changed
 

@@ -22,6 +22,7 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
 class OpenAI(HTTPProvider):
     """The API at api.openai.com. Its newer models refuse `max_tokens` in chat; all of them take `max_completion_tokens`."""
 
+    vendor = "openai"
     paths = {"openai.chat": "/chat/completions", "openai.responses": "/responses", "openai.embeddings": "/embeddings"}
 
     def __init__(self, config: Config, context: Context) -> None:

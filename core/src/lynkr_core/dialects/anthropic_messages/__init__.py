@@ -29,6 +29,7 @@ class AnthropicMessages(Dialect):
     name = "anthropic.messages"
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     routes = ("/v1/messages",)
+    media = {"image": (b'"image"',), "document": (b'"document"',)}
     forward = (b"anthropic-version", b"anthropic-beta")
     marks = (b'"message_delta"', b'"message_stop"', b'"error"')
     id_header = b"request-id"

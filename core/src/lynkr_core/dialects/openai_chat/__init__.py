@@ -31,6 +31,7 @@ _ONLY_ELSEWHERE = frozenset({"system", "stop_sequences", "thinking", "anthropic_
 class OpenAIChat(Dialect):
     name = "openai.chat"
     routes = ("/v1/chat/completions",)
+    media = {"image": (b'"image_url"',), "audio": (b'"input_audio"',), "video": (b'"video_url"',), "document": (b'"file"',)}
     marks = (b'"usage":{', b'"usage": {', b'"finish_reason":"', b'"finish_reason": "', b"[DONE]", b'"error"')
 
     def peek(self, body: bytes, path: str = "") -> Envelope:

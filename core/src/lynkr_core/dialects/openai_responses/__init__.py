@@ -22,7 +22,7 @@ from lynkr_core.dialects.openai_responses.sealing import drop_foreign
 from lynkr_core.dialects.openai_responses.wire import NAME
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.request import Request, Response, Usage
+from lynkr_core.request import Modality, Request, Response, Usage
 
 
 class OpenAIResponses(Dialect):
@@ -30,6 +30,8 @@ class OpenAIResponses(Dialect):
 
     name: ClassVar[str] = NAME
     routes: ClassVar[tuple[str, ...]] = ("/v1/responses",)
+    conversation: ClassVar[str] = "input"
+    media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
     forward: ClassVar[tuple[bytes, ...]] = (b"openai-beta",)
     marks: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
 

@@ -13,5 +13,19 @@ What a plugin cannot do is said by class attributes, and its tests are skipped. 
 
 import pytest
 
-SUITES = ("base", "dialect", "fuzz", "offline", "provider", "scorer", "selector", "serving", "sink", "store", "streams", "wire")
+SUITES = (
+    "base",
+    "catalog",
+    "dialect",
+    "fuzz",
+    "offline",
+    "provider",
+    "scorer",
+    "selector",
+    "serving",
+    "sink",
+    "store",
+    "streams",
+    "wire",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SUITES), "lynkr_core.testing.calls")

@@ -1,0 +1,189 @@
+"""Writes the catalogue's data from the model list of LiteLLM, which is in its wheel. To be run by hand; its output is committed.
+
+pip download litellm --no-deps --dest /tmp/litellm
+python plugins/catalog/build.py /tmp/litellm/litellm-*.whl
+
+What the list does not say is left out. What the reasoning models refuse is not in the list but in LiteLLM's code
+(`llms/openai/chat/gpt_reasoning_transformation.py`, `o_series_transformation.py`, `llms/xai`, `llms/moonshot` of 1.109.1): the rules
+below state the same facts.
+"""
+
+import re
+import sys
+import zipfile
+import zlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lynkr_core.cards import ModelCard, Price, PriceTier
+
+MEMBER = "litellm/model_prices_and_context_window_backup.json"
+OUTPUT = Path(__file__).parent / "src/lynkr_catalog/models.bin"
+OPERATIONS = {"chat": "chat", "responses": "chat", "embedding": "embeddings"}
+VENDORS = {
+    "azure_text": "azure", "bedrock_converse": "bedrock", "cohere_chat": "cohere", "fireworks_ai-embedding-models": "fireworks_ai",
+}  # fmt: skip
+"""Parts of a vendor that the list gives names of their own."""
+FREE = ("ollama", "lemonade")
+"""Vendors whose price of nothing means nothing; elsewhere it means that nobody knows."""
+SPELLINGS = {"stop": ("stop", "stop_sequences"), "reasoning": ("reasoning", "reasoning_effort", "thinking")}
+SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
+PENALTIES = ("presence_penalty", "frequency_penalty")
+INPUTS = {
+    "image": "supports_vision", "audio": "supports_audio_input", "video": "supports_video_input", "document": "supports_pdf_input",
+}  # fmt: skip
+RATES = {
+    "input": "input_cost_per_token", "output": "output_cost_per_token", "cache_read": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost", "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
+}  # fmt: skip
+ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+encoder = msgspec.json.Encoder(order="deterministic")
+Row = dict[str, Any]
+
+
+def main(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        rows: dict[str, Row] = msgspec.json.decode(archive.read(MEMBER))
+    version = wheel.name.split("-")[1]
+    vendors: dict[str, dict[str, ModelCard]] = {}
+    for key, row in rows.items():
+        if row.get("mode") in OPERATIONS and "litellm_provider" in row:
+            vendor = vendor_of(row)
+            model = key.removeprefix(f"{vendor}/")
+            if model == key and model in vendors.get(vendor, {}):
+                continue  # the name with the vendor's prefix is the more exact one
+            vendors.setdefault(vendor, {})[model] = card(vendor, model, row)
+    packed = {vendor: zlib.compress(encoder.encode(cards), 9) for vendor, cards in sorted(vendors.items())}
+    OUTPUT.write_bytes(msgspec.msgpack.encode({"version": version, "vendors": packed}))
+    sys.stdout.write(f"{sum(map(len, vendors.values()))} models of {len(vendors)} vendors, {OUTPUT.stat().st_size} bytes\n")
+
+
+def vendor_of(row: Row) -> str:
+    name = row["litellm_provider"]
+    return "vertex_ai" if name.startswith("vertex_ai-") else VENDORS.get(name, name)
+
+
+def card(vendor: str, model: str, row: Row) -> ModelCard:
+    """Without what its place in the file tells: the id and where the price is from."""
+    takes, refuses = modalities(row)
+    refused, thinking = refusals(vendor, model, row)
+    reasoning = row.get("supports_reasoning")
+    default = row.get("default_reasoning_effort")
+    limits = vendor in ("openai", "azure", "azure_ai") and is_thinker(model, row)
+    return ModelCard(
+        id="",
+        operation=OPERATIONS[row["mode"]],
+        context_window=count(row.get("max_input_tokens")),
+        max_output=count(row.get("max_output_tokens")) if row["mode"] != "embedding" else None,
+        dimensions=count(row.get("output_vector_size")),
+        takes=frozenset(takes),
+        refuses=frozenset(refuses),
+        tools=row.get("supports_function_calling"),
+        structured=either(row.get("supports_response_schema"), row.get("supports_native_structured_output")),
+        reasoning=reasoning,
+        thinks=False if default == "none" else row.get("thinking_always_on"),
+        refused=spelled(refused),
+        refused_thinking=spelled(thinking),
+        token_limit="max_completion_tokens" if limits else None,
+        price=price(vendor, row),
+        ends=date.fromisoformat(row["deprecation_date"]) if row.get("deprecation_date") else None,
+    )
+
+
+def count(value: Any) -> int | None:
+    """A positive number of tokens or dimensions."""
+    return int(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def either(*flags: bool | None) -> bool | None:
+    return True if True in flags else False if False in flags else None
+
+
+def modalities(row: Row) -> tuple[list[Any], list[Any]]:
+    """Which inputs besides text are taken, and which are not; what the row contradicts itself about is in neither list."""
+    listed = row.get("supported_modalities")
+    takes: list[str] = []
+    refuses: list[str] = []
+    for name, flag in INPUTS.items():
+        said = {row.get(flag)} - {None}
+        if listed and name != "document":
+            said.add(name in listed)
+        if said == {True}:
+            takes.append(name)
+        elif said == {False}:
+            refuses.append(name)
+    return takes, refuses
+
+
+def refusals(vendor: str, model: str, row: Row) -> tuple[list[str], list[str]]:
+    """Names of parameters that the model answers with an error: always, and while it thinks."""
+    refused: list[str] = []
+    thinking: list[str] = []
+    if row.get("supports_sampling_params") is False:
+        refused += ["temperature", "top_p", "top_k"]
+    if row.get("supports_forced_tool_use") is False:
+        refused.append("tool_choice")
+    if row.get("supports_reasoning") is False:
+        refused.append("reasoning")
+    if vendor in ("openai", "azure", "azure_ai") and is_thinker(model, row):
+        refused += PENALTIES
+        if is_o(model):
+            refused += SAMPLING
+            refused += ["stop"] if re.search(r"\bo(3|4-mini)", model) else []
+            refused += ["parallel_tool_calls"] if row.get("supports_parallel_function_calling") is False else []
+        else:
+            refused += ["stop", "logit_bias"]
+            (thinking if row.get("supports_none_reasoning_effort") else refused).extend(SAMPLING)
+    if vendor == "xai" and re.search(r"grok-4|grok-code-fast", model):
+        refused += ["stop", "frequency_penalty"]
+    if vendor == "moonshot" and row.get("supports_reasoning"):
+        refused.append("temperature")
+    return refused, thinking
+
+
+def is_o(model: str) -> bool:
+    return re.search(r"(^|/)o[134](-|$)", model) is not None
+
+
+def is_thinker(model: str, row: Row) -> bool:
+    """OpenAI's models that think; its chat models of the same generation do not."""
+    return bool(row.get("supports_reasoning")) and (is_o(model) or re.search(r"gpt-[56](?!-chat)", model) is not None)
+
+
+def spelled(names: list[str]) -> dict[str, str]:
+    """Each name of the internal model under every key that callers write for it."""
+    return {key: name for name in sorted(names) for key in SPELLINGS.get(name, (name,))}
+
+
+def price(vendor: str, row: Row) -> Price | None:
+    """None where input or output has no price for a token."""
+    tiered = row.get("tiered_pricing")
+    if tiered:
+        first, *rest = sorted((tier for tier in tiered if "range" in tier), key=lambda tier: tier["range"][0]) or [{}]
+        base, tiers = rates(first), [(int(tier["range"][0]), rates(tier)) for tier in rest]
+    else:
+        base = rates(row)
+        found = sorted(int(match[1]) for key in row if (match := ABOVE.fullmatch(key)))
+        tiers = [(size * 1000, rates(row, f"_above_{size}k_tokens")) for size in found]
+    if row["mode"] == "embedding":
+        base.setdefault("output", 0.0)
+    if "input" not in base or "output" not in base or (base["input"] == base["output"] == 0 and vendor not in FREE):
+        return None
+    return Price(
+        **base,
+        tiers=tuple([PriceTier(above=above, **{"output": base["output"], **tier}) for above, tier in tiers if "input" in tier]),
+        per_request=row.get("input_cost_per_request") or 0.0,
+    )
+
+
+def rates(row: Row, suffix: str = "") -> dict[str, float]:
+    """USD per million tokens, of the figures that are there."""
+    found = {name: row.get(key + suffix) for name, key in RATES.items()}
+    return {name: float(f"{value * 1e6:.8g}") for name, value in found.items() if isinstance(value, int | float)}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
