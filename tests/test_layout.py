@@ -187,7 +187,7 @@ class TestPlugin:
         kind, _, name = folder.name.partition("-")
         project = self.project(folder)["project"]
         known = tomllib.loads((CORE / "packages.toml").read_text()).get(kind, {})
-        others = set(project["entry-points"][f"lynkr.{kind}"]) - {name}
+        others = set(project["entry-points"][f"lynkr.{kind}"]) - {name or "default"}
         assert others == {other for other, package in known.items() if package == project["name"]}
 
     def test_one_version_and_compatible_ranges(self, folder):
