@@ -155,6 +155,21 @@ def test_keys_of_messages() -> None:
     )
 
 
+def test_roles_have_the_providers_words() -> None:
+    prompt = {"role": "developer", "content": "be brief"}
+    asked = {"role": "user", "content": "are you a developer?"}
+    assert messages(Messages(roles={"developer": "system"}), prompt, asked) == ([prompt | {"role": "system"}, asked], [])
+
+
+def test_keys_of_content_parts_are_dropped() -> None:
+    marked = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+    plain = {"type": "text", "text": "a"}
+    quirks = Messages(parts_drop=frozenset({"cache_control"}))
+    after, losses = messages(quirks, {"role": "user", "content": [marked, plain]}, {"role": "user", "content": "cache_control"})
+    assert after == [{"role": "user", "content": [plain, plain]}, {"role": "user", "content": "cache_control"}]
+    assert losses == ["messages.content.cache_control: the provider refuses it"]
+
+
 def test_lists_of_text_become_strings() -> None:
     content = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "b"}]
     after, losses = messages(Messages(text_only=True), {"role": "user", "content": content}, {"role": "user", "content": "c"})
@@ -262,6 +277,13 @@ def test_words_of_schemas_are_stripped_but_not_names() -> None:
     assert sorted(losses) == [
         f"tools.{key}: the provider refuses it" for key in ("$id", "$schema", "additionalProperties", "strict")
     ]
+
+
+def test_keys_beside_the_function_are_dropped_too() -> None:
+    quirks = Quirks(tools=Tools(drop=frozenset({"cache_control"})))
+    after, losses, _ = applied(quirks, {"tools": [tool({}) | {"cache_control": {}}, tool({}, cache_control=None)]})
+    assert after == {"tools": [tool({}), tool({})]}
+    assert losses == ["tools.cache_control: the provider refuses it"]
 
 
 def test_tools_of_other_kinds_are_left_out() -> None:

@@ -7,8 +7,8 @@
         messages=Messages(thinking=STRIPPED),
     )
 
-    def adapt(self, fields, candidate, dialect, losses):
-        return dialect.name == "openai.chat" and QUIRKS.apply(fields, losses)
+    class Mistral(ChatProvider):
+        quirks = QUIRKS
 
 Top-level keys are compared by name and not decoded. Messages and tools are decoded only when the bytes that a quirk is about occur in
 them, and only those messages and tools are written anew that had to be changed. What is taken out is told in `losses`.
@@ -22,12 +22,14 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import UNREADABLE, Fields
+from lynkr_core.dialect import UNREADABLE, Dialect, Fields
 from lynkr_core.dialects.openai_chat.quirks_messages import STRIPPED, Messages, Thinking
 from lynkr_core.dialects.openai_chat.quirks_tools import Tools, in_prompt
 from lynkr_core.dialects.openai_chat.translate import note
+from lynkr_core.exchange import Candidate
+from lynkr_core.provider import HTTPProvider
 
-__all__ = ["ANY", "KEPT", "OBJECT", "STRIPPED", "Instead", "Messages", "Quirks", "Thinking", "Tools", "refused"]
+__all__ = ["ANY", "KEPT", "OBJECT", "STRIPPED", "ChatProvider", "Instead", "Messages", "Quirks", "Thinking", "Tools", "refused"]
 
 ANY = "*"
 """In `Quirks.values`: every value that is not named."""
@@ -128,6 +130,19 @@ class Quirks(Struct, frozen=True, kw_only=True):
             if fields.pop(key) not in (None, _NULL) and why:
                 note(losses, f"{key}: {why}")
         return bool(keys)
+
+
+class ChatProvider(HTTPProvider):
+    """A provider that speaks chat with quirks, and perhaps other dialects without."""
+
+    quirks: Quirks = Quirks()
+
+    def quirks_of(self, model: str) -> Quirks:
+        """The table for one model, where models differ."""
+        return self.quirks
+
+    def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
+        return dialect.name == "openai.chat" and self.quirks_of(candidate.model).apply(fields, losses)
 
 
 def written(value: Any) -> str:

@@ -39,14 +39,17 @@ STRIPPED = Thinking(key=None)
 class Messages(Struct, frozen=True, kw_only=True):
     """Quirks inside messages. An empty one looks at nothing.
 
-    `thinking`: see `Thinking`; None leaves it as it came. `drop`: keys that are refused, and why; without a why nothing is lost.
-    `allow`: by role the only keys that are taken. `no_nulls`: keys without a value are left out. `text_only`: content lists become
-    strings, what is no text is left out. `prefill`: the key, set to true, by which a last assistant message is continued.
-    `alternate`: messages of one role that follow each other are joined, and a system prompt is only the first one.
-    `no_empty_answers`: assistant messages that say and call nothing are left out. `id_length`: tool-call ids are letters and digits,
-    exactly so many. `signs` is worked out from the others: bytes of which at least one is in every message list that is concerned.
+    `roles`: the provider's word for a role it does not know. `parts_drop`: keys of content parts that it refuses. `thinking`: see
+    `Thinking`; None leaves it as it came. `drop`: keys that are refused, and why; without a why nothing is lost. `allow`: by role the
+    only keys that are taken. `no_nulls`: keys without a value are left out. `text_only`: content lists become strings, what is no text
+    is left out. `prefill`: the key, set to true, by which a last assistant message is continued. `alternate`: messages of one role
+    that follow each other are joined, and a system prompt is only the first one. `no_empty_answers`: assistant messages that say and
+    call nothing are left out. `id_length`: tool-call ids are letters and digits, exactly so many. `signs` is worked out from the
+    others: bytes of which at least one is in every message list that is concerned.
     """
 
+    roles: Mapping[str, str] = {}
+    parts_drop: frozenset[str] = frozenset()
     thinking: Thinking | None = None
     drop: Mapping[str, str] = {}
     allow: Mapping[str, frozenset[str]] = {}
@@ -59,11 +62,10 @@ class Messages(Struct, frozen=True, kw_only=True):
     signs: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        signs = [b'"%b"' % key.encode() for key in self.drop]
-        signs += [b'"%b"' % key.encode() for key in _THOUGHTS if self.thinking is not None]
+        signs = [b'"%b"' % key.encode() for key in (*self.drop, *self.roles, *self.parts_drop)]
         filled = self.thinking is not None and self.thinking.missing != "none"
         for wanted, sign in (
-            (self.allow or self.alternate, b'"role"'), (filled or self.prefill or self.no_empty_answers, b'"assistant"'),
+            (self.thinking, b'"reasoning'), (self.allow or self.alternate, b'"role"'), (filled or self.prefill or self.no_empty_answers, b'"assistant"'),
             (self.no_nulls, b"null"), (self.text_only, b'"type"'), (self.id_length, b'"tool_call'),
         ):  # fmt: skip
             signs += [sign] if wanted else []
@@ -106,9 +108,13 @@ class Messages(Struct, frozen=True, kw_only=True):
             return item
         before = dict(message)
         role = plain(message.get("role"))
+        if role in self.roles:
+            role = message["role"] = self.roles[role]
         if self.thinking is not None and role == "assistant":
             self._think(message, self.thinking, thought, losses)
         self._keys(message, role, losses)
+        if self.parts_drop and "content" in message:
+            message["content"] = without(self.parts_drop, message["content"], losses)
         if self.text_only and "content" in message:
             message["content"] = text_of(message.get("content"), losses)
         if self.id_length:
@@ -205,6 +211,21 @@ def is_text(value: Any) -> bool:
     if isinstance(value, Raw):
         return bytes(memoryview(value)[:1]) == b'"' and value != Raw(b'""')
     return isinstance(value, str) and value != ""
+
+
+def without(keys: frozenset[str], content: Any, losses: list[str]) -> Any:
+    """A content list whose parts do not have these keys; the very same when none has."""
+    before = None if is_text(content) else listed(content)
+    parts = [opened(part) for part in before or ()]
+    if before is None or not any(part is not None and keys & part.keys() for part in parts):
+        return content
+    for key in sorted(keys):
+        if any(part is not None and part.get(key) not in (*_EMPTY, _NULL) for part in parts):
+            note(losses, f"messages.content.{key}: the provider refuses it")
+    return [
+        item if part is None else {key: value for key, value in part.items() if key not in keys}
+        for item, part in zip(before, parts, strict=True)
+    ]
 
 
 def text_of(content: Any, losses: list[str]) -> Any:

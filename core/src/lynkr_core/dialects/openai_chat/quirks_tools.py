@@ -21,8 +21,8 @@ _PROMPT = "Answer with one JSON object and nothing else. It must match this JSON
 class Tools(Struct, frozen=True, kw_only=True):
     """Quirks inside tools. An empty one looks at nothing.
 
-    `kinds`: the types of tools that the provider has, others are left out; empty when it may have any. `drop`: keys of a tool's
-    `function` that it refuses. `schema`: words that it refuses in a schema; of `additionalProperties` only `false`. `signs` is worked
+    `kinds`: the types of tools that the provider has, others are left out; empty when it may have any. `drop`: keys of a tool
+    or its `function` that it refuses. `schema`: words that it refuses in a schema; of `additionalProperties` only `false`. `signs` is worked
     out from the others: bytes of which at least one is in every tool list that is concerned.
     """
 
@@ -69,16 +69,24 @@ class Tools(Struct, frozen=True, kw_only=True):
         return False
 
     def _tool(self, item: Any, losses: list[str]) -> Any:
-        tool = opened(item) or {}
-        function = opened(tool.get("function"))
-        if function is None:
+        tool = opened(item)
+        if tool is None:
             return item
-        before = dict(function)
-        for key in self.drop & function.keys():
-            self._note(key, function.pop(key), losses)
-        if self.schema and "parameters" in function:
-            function["parameters"] = self.stripped(function["parameters"], losses)
-        return item if function == before else {**tool, "function": function}
+        before = dict(tool)
+        self._take(tool, losses)
+        function = opened(tool.get("function"))
+        if function is not None:
+            inner = dict(function)
+            self._take(function, losses)
+            if self.schema and "parameters" in function:
+                function["parameters"] = self.stripped(function["parameters"], losses)
+            if function != inner:
+                tool["function"] = function
+        return item if tool == before else tool
+
+    def _take(self, fragment: dict[str, Any], losses: list[str]) -> None:
+        for key in self.drop & fragment.keys():
+            self._note(key, fragment.pop(key), losses)
 
     def stripped(self, parameters: Any, losses: list[str]) -> Any:
         """A schema without the refused words; the very same when it has none."""
