@@ -145,8 +145,6 @@ FAULTS = {
     "html": Fault("server", Script(status=502, content_type="text/html", body=b"<html><h1>502 Bad Gateway</h1></html>")),
 }
 GOOD = Script(body=ANSWERS["plain"], events=named(PLAIN))
-    body=encoded({"id": "e", "embeddings": {"float": [[0.25, -0.5]]}, "meta": {"billed_units": {"input_tokens": 3}}})
-)
 
 
 class TestProvider(ProviderContract):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
+from lynkr_core.exchange import Candidate
 from lynkr_core.plugins import Plugin
+from lynkr_core.provider import Provider
 from lynkr_core.testing import factories
 from lynkr_core.upstream import Endpoint, HeaderList
 
@@ -47,6 +51,16 @@ class RecordingTransport:
 def recorded(plugin: Plugin, config: Struct, transport: RecordingTransport | None = None) -> Any:
     """An instance named `test`, over a recording transport."""
     return plugin.create(config, factories.context("test", "provider", transport=cast("Any", transport or RecordingTransport())))
+
+
+def adapted(provider: Provider, dialect: str, body: Mapping[str, Any], model: str = "m") -> tuple[dict[str, Any], list[str]]:
+    """What a provider makes of a body in one of its dialects, and what is lost. Fails when it does not say that it changed something."""
+    fields: dict[str, Any] = {key: Raw(msgspec.json.encode(value)) for key, value in body.items()}
+    losses: list[str] = []
+    changed = provider.adapt(fields, Candidate(provider=provider, model=model), factories.find_dialect(dialect), losses)
+    after: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fields))
+    assert changed == (after != dict(body)), f"adapt said {changed}"
+    return after, losses
 
 
 def sent(

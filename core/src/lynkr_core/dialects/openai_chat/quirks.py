@@ -29,7 +29,20 @@ from lynkr_core.dialects.openai_chat.translate import note
 from lynkr_core.exchange import Candidate
 from lynkr_core.provider import HTTPProvider
 
-__all__ = ["ANY", "KEPT", "OBJECT", "STRIPPED", "ChatProvider", "Instead", "Messages", "Quirks", "Thinking", "Tools", "refused"]
+__all__ = [
+    "ANY",
+    "KEPT",
+    "OBJECT",
+    "STRIPPED",
+    "ChatProvider",
+    "Instead",
+    "Messages",
+    "Quirks",
+    "Thinking",
+    "Tools",
+    "keys",
+    "refused",
+]
 
 ANY = "*"
 """In `Quirks.values`: every value that is not named."""
@@ -48,6 +61,11 @@ class Instead(Struct, frozen=True):
 
 KEPT = None
 """In `Quirks.values`: this value is sent as it is."""
+
+
+def keys(words: str) -> frozenset[str]:
+    """`keys("model messages")`: a set of keys as one line of text."""
+    return frozenset(words.split())
 
 
 def refused(why: str, *keys: str) -> dict[str, str]:
@@ -122,14 +140,14 @@ class Quirks(Struct, frozen=True, kw_only=True):
         return changed
 
     def _drop(self, fields: Fields, losses: list[str]) -> bool:
-        keys = [key for key in self.drop if key in fields]
+        found = [key for key in self.drop if key in fields]
         if self.allow:
-            keys += [key for key in fields if key not in self.allow and key not in self.drop]
-        for key in keys:
+            found += [key for key in fields if key not in self.allow and key not in self.drop]
+        for key in found:
             why = self.drop.get(key, "the provider has no such parameter")
             if fields.pop(key) not in (None, _NULL) and why:
                 note(losses, f"{key}: {why}")
-        return bool(keys)
+        return bool(found)
 
 
 class ChatProvider(HTTPProvider):

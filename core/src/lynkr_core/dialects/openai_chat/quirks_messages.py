@@ -65,8 +65,8 @@ class Messages(Struct, frozen=True, kw_only=True):
         signs = [b'"%b"' % key.encode() for key in (*self.drop, *self.roles, *self.parts_drop)]
         filled = self.thinking is not None and self.thinking.missing != "none"
         for wanted, sign in (
-            (self.thinking, b'"reasoning'), (self.allow or self.alternate, b'"role"'), (filled or self.prefill or self.no_empty_answers, b'"assistant"'),
-            (self.no_nulls, b"null"), (self.text_only, b'"type"'), (self.id_length, b'"tool_call'),
+            (self.thinking, b'"reasoning'), (self.allow or self.alternate, b'"role"'), (self.no_nulls, b"null"),
+            (filled or self.prefill or self.no_empty_answers, b'"assistant"'), (self.text_only, b'"type"'), (self.id_length, b'"tool_call'),
         ):  # fmt: skip
             signs += [sign] if wanted else []
         structs.force_setattr(self, "signs", tuple(signs))
