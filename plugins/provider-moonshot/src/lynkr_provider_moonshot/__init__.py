@@ -27,10 +27,12 @@ from lynkr_core.provider import HTTPConfig
 class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     base_url: Annotated[str, Meta(description="Where the API is, without `/v1`.")] = "https://api.moonshot.ai"
     plain_models: Annotated[
-        list[str],
+        tuple[str, ...],
         Meta(description="How the names begin of models that do not reason; they read text alone and take any temperature."),
-    ] = ["moonshot-v1"]
-    vision_models: Annotated[list[str], Meta(description="What the names of plain models contain that see images.")] = ["vision"]
+    ] = ("moonshot-v1",)
+    vision_models: Annotated[tuple[str, ...], Meta(description="What the names of plain models contain that see images.")] = (
+        "vision",
+    )
 
 
 REASONING = Quirks(
@@ -66,7 +68,7 @@ class Moonshot(ChatProvider):
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, context)
-        self._plain, self._seeing = tuple(config.plain_models), tuple(config.vision_models)
+        self._plain, self._seeing = config.plain_models, config.vision_models
 
     def quirks_of(self, model: str) -> Quirks:
         if not model.startswith(self._plain):

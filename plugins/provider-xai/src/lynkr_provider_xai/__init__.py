@@ -16,8 +16,8 @@ from lynkr_core.provider import HTTPConfig
 class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     base_url: Annotated[str, Meta(description="Where the API is; regions have hosts of their own.")] = "https://api.x.ai/v1"
     reasoning_models: Annotated[
-        list[str], Meta(description="How the names begin of models that refuse `stop` and penalties in chat.")
-    ] = ["grok-4", "grok-code"]
+        tuple[str, ...], Meta(description="How the names begin of models that refuse `stop` and penalties in chat.")
+    ] = ("grok-4", "grok-code")
 
 
 CHAT = Quirks(
@@ -39,7 +39,7 @@ class XAI(ChatProvider):
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__(config, context)
-        self._reasoning = tuple(config.reasoning_models)
+        self._reasoning = config.reasoning_models
 
     def quirks_of(self, model: str) -> Quirks:
         return REASONING if model.startswith(self._reasoning) else CHAT

@@ -27,10 +27,10 @@ class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
     base_url: Annotated[str, Meta(description="Where the API is; in China `https://open.bigmodel.cn`.")] = "https://api.z.ai"
     plan: Annotated[Literal["api", "coding"], Meta(description="What the key is of: pay as you go, or the coding plan.")] = "api"
     codes: Annotated[dict[str, Kind], Meta(description="More business codes and the kinds of errors they are.")] = {}
-    schema_models: Annotated[list[str], Meta(description="How the names begin of models that hold to a JSON schema.")] = []
-    effort_models: Annotated[list[str], Meta(description="How the names begin of models that take `reasoning_effort`.")] = [
-        "glm-5.2"
-    ]
+    schema_models: Annotated[tuple[str, ...], Meta(description="How the names begin of models that hold to a JSON schema.")] = ()
+    effort_models: Annotated[tuple[str, ...], Meta(description="How the names begin of models that take `reasoning_effort`.")] = (
+        "glm-5.2",
+    )
 
 
 CHAT = Quirks(
@@ -56,7 +56,7 @@ class ZAI(ChatProvider):
         self.models_path = f"{root}/models"
         super().__init__(config, context)
         self._codes = CODES | config.codes
-        self._schema, self._effort = tuple(config.schema_models), tuple(config.effort_models)
+        self._schema, self._effort = config.schema_models, config.effort_models
 
     def quirks_of(self, model: str) -> Quirks:
         quirks = structs.replace(CHAT, schema_in_prompt=False) if self._schema and model.startswith(self._schema) else CHAT

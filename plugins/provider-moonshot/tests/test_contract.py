@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from lynkr_core.testing.contracts.provider import ProviderContract
+from lynkr_provider_moonshot import plugin
+
+
+class TestContract(ProviderContract):
+    plugin = plugin
+    paths: ClassVar[Mapping[str, str]] = {
+        "openai.chat": "/v1/chat/completions",
+        "openai.responses": "/v1/responses",
+        "anthropic.messages": "/anthropic/v1/messages",
+    }

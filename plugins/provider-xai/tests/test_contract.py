@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from lynkr_core.testing.contracts.provider import ProviderContract
+from lynkr_provider_xai import plugin
+
+
+class TestContract(ProviderContract):
+    plugin = plugin
+    paths: ClassVar[Mapping[str, str]] = {"openai.responses": "/responses", "openai.chat": "/chat/completions"}
+    base_path = "/v1"
