@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from mistralai.client.models import ChatCompletionRequest
 
+from lynkr_core.exchange import Candidate
+from lynkr_core.testing.canned import encoded
+from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.factories import find_dialect
 from lynkr_core.testing.recording import adapted, recorded
 from lynkr_provider_mistral import Config, plugin
@@ -103,3 +108,16 @@ def test_a_validation_error_is_an_invalid_request() -> None:
     assert provider.classify(dialect, 429, {}, text).kind in ("rate_limited", "overloaded")
     text = b'{"message":"Prompt contains 40000 tokens, too large for model with 32768 maximum context length","code":"3051"}'
     assert provider.classify(dialect, 400, {}, text).kind == "context"
+
+
+@pytest.mark.parametrize("front", samples.DIALECTS)
+def test_what_goes_out_for_every_front_is_what_the_sdk_knows(front: str) -> None:
+    """Linted by the request type of mistralai 3.7.0, which like the API refuses what it does not know."""
+    provider, dialect = recorded(plugin, Config()), find_dialect(front)
+    for name, body in samples.requests(front).items():
+        fields = find_dialect("openai.chat").encode_request(dialect.decode_request(dialect.peek(encoded(body))), [])
+        provider.adapt(fields, Candidate(provider=provider, model="m"), find_dialect("openai.chat"), [])
+        sent = msgspec.json.decode(msgspec.json.encode(fields))
+        known = {field.alias or key for key, field in ChatCompletionRequest.model_fields.items()}
+        assert sent.keys() <= known, name
+        ChatCompletionRequest.model_validate(sent)
