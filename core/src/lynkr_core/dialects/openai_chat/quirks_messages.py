@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, cast
 
@@ -15,6 +15,7 @@ from lynkr_core.dialects.openai_chat.translate import LOST_THINKING, Translated,
 Fragment = dict[str, Any]
 _NULL = Raw(b"null")
 _EMPTY: tuple[Any, ...] = (None, "", [], _NULL, Raw(b'""'), Raw(b"[]"))
+ROLE = b'"role"'
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 _MORE_SYSTEM = "messages: the provider has one system prompt, a later one went into a user message"
 _decode = msgspec.json.Decoder().decode
@@ -65,7 +66,7 @@ class Messages(Struct, frozen=True, kw_only=True):
         signs = [b'"%b"' % key.encode() for key in (*self.drop, *self.roles, *self.parts_drop)]
         filled = self.thinking is not None and self.thinking.missing != "none"
         for wanted, sign in (
-            (self.thinking, b'"reasoning'), (self.allow or self.alternate, b'"role"'), (self.no_nulls, b"null"),
+            (self.thinking, b'"reasoning'), (self.allow or self.alternate, ROLE), (self.no_nulls, b"null"),
             (filled or self.prefill or self.no_empty_answers, b'"assistant"'), (self.text_only, b'"type"'), (self.id_length, b'"tool_call'),
         ):  # fmt: skip
             signs += [sign] if wanted else []
@@ -74,13 +75,15 @@ class Messages(Struct, frozen=True, kw_only=True):
     def apply(self, fields: Fields, losses: list[str]) -> bool:
         """Changes the request's messages in place; see `Quirks.apply`. What is no list of objects is the provider's to refuse."""
         messages: Any = fields.get("messages")
-        if not self.signs or not messages or not self._concerned(messages):
-            return False
-        before = listed(messages)
+        present = occurring(self.signs, messages) if self.signs and messages else ()
+        before = listed(messages) if present else None
         if before is None:
             return False
         thoughts = self._thoughts(messages, losses)
-        after = [self._message(item, thoughts.get(index), losses) for index, item in enumerate(before)]
+        after = [
+            self._message(item, thoughts.get(index), losses) if index in thoughts or concerns(present, item) else item
+            for index, item in enumerate(before)
+        ]
         after = self._ordered(after, losses)
         if after == before:
             return False
@@ -95,15 +98,9 @@ class Messages(Struct, frozen=True, kw_only=True):
             losses.remove(LOST_THINKING)
         return messages.thoughts
 
-    def _concerned(self, value: Any) -> bool:
-        if not isinstance(value, Raw):
-            return True
-        text = bytes(value)
-        return any(sign in text for sign in self.signs)
-
     def _message(self, item: Any, thought: str | None, losses: list[str]) -> Any:
         """The message as the provider wants it; the very same when there is nothing to change."""
-        message = opened(item) if thought is not None or self._concerned(item) else None
+        message = opened(item)
         if message is None:
             return item
         before = dict(message)
@@ -175,6 +172,22 @@ class Messages(Struct, frozen=True, kw_only=True):
         if last is not None and plain(last.get("role")) == "assistant" and last.get("tool_calls") in _EMPTY:
             messages = [*messages[:-1], {**last, self.prefill: True}]
         return messages
+
+
+def occurring(signs: Sequence[bytes], value: Any) -> Sequence[bytes]:
+    """Those of the signs that occur in a value of the wire; all for one that was made here."""
+    if not isinstance(value, Raw):
+        return signs
+    text = bytes(value)
+    return [sign for sign in signs if sign in text]
+
+
+def concerns(signs: Sequence[bytes], value: Any) -> bool:
+    """Does one of the signs occur? Every message has a role."""
+    if ROLE in signs or not isinstance(value, Raw):
+        return True
+    text = bytes(value)
+    return any(sign in text for sign in signs)
 
 
 def listed(value: Any) -> list[Any] | None:

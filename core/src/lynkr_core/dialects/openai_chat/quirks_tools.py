@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from lynkr_core.dialect import UNREADABLE, Fields
-from lynkr_core.dialects.openai_chat.quirks_messages import listed, opened, plain
+from lynkr_core.dialects.openai_chat.quirks_messages import concerns, listed, occurring, opened, plain
 from lynkr_core.dialects.openai_chat.translate import Translated, note
 
 _decode = msgspec.json.Decoder().decode
@@ -38,13 +38,12 @@ class Tools(Struct, frozen=True, kw_only=True):
     def apply(self, fields: Fields, losses: list[str]) -> bool:
         """Changes the request's tools in place; see `Quirks.apply`."""
         given: Any = fields.get("tools")
-        if not self.signs or not given or not self._concerned(given):
-            return False
-        before = listed(given)
+        present = occurring(self.signs, given) if self.signs and given else ()
+        before = listed(given) if present else None
         if before is None:
             return False
         kept = [item for item in before if self._has(item, losses)]
-        after = [self._tool(item, losses) if self._concerned(item) else item for item in kept]
+        after = [self._tool(item, losses) if concerns(present, item) else item for item in kept]
         if after == before:
             return False
         fields["tools"] = after
@@ -52,12 +51,6 @@ class Tools(Struct, frozen=True, kw_only=True):
             for key in ("tools", "tool_choice", "parallel_tool_calls"):
                 fields.pop(key, None)
         return True
-
-    def _concerned(self, value: Any) -> bool:
-        if not isinstance(value, Raw):
-            return True
-        text = bytes(value)
-        return any(sign in text for sign in self.signs)
 
     def _has(self, item: Any, losses: list[str]) -> bool:
         tool = opened(item) if self.kinds else None
