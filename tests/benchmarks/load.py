@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections import deque
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,11 @@ DRAIN = 30.0
 """Seconds that a run may last beyond its time; what is unfinished then counts as failed."""
 
 
+def variants(body: bytes, count: int) -> list[bytes]:
+    """The body, or so many of them that ask something else each."""
+    return [body.replace(b"interpreter lock", b"interpreter lock %d" % number, 1) for number in range(count)] or [body]
+
+
 class Run:
     """One run: its connections, what is scheduled and what was measured."""
 
@@ -39,7 +45,9 @@ class Run:
         body = Path(spec.body).read_bytes()
         given = "".join(f"{name}: {value}\r\n" for name, value in spec.headers.items())
         head = f"POST {spec.path} HTTP/1.1\r\nhost: 127.0.0.1:{spec.port}\r\ncontent-type: application/json\r\n{given}"
-        self.request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        self.requests = cycle(
+            [f"{head}content-length: {len(text)}\r\n\r\n".encode() + text for text in variants(body, spec.variants)]
+        )
         self.spec = spec
         self.loop = loop
         self.done = self.failed = self.chunks = self.begun = 0
@@ -137,7 +145,7 @@ class Connection(asyncio.Protocol):
         if self.lost:
             self.over("connection was closed")
         else:
-            self.transport.write(self.run.request)
+            self.transport.write(next(self.run.requests))
 
     def data_received(self, data: bytes) -> None:
         if self.head is not None:

@@ -20,7 +20,10 @@ Say = Callable[[str], None]
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """`shape` is how the mock streams. With `rate` an open loop. `quick`: also in the short version. `peers`: also for those."""
+    """`shape` is how the mock streams. With `rate` an open loop. `variants`: so many different questions instead of one.
+
+    `quick`: also in the short version. `peers`: also for those.
+    """
 
     name: str
     body: str = "small"
@@ -29,6 +32,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     shape: str = "d0-n64"
     connections: int = 64
     rate: float | None = None
+    variants: int = 0
     quick: bool = False
     peers: bool = True
 
@@ -36,6 +40,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
 MEASURES = (
     Measure(name="small c=1", connections=1),
     Measure(name="small c=64", quick=True),
+    Measure(name="small c=64, always another question", variants=4096, peers=False),
     Measure(name="small c=256", connections=256),
     Measure(name="agent c=1", body="agent", connections=1),
     Measure(name="agent c=64", body="agent", quick=True),
@@ -147,7 +152,7 @@ class Stage:
             file.write_bytes(content)
         return Spec(
             port=running.port, path=PATHS[measure.front], body=str(file), headers=running.headers, seconds=seconds,
-            connections=measure.connections, rate=measure.rate, **more,
+            connections=measure.connections, rate=measure.rate, variants=measure.variants, **more,
         )  # fmt: skip
 
     def control(self, path: str) -> dict[str, Any]:

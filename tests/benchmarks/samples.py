@@ -17,6 +17,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 1
     seconds: float = 1.0
     rate: float | None = None
+    variants: int = 0
     hold: bool = False
     count: int | None = None
 
