@@ -17,7 +17,9 @@ from lynkr_core.upstream import Endpoint
 from lynkr_provider_bedrock import credentials, embeddings, models
 from lynkr_provider_bedrock.signing import Fixed, Keys, Signing, Source
 
-KEYS = "give api_key, or access_key_id and secret_access_key, or pip install 'lynkr-provider-bedrock[credentials]' for AWS's chain"
+KEYS = (
+    "give api_key, or access_key_id and secret_access_key, or pip install 'lynkr-provider-bedrock[credentials]' for AWS's chain"
+)
 
 
 class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):

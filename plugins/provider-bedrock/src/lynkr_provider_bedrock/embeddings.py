@@ -21,6 +21,7 @@ PURPOSE = "search_document"
 """Cohere's models want to be told what for; OpenAI's API has no word for it, but callers may say `input_type`."""
 CARRIED = frozenset({"input", "dimensions", "encoding_format", "input_type", "truncate", "normalize"})
 NULL = Raw(b"null")
+Vectors = list[list[float]]
 _input = msgspec.json.Decoder(str | list[str])
 _encode = msgspec.json.Encoder().encode
 
@@ -41,7 +42,9 @@ def encode_request(request: Request, losses: list[str]) -> Fields:
     try:
         texts = _input.decode(request.extra.get("input", NULL))
     except UNREADABLE:
-        raise InvalidRequest("input: expected a text or a list of texts; lists of tokens are not taken here", param="input") from None
+        raise InvalidRequest(
+            "input: expected a text or a list of texts; lists of tokens are not taken here", param="input"
+        ) from None
     fields: Fields = {"texts": [texts] if isinstance(texts, str) else texts}
     for key, raw in request.extra.items():
         if key not in CARRIED and key != "user":
@@ -111,8 +114,9 @@ def read_vectors(answer: Answer) -> list[Raw] | None:
         return [answer.embedding]
     if answer.embeddings is None:
         return None
-    found = msgspec.convert(answer.embeddings, list[list[float]] | dict[str, list[list[float]]])
-    return [Raw(_encode(vector)) for vector in (found["float"] if isinstance(found, dict) else found)]
+    found: dict[str, Vectors] | Vectors = msgspec.convert(answer.embeddings, dict[str, Vectors] | Vectors)
+    vectors = found.get("float", []) if isinstance(found, dict) else found
+    return [Raw(_encode(vector)) for vector in vectors]
 
 
 def usage_of(answer: Answer) -> Usage | None:

@@ -21,7 +21,9 @@ _NAMES: dict[str, Kind] = {
     "expiredtokenexception": "auth", "missingauthenticationtokenexception": "auth",
 }  # fmt: skip
 """By exception, in lower case. The first ten are botocore 1.44.5's service model, the others AWS's "common errors"."""
-_NO_MODEL = re.compile(r"model identifier is invalid|on-demand throughput isn.t supported|reached the end of its life", re.IGNORECASE)
+_NO_MODEL = re.compile(
+    r"model identifier is invalid|on-demand throughput isn.t supported|reached the end of its life", re.IGNORECASE
+)
 """Bad requests that only say that this model cannot be had so."""
 MAX_MESSAGE = 2000
 

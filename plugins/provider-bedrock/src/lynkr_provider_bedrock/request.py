@@ -41,7 +41,8 @@ def encode_request(request: Request, losses: list[str]) -> Fields:
     """What Converse has no place for is added to `losses`."""
     system, messages = split_system(request)
     blocks = Blocks(losses)
-    fields: Fields = {"messages": [blocks.message(turn) for turn in arrange(messages, losses)]}
+    fields: Fields = {}
+    fields["messages"] = [blocks.message(turn) for turn in arrange(messages, losses)]
     set_system(fields, request, blocks, system)
     set_inference(fields, request, losses)
     set_tools(fields, request, losses)
@@ -92,10 +93,11 @@ def set_tools(fields: Fields, request: Request, losses: list[str]) -> None:
         tools = [Tool(name=call.name, kind=call.kind) for call in called.values()]
     if not tools:
         return
-    fields["toolConfig"] = {"tools": [wire for tool in tools for wire in (write_tool(tool, losses), *cache_point(tool.cache))]}
+    config: Wire = {"tools": [wire for tool in tools for wire in (write_tool(tool, losses), *cache_point(tool.cache))]}
+    fields["toolConfig"] = config
     wanted = write_choice(choice, {tool.name for tool in tools}, losses)
     if wanted is not None:
-        fields["toolConfig"]["toolChoice"] = wanted
+        config["toolChoice"] = wanted
     if request.parallel_tool_calls is False:
         note(losses, "parallel_tool_calls: Converse cannot forbid several calls at once")
 
@@ -160,11 +162,11 @@ def set_format(fields: Fields, request: Request, losses: list[str]) -> None:
 def closed(schema: Any) -> bool:
     """Forbids other properties in every object of a schema, in place. True when one was changed."""
     if isinstance(schema, list):
-        return any([closed(item) for item in cast("list[Any]", schema)])
+        return sum(closed(item) for item in cast("list[Any]", schema)) > 0
     if not isinstance(schema, dict):
         return False
     node = cast("dict[str, Any]", schema)
-    changed = any([closed(item) for key, item in node.items() if key not in ("const", "enum", "default", "examples")])
+    changed = sum(closed(item) for key, item in node.items() if isinstance(item, dict) or key not in ("enum", "examples")) > 0
     if node.get("type") == "object" and node.get("additionalProperties") is not False:
         node["additionalProperties"] = False
         return True
