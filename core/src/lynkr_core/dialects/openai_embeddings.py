@@ -85,7 +85,7 @@ class OpenAIEmbeddings(Dialect):
         if response.dialect == NAME and response.native is not None:
             return bytes(splice(response.native, {"model": response.model}) if response.edited else response.native)
         vectors = [part.native for choice in response.choices for part in choice.parts if part.native is not None]
-        if vectors and request.extra.get("encoding_format") == BASE64:
+        if response.dialect != NAME and vectors and request.extra.get("encoding_format") == BASE64:
             vectors[0] = packed(vectors[0])
         usage = response.usage or Usage()
         told = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}

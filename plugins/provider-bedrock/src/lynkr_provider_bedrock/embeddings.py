@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 class Answer(Struct):
     """Titan's has one vector, Cohere's several, under `float` when types were asked for."""
 
-    embedding: Raw | None = None
+    embedding: list[float] | None = None
     count: int | None = msgspec.field(default=None, name="inputTextTokenCount")
     embeddings: Any = None
 
@@ -109,14 +109,13 @@ class Embeddings(Backend):
         return error_answer(status, headers, body)
 
 
-def read_vectors(answer: Answer) -> list[Raw] | None:
+def read_vectors(answer: Answer) -> Vectors | None:
     if answer.embedding is not None:
         return [answer.embedding]
     if answer.embeddings is None:
         return None
     found: dict[str, Vectors] | Vectors = msgspec.convert(answer.embeddings, dict[str, Vectors] | Vectors)
-    vectors = found.get("float", []) if isinstance(found, dict) else found
-    return [Raw(_encode(vector)) for vector in vectors]
+    return found.get("float") if isinstance(found, dict) else found
 
 
 def usage_of(answer: Answer) -> Usage | None:
