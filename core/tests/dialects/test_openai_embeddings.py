@@ -56,6 +56,11 @@ def test_an_answer_made_of_parts_has_the_vectors_byte_for_byte():
     assert b'"embedding":[1.50,-0.0]' in DIALECT.encode_response(response, decode())
 
 
+def test_vectors_of_another_api_are_packed_when_base64_is_asked_for():
+    response = msgspec.structs.replace(DIALECT.decode_response(ANSWER), native=None, dialect="other")
+    assert b'"embedding":"AADAPwAAAIA="' in DIALECT.encode_response(response, decode())
+
+
 @pytest.mark.parametrize("body", [b'{"error":{"message":"x"}}', b"<html>", b"", b"{}", b'{"data":null}'])
 def test_what_is_no_answer_is_an_error(body):
     with pytest.raises(UpstreamError) as caught:

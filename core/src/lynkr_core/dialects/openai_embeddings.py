@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from struct import pack
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -23,6 +25,7 @@ from lynkr_core.sse import event
 
 NAME = "openai.embeddings"
 CARRIED = ("input", "dimensions", "user")
+BASE64 = Raw(b'"base64"')
 
 
 class Answer(Struct):
@@ -35,6 +38,7 @@ class Answer(Struct):
 
 
 _answers = msgspec.json.Decoder(Answer)
+_items = msgspec.json.Decoder(list[dict[str, Any]])
 _objects = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
 
@@ -81,6 +85,8 @@ class OpenAIEmbeddings(Dialect):
         if response.dialect == NAME and response.native is not None:
             return bytes(splice(response.native, {"model": response.model}) if response.edited else response.native)
         vectors = [part.native for choice in response.choices for part in choice.parts if part.native is not None]
+        if response.dialect != NAME and vectors and request.extra.get("encoding_format") == BASE64:
+            vectors[0] = packed(vectors[0])
         usage = response.usage or Usage()
         told = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
         return _encode({"object": "list", "data": vectors[0] if vectors else [], "model": response.model, "usage": told})
@@ -113,6 +119,16 @@ def translated(request: Request, losses: list[str]) -> Fields:
         raise InvalidRequest(f"a request in {request.dialect} is none for embeddings")
     losses += [f"{key}: embeddings have no such parameter" for key in request.extra if key not in CARRIED]
     return {"model": request.model, **{key: raw for key, raw in request.extra.items() if key in CARRIED}}
+
+
+def packed(vectors: Raw) -> Raw:
+    """OpenAI's list of vectors with each as base64 of little-endian 32-bit floats, which its clients ask for by default."""
+    items = _items.decode(vectors)
+    for item in items:
+        numbers = item.get("embedding")
+        if isinstance(numbers, list):
+            item["embedding"] = b64encode(pack(f"<{len(cast('list[float]', numbers))}f", *numbers)).decode()
+    return Raw(_encode(items))
 
 
 plugin = Plugin(api=1, config=NoConfig, create=OpenAIEmbeddings)

@@ -40,7 +40,9 @@ class Received:
 
     @property
     def streams(self) -> bool:
-        """Whether the body asks for a stream."""
+        """Whether the body asks for a stream, or the path's last word does."""
+        if "stream" in self.path.partition("?")[0].rpartition("/")[2].lower():
+            return True
         try:
             body = self.json()
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -75,6 +75,6 @@ def tool_results(dialect: str) -> dict[str, Any]:
 
 def for_operation(dialect: str) -> dict[str, Any]:
     """The smallest request of any dialect."""
-    if dialect == "openai.embeddings":
+    if dialect.endswith(".embeddings"):
         return {"model": "auto", "input": "hi"}
     return request("anthropic.messages" if dialect == "anthropic.count_tokens" else dialect, "hi")

@@ -16,6 +16,9 @@ from lynkr_core.provider import Provider
 from lynkr_core.testing import factories
 from lynkr_core.upstream import Call, UpstreamResponse
 
+FRONTS = {"chat": "openai.chat", "embeddings": "openai.embeddings"}
+"""By operation, the dialect of a caller for providers whose own dialect is no caller's."""
+
 
 class Wire(Struct, frozen=True, eq=False):
     """A provider, one of its dialects and a model."""
@@ -25,11 +28,14 @@ class Wire(Struct, frozen=True, eq=False):
     model: str
 
     def call(self, body: Mapping[str, Any]) -> Call:
-        """Sends the body of a caller who speaks the provider's dialect."""
-        exchange = factories.exchange(body, dialect=self.dialect)
+        """Sends the body of a caller who speaks the provider's dialect; OpenAI's when callers cannot."""
+        front = self.dialect if self.dialect.routes else factories.find_dialect(FRONTS[self.dialect.operation])
+        exchange = factories.exchange(body, dialect=front)
         candidate = Candidate(provider=self.provider, model=self.model)
         exchange.candidates, exchange.chosen = (candidate,), candidate
         fields = cast("Fields", dict(exchange.envelope.fields))
+        if front is not self.dialect:
+            fields = self.dialect.encode_request(exchange.request, [])
         if self.dialect.model_key in fields:
             fields[self.dialect.model_key] = self.model
         self.dialect.prepare(fields, exchange.envelope, True)
