@@ -45,7 +45,7 @@ LAYERS = [
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
-LARGER = {"scorer-heuristic": 800, "provider-ollama": 1200}
+LARGER = {"scorer-heuristic": 800, "provider-ollama": 1200, "provider-google": 2000}
 """Plugins that may have more lines than the others: a third of the scorer is vocabulary in five languages, a provider may own a wire API."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -213,10 +213,11 @@ class TestPlugin:
         assert f"{kind.capitalize()}Contract" in text
 
     def test_it_imports_public_names_of_the_core_only(self, folder):
+        needed = {re.split(r"[<>=\[]", need)[0].replace("-", "_") for need in self.project(folder)["project"]["dependencies"]}
         for path in folder.glob("src/**/*.py"):
             for name in imports(path, typing_too=True):
                 if name.startswith("lynkr_"):
-                    assert name.split(".")[0] in ("lynkr_core", f"lynkr_{folder.name.replace('-', '_')}")
+                    assert name.split(".")[0] in needed | {f"lynkr_{folder.name.replace('-', '_')}"}
                 assert not re.search(r"\._", name), name
 
     def test_it_is_small(self, folder):
