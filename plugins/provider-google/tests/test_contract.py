@@ -28,10 +28,12 @@ AGENT = rb"""{"systemInstruction":{"role":"user","parts":[{"text":"be \u00e9xact
   "presencePenalty":0.1,"frequencyPenalty":0,"responseLogprobs":true,"logprobs":2,"responseMimeType":"application/json",
   "responseJsonSchema":{"type":"object"},"thinkingConfig":{"thinkingBudget":-1,"includeThoughts":true},"mediaResolution":"LOW"},
  "safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}],"cachedContent":"cachedContents/1","x-new":{"a":1e5}}"""
-SNAKE = rb"""{"system_instruction":{"parts":{"text":"x"}},"contents":{"parts":[{"text":"hi"}]},"generation_config":{"max_output_tokens":5}}"""
 SNAKE = rb"""{"system_instruction":{"parts":[{"text":"x"}]},"contents":{"parts":[{"inline_data":{"mime_type":"image/png","data":"aGk="}}]},
  "generation_config":{"max_output_tokens":5},"tools":[{"function_declarations":[{"name":"f"}]}]}"""
-USAGE = rb'"usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":7,"thoughtsTokenCount":5,"totalTokenCount":24,"cachedContentTokenCount":4}'
+USAGE = (
+    rb'"usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":7,"thoughtsTokenCount":5,"totalTokenCount":24,'
+    rb'"cachedContentTokenCount":4}'
+)
 ANSWER = (
     rb"""{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"Here: ","thoughtSignature":"c2lnMQ=="},
   {"functionCall":{"name":"read","args":{"path":"a.py"}},"thoughtSignature":"c2lnMg+/"},{"functionCall":{"id":"f2","name":"read","args":{}}},
@@ -42,15 +44,23 @@ ANSWER = (
  %b,"modelVersion":"gemini-3-pro","responseId":"resp1","createTime":"2026-11-21T07:00:00Z"}"""
     % USAGE
 )
+CALLS = (
+    rb'{"functionCall":{"name":"f","args":{"x": 1.0}},"thoughtSignature":"c2lnMg=="},{"functionCall":{"name":"f","args":{"x":2}}}'
+)
+NAMED = rb'"modelVersion":"gemini-3-pro","responseId":"r1"'
+
+
+def chunk(parts: bytes, more: bytes = NAMED, finish: bytes = b"") -> bytes:
+    return b'{"candidates":[{"content":{"parts":[%b],"role":"model"},%b"index":0}],%b}' % (parts, finish, more)
+
+
 CHUNKS = (
-    rb'{"candidates":[{"content":{"parts":[{"text":"let me","thought":true}],"role":"model"},"index":0}],%b,"modelVersion":"gemini-3-pro","responseId":"r1"}'
-    % USAGE,
-    rb'{"candidates":[{"content":{"parts":[{"text":" see","thought":true}],"role":"model"},"index":0}],"modelVersion":"gemini-3-pro","responseId":"r1"}',
-    rb'{"candidates":[{"content":{"parts":[{"text":"Gr\u00fc"}],"role":"model"},"index":0}],"modelVersion":"gemini-3-pro","responseId":"r1"}',
-    '{"candidates":[{"content":{"parts":[{"text":"ße 👋","thoughtSignature":"c2lnMQ=="}],"role":"model"},"index":0}],"responseId":"r1"}'.encode(),
-    rb'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"x": 1.0}},"thoughtSignature":"c2lnMg=="},{"functionCall":{"name":"f","args":{"x":2}}}]},"index":0}]}',
-    rb'{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],%b,"modelVersion":"gemini-3-pro","responseId":"r1"}'
-    % USAGE,
+    chunk(b'{"text":"let me","thought":true}', USAGE + b"," + NAMED),
+    chunk(b'{"text":" see","thought":true}'),
+    chunk(rb'{"text":"Gr\u00fc"}'),
+    chunk('{"text":"ße 👋","thoughtSignature":"c2lnMQ=="}'.encode(), b'"responseId":"r1"'),
+    chunk(CALLS),
+    chunk(b'{"text":""}', USAGE + b"," + NAMED, b'"finishReason":"STOP",'),
 )
 STREAM = b"".join([sse.event(chunk) for chunk in CHUNKS])
 CRLF = STREAM.replace(b"\n\n", b"\r\n\r\n")

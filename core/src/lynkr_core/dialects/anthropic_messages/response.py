@@ -98,9 +98,13 @@ def _wire_foreign(response: Response, request: Request) -> Wire:
 
 
 def _content(parts: Sequence[Part]) -> list[Any]:
-    """The answer's blocks, thinking first."""
-    ordered = sorted(parts, key=lambda part: not isinstance(part, Reasoning))
+    """The answer's blocks, thinking first; what only signs the block before it stays behind it."""
+    ordered = sorted(parts, key=lambda part: not isinstance(part, Reasoning) or _only_signs(part))
     return [block for part in ordered if (block := wire(_own(part), lambda content: ())) is not None]
+
+
+def _only_signs(part: Reasoning) -> bool:
+    return not part.text and part.signature is not None and is_foreign(part.signature)
 
 
 def _own(part: Part) -> Part:
