@@ -72,7 +72,7 @@ class OpenAIResponses(Dialect):
         return errors.decode_error(status, headers, body)
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
-        """Usage always comes, so nothing is asked for; reasoning of other vendors, which the upstream would refuse, goes, from the ids of calls too."""
+        """Usage always comes, so nothing is asked for. What other vendors signed, reasoning and ids of calls, would be refused: it goes."""
         return drop_foreign(fields) | callids.strip(fields, "input")
 
     def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
