@@ -17,6 +17,7 @@ OLDER = ("gemini-1", "gemini-2")
 """Beginnings of the names of models that refuse ids of calls, and think by budgets instead of levels."""
 BUDGETS = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
 """Thinking tokens for a level, for models that only know budgets."""
+MAX_BUDGET = 24576
 
 
 def fit(fields: Fields, model: str, older: Sequence[str], losses: list[str]) -> bool:
@@ -56,6 +57,11 @@ def _signed(parts: list[Any]) -> bool:
 
 
 def _fit_thinking(thinking: Wire, is_older: bool, losses: list[str]) -> bool:
+    budget = thinking.get("thinkingBudget", 0)
+    if budget > MAX_BUDGET:
+        note(losses, f"reasoning: the budget of {budget} tokens was lowered to {MAX_BUDGET}, the most that every model takes")
+        thinking["thinkingBudget"] = MAX_BUDGET
+        return True
     if is_older and "thinkingLevel" in thinking:
         thinking["thinkingBudget"] = BUDGETS[thinking.pop("thinkingLevel")]
         return True

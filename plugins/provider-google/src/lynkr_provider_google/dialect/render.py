@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from mimetypes import guess_type
 from typing import Any
 
 import msgspec
@@ -75,7 +76,8 @@ def _media(part: Part) -> Wire | None:
             inline = data_url(part.uri)
             if inline is not None:
                 return {"inlineData": {"mimeType": inline[0], "data": inline[1]}}
-            return {"fileData": ({"mimeType": part.mime_type} if part.mime_type else {}) | {"fileUri": part.uri}}
+            mime = part.mime_type or guess_type(part.uri.partition("?")[0])[0]
+            return {"fileData": ({"mimeType": mime} if mime else {}) | {"fileUri": part.uri}}
         case File():
             return {"fileData": {"fileUri": part.file_id}} if "://" in part.file_id else None
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from msgspec import Raw
@@ -80,7 +81,7 @@ def read_response(body: bytes, dialect: str = NAME) -> Response:
         answer = wire.answers.decode(body)
         if wire.given(answer.error) is not None:
             raise read_error(None, {}, body)
-        id = answer.response_id or new_id()
+        id = answer.response_id or blake2b(body, digest_size=12).hexdigest()
         choices = _choices(answer, id)
     except (*UNREADABLE, InvalidRequest) as error:
         raise _no_answer(body, error) from None

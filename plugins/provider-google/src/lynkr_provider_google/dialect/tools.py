@@ -86,6 +86,8 @@ def translate_tools(request: Request, losses: list[str]) -> list[Wire]:
         if tool.kind not in ("function", "custom"):
             wire.note(losses, f"tools: {tool.name} is of kind {tool.kind}, which is another vendor's own")
             continue
+        if tool.kind == "custom" and tool.native is not None and b'"format"' in bytes(tool.native):
+            wire.note(losses, f"tools: the grammar of {tool.name} cannot be carried")
         if tool.strict:
             wire.note(losses, "tools.strict: not asked for, the schema is a hint")
         if safe_name(tool.name) != tool.name:

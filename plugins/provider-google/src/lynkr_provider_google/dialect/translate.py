@@ -87,7 +87,8 @@ def _tell_losses(request: Request, losses: list[str]) -> None:
             note(losses, f"{key}: Gemini has no place for it")
     for key in ("logit_bias", "metadata"):
         value = getattr(request, key)
-        if value is not None and value not in _EMPTY:
+        told = key == "metadata" and request.user is not None  # some APIs name the user inside of it
+        if value is not None and value not in _EMPTY and not told:
             note(losses, f"{key}: Gemini has no place for it")
     wanted = request.response_format
     if wanted is not None and wanted.kind == "json_schema" and wanted.strict is False:
