@@ -9,17 +9,21 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from lynkr_core.app import Application
+from lynkr_core.config import parse
 from lynkr_core.errors import PluginError, UpstreamError
 from lynkr_core.exchange import Candidate
+from lynkr_core.kernel import Kernel
 from lynkr_core.secret import Secret
 from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap
 from lynkr_core.testing.canned import CANNED, Script, encoded
+from lynkr_core.testing.client import Client
 from lynkr_core.testing.contracts.wire import Wire
 from lynkr_core.testing.recording import recorded
 from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.upstream.http1 import Http1Transport
-from lynkr_provider_vertex import Config, host, plugin, tokens
+from lynkr_provider_vertex import VERSION, Config, host, plugin, tokens
 
 MESSAGE = {"model": "claude-x@1", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 GRANT = Script(body=encoded({"access_token": "ya29.secret", "expires_in": 3599, "token_type": "Bearer"}))
@@ -65,6 +69,25 @@ def test_what_is_to_be_counted_stands_at_the_top() -> None:
     candidate = Candidate(provider=vertex, model="gemini-3-pro")
     assert vertex.adapt(fields, candidate, SimpleNamespace(name="gemini.count_tokens"), [])
     assert fields == {"contents": [], "systemInstruction": {"parts": []}}
+
+
+@pytest.mark.anyio
+async def test_one_gateway_asks_each_model_in_its_own_dialect() -> None:
+    async with ScriptedProvider() as upstream:
+        config = parse(f'[provider.vertex]\nproject="p"\naccess_token="t"\nbase_url="{upstream.url}"', {})
+        async with Client(Application(Kernel.from_config(config, {}))) as client:
+            asked = {key: value for key, value in MESSAGE.items() if key != "model"}
+            for path in ("/v1/chat/completions", "/v1/messages"):
+                upstream.then(CANNED["anthropic.messages"])
+                answer = await client.post(path, json={**asked, "model": "vertex/claude-x"})
+                assert (answer.status, upstream.last.path.rpartition("/")[2]) == (200, "claude-x:rawPredict")
+                assert upstream.last.json() | {"messages": 0} == {"max_tokens": 9, "messages": 0, "anthropic_version": VERSION}
+            upstream.then(Script(body=b'{"candidates":[{"content":{"parts":[{"text":"ja"}]},"finishReason":"STOP"}]}'))
+            answer = await client.post("/v1/messages", json={**asked, "model": "vertex/gemini-3-pro"})
+            assert (answer.json()["content"][0]["text"], upstream.last.path.rpartition("/")[2]) == (
+                "ja",
+                "gemini-3-pro:generateContent",
+            )
 
 
 def test_an_api_key_needs_no_project() -> None:
