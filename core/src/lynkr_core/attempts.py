@@ -110,7 +110,7 @@ async def one(kernel: Kernel, exchange: Exchange, candidate: Candidate) -> Answe
     try:
         if kernel.hooks.reserve.calls:
             await reserve(kernel, exchange, attempt)
-        dialect = kernel.upstream_dialect(exchange.dialect, candidate.provider)
+        dialect = kernel.upstream_dialect(exchange.dialect, candidate)
         assert dialect is not None, "stage 4 left only candidates that have the operation"
         body = await outgoing(kernel, exchange, candidate, dialect)
         call = candidate.provider.send(exchange, candidate, dialect, body)

@@ -23,7 +23,6 @@ from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hooks import Call, Hooks, notify, run
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
-from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
 from lynkr_core.stores import Stores
@@ -63,7 +62,7 @@ class Kernel:
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
         self._same: dict[tuple[Dialect, Target], bool] = {}
-        self._upstream: dict[tuple[Dialect, Provider], Dialect | None] = {}
+        self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
 
@@ -155,7 +154,7 @@ class Kernel:
         if same is None:
             if len(self._same) >= MAX_DYNAMIC:
                 self._same.clear()
-            spoken = {self.upstream_dialect(exchange.dialect, candidate.provider) for candidate in target.candidates}
+            spoken = {self.upstream_dialect(exchange.dialect, candidate) for candidate in target.candidates}
             same = self._same[key] = spoken == {exchange.dialect}
         if not same:
             self.without_unable(exchange)
@@ -164,7 +163,7 @@ class Kernel:
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
-        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c.provider)]
+        able = [c for c in exchange.candidates if self.upstream_dialect(exchange.dialect, c)]
         body = None if able else exchange.dialect.local(exchange.request)
         if body is not None:
             exchange.reply = Reply(body=body, reason="answered by lynkr itself")
@@ -172,7 +171,7 @@ class Kernel:
         self.keep(exchange, able, f"has no {exchange.operation}")
         reason = exchange.dialect.untranslatable(exchange.envelope)
         if reason:
-            self.keep(exchange, [c for c in able if exchange.dialect.name in c.provider.dialects], reason)
+            self.keep(exchange, [c for c in able if self.upstream_dialect(exchange.dialect, c) is exchange.dialect], reason)
 
     def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
         """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
@@ -210,11 +209,12 @@ class Kernel:
             return structs.replace(selection, order=tuple([c for c in selection.order if c in exchange.candidates]))
         return selection
 
-    def upstream_dialect(self, front: Dialect, provider: Provider) -> Dialect | None:
-        """In which dialect this provider is asked: the caller's own, else its first one for the operation, if it has one."""
-        key = (front, provider)
+    def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
+        """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
+        spoken = candidate.provider.dialects_of(candidate.model)
+        key = (front, spoken)
         if key not in self._upstream:
-            names = [front.name] if front.name in provider.dialects else list(provider.dialects)
+            names = (front.name,) if front.name in spoken else spoken
             known = [self.dialects[name] for name in names if name in self.dialects]
             self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
         return self._upstream[key]

@@ -35,6 +35,10 @@ class Provider(ABC):
     vendor: str = ""
     """The name under which catalogues list its models; empty when they know none of them."""
 
+    def dialects_of(self, model: str) -> tuple[str, ...]:
+        """Those of `dialects` that this model speaks, the preferred one first; asked on each request, so it must be fast."""
+        return self.dialects
+
     @abstractmethod
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         """Begins one call in one of its dialects."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialects import callids
 from lynkr_core.dialects.anthropic_messages.errors import read_error, write_error
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
 from lynkr_core.dialects.anthropic_messages.request import peek, read_request, write_request
@@ -73,8 +74,8 @@ class AnthropicMessages(Dialect):
         return read_error(status, headers, body)
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
-        """Usage comes unasked here; only thinking blocks that we signed ourselves are taken out."""
-        return strip_own_signatures(fields)
+        """Usage comes unasked here; only what we signed ourselves, thinking blocks and ids of calls, is taken out."""
+        return strip_own_signatures(fields) | callids.strip(fields, "messages")
 
 
 plugin = Plugin(api=1, config=NoConfig, create=AnthropicMessages)

@@ -14,7 +14,7 @@ from lynkr_core.dialects.anthropic_messages.blocks import read_block
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render, respelt, wire
 from lynkr_core.dialects.anthropic_messages.names import message_id
-from lynkr_core.dialects.anthropic_messages.signatures import make
+from lynkr_core.dialects.anthropic_messages.signatures import is_foreign, make
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.request import Choice, FinishReason, Part, Reasoning, Request, Response, Text, ToolCall, Usage
 from lynkr_core.tokens import estimate, estimate_text
@@ -98,9 +98,13 @@ def _wire_foreign(response: Response, request: Request) -> Wire:
 
 
 def _content(parts: Sequence[Part]) -> list[Any]:
-    """The answer's blocks, thinking first."""
-    ordered = sorted(parts, key=lambda part: not isinstance(part, Reasoning))
+    """The answer's blocks, thinking first; what only signs the block before it stays behind it."""
+    ordered = sorted(parts, key=lambda part: not isinstance(part, Reasoning) or _only_signs(part))
     return [block for part in ordered if (block := wire(_own(part), lambda content: ())) is not None]
+
+
+def _only_signs(part: Reasoning) -> bool:
+    return not part.text and part.signature is not None and is_foreign(part.signature)
 
 
 def _own(part: Part) -> Part:
@@ -109,7 +113,9 @@ def _own(part: Part) -> Part:
         case Text():
             return Text(text=part.text)
         case Reasoning():
-            return Reasoning(text=part.text, signature=part.signature or make(part.id, part.encrypted))
+            ours = not part.signature or is_foreign(part.signature)
+            signature = make(part.id, part.encrypted, part.signature) if ours else part.signature
+            return Reasoning(text=part.text, signature=signature)
         case _:
             return part
 

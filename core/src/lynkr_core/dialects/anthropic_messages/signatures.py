@@ -1,8 +1,8 @@
 """Signatures on thinking blocks.
 
 A thinking block must carry a signature, and only its vendor can make one. Reasoning of other vendors goes to the caller with a
-signature of ours, `lynkr-` and base64: it holds what that vendor wants back (its item id and encrypted content). It never goes to
-a real upstream of this dialect, which would refuse the request.
+signature of ours, `lynkr-` and base64: it holds what that vendor wants back (its item id, encrypted content, or its own signature).
+It never goes to a real upstream of this dialect, which would refuse the request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lynkr_core.request import Reasoning
 PREFIX = "lynkr-"
 _MARK = b'"lynkr-' + b"A" * 24
 """How every signature of ours begins: 18 zero bytes in base64. So long a mark is found four times faster."""
-_kept = msgspec.json.Decoder(tuple[str | None, str | None])
+_kept = msgspec.json.Decoder(list[str | None])
 _list = msgspec.json.Decoder(list[Raw])
 
 
@@ -44,9 +44,15 @@ _block = msgspec.json.Decoder(_Block)
 _thinking = msgspec.json.Decoder(_Thinking)
 
 
-def make(id: str | None, encrypted: str | None) -> str:
-    """A signature of ours that keeps these two."""
-    return PREFIX + base64.b64encode(bytes(18) + msgspec.json.encode((id, encrypted))).decode()
+def make(id: str | None, encrypted: str | None, signature: str | None = None) -> str:
+    """A signature of ours that keeps these."""
+    kept = (id, encrypted) if signature is None else (id, encrypted, signature)
+    return PREFIX + base64.b64encode(bytes(18) + msgspec.json.encode(kept)).decode()
+
+
+def is_foreign(signature: str) -> bool:
+    """Whether another vendor made it: its dialect puts a tag and a colon before it, and base64 has no colon."""
+    return ":" in signature
 
 
 def reasoning(text: str, signature: str | None, **part: Any) -> Reasoning:
@@ -54,10 +60,10 @@ def reasoning(text: str, signature: str | None, **part: Any) -> Reasoning:
     if signature is None or not signature.startswith(PREFIX):
         return Reasoning(text=text, signature=signature or None, **part)
     try:
-        id, encrypted = _kept.decode(base64.b64decode(signature[len(PREFIX) :]).lstrip(b"\0"))
+        id, encrypted, foreign = (*_kept.decode(base64.b64decode(signature[len(PREFIX) :]).lstrip(b"\0")), None)[:3]
     except (binascii.Error, ValueError, *UNREADABLE):
-        id, encrypted = None, None
-    return Reasoning(text=text, id=id, encrypted=encrypted, **part)
+        id, encrypted, foreign = None, None, None
+    return Reasoning(text=text, id=id, encrypted=encrypted, signature=foreign, **part)
 
 
 def strip_own_signatures(fields: Fields) -> bool:

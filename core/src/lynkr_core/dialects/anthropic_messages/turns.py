@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from lynkr_core.dialects.anthropic_messages.fragments import wire
-from lynkr_core.dialects.anthropic_messages.signatures import PREFIX
+from lynkr_core.dialects.anthropic_messages.signatures import PREFIX, is_foreign
+from lynkr_core.dialects.callids import unpack
 from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
 OPENING = "(conversation continues)"
@@ -46,7 +47,7 @@ def arrange(messages: Sequence[Message], losses: list[str]) -> list[Turn]:
     """The turns, repaired; what was changed beyond its form is told in `losses`."""
     turns: list[Turn] = []
     for message in messages:
-        _add(turns, _role(message, losses), [part for part in message.parts if _carried(part, losses)])
+        _add(turns, _role(message, losses), [_bare(part) for part in message.parts if _carried(part, losses)])
     if turns and turns[0].role == "assistant":
         turns.insert(0, Turn("user", [Text(text=OPENING)]))
         note(losses, f"messages: began with the assistant, the user text {OPENING!r} was put first")
@@ -56,6 +57,13 @@ def arrange(messages: Sequence[Message], losses: list[str]) -> list[Turn]:
     if turns and turns[-1].role == "assistant":
         _trim(turns[-1])
     return turns
+
+
+def _bare(part: Part) -> Part:
+    """A call or result without the signature that its id may carry for another vendor."""
+    if not isinstance(part, ToolCall | ToolCallResponse) or unpack(part.id)[1] is None:
+        return part
+    return structs.replace(part, id=unpack(part.id)[0])
 
 
 def _add(turns: list[Turn], role: Literal["user", "assistant"], parts: list[Part]) -> None:
@@ -105,7 +113,7 @@ def _signed(part: Reasoning) -> bool:
     """
     if part.signature is None:
         return part.encrypted is not None and part.id is None and not part.encrypted.startswith(_FERNET)
-    return not part.signature.startswith(PREFIX)
+    return not part.signature.startswith(PREFIX) and not is_foreign(part.signature)
 
 
 def _pair(turns: list[Turn], losses: list[str]) -> None:

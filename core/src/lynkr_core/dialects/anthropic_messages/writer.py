@@ -12,7 +12,7 @@ from lynkr_core.dialects.anthropic_messages.errors import envelope, error_type, 
 from lynkr_core.dialects.anthropic_messages.fragments import encode
 from lynkr_core.dialects.anthropic_messages.names import message_id, safe_id
 from lynkr_core.dialects.anthropic_messages.response import stop_reason
-from lynkr_core.dialects.anthropic_messages.signatures import make
+from lynkr_core.dialects.anthropic_messages.signatures import is_foreign, make
 from lynkr_core.dialects.splice import splice
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
@@ -36,6 +36,7 @@ class MessageWriter:
         "_done",
         "_encrypted",
         "_finish",
+        "_foreign",
         "_head",
         "_index",
         "_open",
@@ -50,7 +51,7 @@ class MessageWriter:
         self._finish: Finish | None = None
         self._part: Part | None = None
         self._open = self._signed = self._done = self._wrap = self._arguments = False
-        self._encrypted = ""
+        self._encrypted = self._foreign = ""
         self._index = -1
         self._chars = 0
         self._head = b""
@@ -107,7 +108,7 @@ class MessageWriter:
         return sse(encode({"type": "message_start", "message": message}), b"message_start")
 
     def _start_part(self, part: Part) -> bytes:
-        self._part, self._encrypted, self._open, self._signed = part, "", False, False
+        self._part, self._encrypted, self._foreign, self._open, self._signed = part, "", "", False, False
         if isinstance(part, ToolCall):
             self._wrap, self._arguments = part.kind == "custom", False
             return self._open_block(_call(part), b"input_json_delta", b"partial_json")
@@ -143,6 +144,8 @@ class MessageWriter:
             return self._write_arguments(value)
         if event.field == "encrypted" and isinstance(part, Reasoning):
             self._encrypted += value
+        elif event.field == "signature" and isinstance(part, Reasoning) and (self._foreign or is_foreign(value)):
+            self._foreign += value
         elif event.field == "signature" and isinstance(part, Reasoning):
             self._signed = True
             start = b"" if self._open else self._open_thinking()
@@ -188,13 +191,14 @@ class MessageWriter:
 
     def _end_reasoning(self, part: Reasoning) -> bytes:
         """Every thinking block is signed before it ends, by its vendor or by us."""
+        own = make(part.id, self._encrypted or None, self._foreign or None)
         if self._open:
-            return b"" if self._signed else self._signature(make(part.id, self._encrypted or None))
-        if not self._encrypted:
+            return b"" if self._signed else self._signature(own)
+        if not self._encrypted and not self._foreign:
             return b""
         if part.native is not None and b'"redacted_thinking"' in bytes(part.native):
             return self._open_block({"type": "redacted_thinking", "data": self._encrypted})
-        return self._open_thinking() + self._signature(make(part.id, self._encrypted))
+        return self._open_thinking() + self._signature(own)
 
     def _generic(self, part: Generic) -> bytes:
         """Clients gather a tool's input from deltas, so it is sent as one."""

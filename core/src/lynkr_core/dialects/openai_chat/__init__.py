@@ -8,7 +8,7 @@ from typing import Any, cast
 from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, opens_with, read_fields
-from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects import callids, openai_errors
 from lynkr_core.dialects.failures import upstream_error
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
@@ -79,12 +79,13 @@ class OpenAIChat(Dialect):
         return read_usage(body)
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
-        """Asks for usage in a stream; the caller's other stream options stay."""
+        """Asks for usage in a stream; the caller's other stream options stay. Other vendors' signatures go from the ids of calls."""
+        stripped = callids.strip(fields, "messages")
         if not (metered and envelope.stream):
-            return False
+            return stripped
         options = stream_options(fields.get("stream_options"))
         if options.get("include_usage") in (True, _TRUE):
-            return False
+            return stripped
         fields["stream_options"] = {**options, "include_usage": True}
         return True
 

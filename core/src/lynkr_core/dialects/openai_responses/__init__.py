@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
-from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects import callids, openai_errors
 from lynkr_core.dialects.openai_responses import errors
 from lynkr_core.dialects.openai_responses import request as requests
 from lynkr_core.dialects.openai_responses import response as responses
@@ -72,8 +72,8 @@ class OpenAIResponses(Dialect):
         return errors.decode_error(status, headers, body)
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
-        """Usage always comes, so nothing is asked for; reasoning of other vendors, which the upstream would refuse, goes."""
-        return drop_foreign(fields)
+        """Usage always comes, so nothing is asked for. What other vendors signed, reasoning and ids of calls, would be refused: it goes."""
+        return drop_foreign(fields) | callids.strip(fields, "input")
 
     def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
         return 2 if "input" in fields and "messages" not in fields else 0
