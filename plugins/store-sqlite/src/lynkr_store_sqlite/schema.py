@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 MIGRATIONS = (
@@ -27,7 +28,7 @@ def create(path: Path) -> None:
     connection = connect(path)
     try:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the first table
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         migrate(connection)
     finally:
         connection.close()
@@ -40,6 +41,19 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for others who change the journal's mode at the same moment, so this does. Raises `sqlite3.Error`."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
