@@ -270,3 +270,64 @@ async def test_the_event_loop_is_not_held_up_by_writing(path: Path) -> None:
                 now = time.perf_counter()
                 longest, last = max(longest, now - last), now
         assert longest < 0.25
+
+
+def held(path: Path) -> list[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return [key for (key,) in connection.execute("SELECT key FROM key_value ORDER BY expires")]
+    finally:
+        connection.close()
+
+
+@pytest.mark.anyio
+async def test_values_outlive_a_restart_and_expired_ones_are_deleted(path: Path) -> None:
+    async with create(path) as store:
+        await store.set("long", b"1", 60)
+        await store.set("short", b"2", 0.01)
+    await anyio.sleep(0.02)
+    async with create(path) as store:
+        assert (await store.get("long"), await store.get("short")) == (b"1", None)
+        await until(lambda: held(path) == ["long"])
+
+
+@pytest.mark.anyio
+async def test_values_over_the_limit_go_those_that_expire_first_before_the_others(path: Path) -> None:
+    async with create(path, values_bytes=20_000) as store:
+        for number in range(40):
+            await store.set(f"k{number:02}", bytes(1000), 100 + number)
+        await until(lambda: len(held(path)) <= 20)
+        assert await store.get("k00") is None
+        assert await store.get("k39") is not None
+
+
+@pytest.mark.anyio
+async def test_a_value_is_written_at_once_though_records_gather(path: Path) -> None:
+    async with create(path) as store:
+        began = time.monotonic()
+        for number in range(20):
+            store.append(record(number))
+            await store.set("a", b"%d" % number, 60)
+        assert time.monotonic() - began < 1.0
+        assert rows(path) == 20
+
+
+@pytest.mark.anyio
+async def test_a_value_that_cannot_be_written_is_told_and_not_read(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with create(path) as store:
+        store._writer._connection.execute("PRAGMA max_page_count = 10")
+        with pytest.raises(OSError, match="cannot be kept"):
+            await store.set("a", bytes(1_000_000), 60)
+        assert await store.get("a") is None
+        store._writer._connection.execute("PRAGMA max_page_count = 100000")
+        await store.set("a", b"1", 60)
+        assert await store.get("a") == b"1"
+    assert "a value cannot be written" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_leaves_does_not_stop_the_writing(path: Path) -> None:
+    async with create(path) as store:
+        with anyio.move_on_after(0):
+            await store.set("a", b"1", 60)
+        await until(lambda: held(path) == ["a"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -17,7 +19,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Record
 from lynkr_store_sqlite.schema import VersionError, connect, create
-from lynkr_store_sqlite.writer import Row, Writer
+from lynkr_store_sqlite.writer import Change, Row, Writer
 
 log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
@@ -25,6 +27,9 @@ T = TypeVar("T")
 DAY = 86400.0
 FIND = "SELECT record FROM journal WHERE id = ?"
 QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
+GET = "SELECT value FROM key_value WHERE key = ? AND expires > ?"
+MAX_CHANGING = 64 * 1024 * 1024
+"""Bytes of values that may wait to be written."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -36,17 +41,22 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     pending: Annotated[int, Meta(gt=0, description="Records that may wait to be written; more are dropped and counted.")] = (
         100_000
     )
+    values_bytes: Annotated[
+        int, Meta(gt=0, description="Bytes of values kept for other plugins; the ones that expire first go.")
+    ] = 1024 * 1024 * 1024
 
 
 class SQLiteStore:
-    """A `Journal`. `dropped` counts records that found no room, `lost` those that could not be written."""
+    """A `Journal` and a `KeyValue`. `dropped` counts records that found no room, `lost` those that could not be written."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._where = f"[{context.kind}.{context.name}] $.path"
         self._path = Path(config.path).expanduser().absolute()
         self._limit = config.pending
         self._pending: dict[str, Row] = {}
-        self._writer = Writer(self._path, config.retention_days * DAY, self._forget)
+        self._changes: dict[str, Change] = {}
+        self._changing = 0  # bytes of the values among them
+        self._writer = Writer(self._path, config.retention_days * DAY, config.values_bytes, self._forget)
         self._reader: sqlite3.Connection | None = None
         self._reading: CapacityLimiter | None = None
         self._full = False
@@ -100,6 +110,34 @@ class SQLiteStore:
 
     async def flush(self) -> None:
         await to_thread.run_sync(self._writer.wait, abandon_on_cancel=True)
+
+    async def get(self, key: str) -> bytes | None:
+        change = self._changes.get(key)
+        if change is not None:
+            return change.value if change.expires > time.time() else None
+        rows = await self._read(lambda reader: reader.execute(GET, (key, time.time())).fetchall())
+        return rows[0][0] if rows else None
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        await self._change(Change(key, value, time.time() + ttl))
+
+    async def delete(self, key: str) -> None:
+        await self._change(Change(key, None, 0.0))
+
+    async def _change(self, change: Change) -> None:
+        """Read from here on by this process, and by others once it is written."""
+        size = len(change.value or b"")
+        if self._changing + size > MAX_CHANGING:
+            raise OSError(f"{self._changing} bytes of values wait to be written to {self._path}")
+        self._changing += size
+        self._changes[change.key] = change
+        try:
+            self._writer.change(change)
+            await asyncio.shield(asyncio.wrap_future(change.done))
+        finally:
+            self._changing -= size
+            if self._changes.get(change.key) is change:
+                del self._changes[change.key]
 
     def _open(self) -> sqlite3.Connection:
         create(self._path)

@@ -12,6 +12,10 @@ MIGRATIONS = (
     CREATE TABLE journal (id TEXT PRIMARY KEY, created REAL NOT NULL, record BLOB NOT NULL);
     CREATE INDEX journal_created ON journal (created);
     """,
+    """
+    CREATE TABLE key_value (key TEXT PRIMARY KEY, expires REAL NOT NULL, size INTEGER NOT NULL, value BLOB NOT NULL);
+    CREATE INDEX key_value_expires ON key_value (expires, size);
+    """,
 )
 """Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
 

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -23,22 +24,55 @@ SWEEP_SECONDS = 3600.0
 INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
 DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
 
+SET = "INSERT OR REPLACE INTO key_value (key, expires, size, value) VALUES (?, ?, ?, ?)"
+UNSET = "DELETE FROM key_value WHERE key = ?"
+EXPIRED = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value WHERE expires < ? LIMIT ?)"
+HELD = "SELECT coalesce(sum(size), 0) FROM key_value"
+SOONEST = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value ORDER BY expires LIMIT ?)"
+SOONEST_ROWS = 10
+
 Row = tuple[str, float, bytes]
 """Id, time and the record as JSON: made where the record is still at hand, so that a waiting one is no tree of objects."""
-Queued = Row | Event | None
-"""A record, somebody who waits until those before are written, or the order to stop."""
+
+
+class Change:
+    """A value to set, or to delete when it is None. `done` is told when it has been written, or failed."""
+
+    __slots__ = ("done", "expires", "key", "value")
+
+    def __init__(self, key: str, value: bytes | None, expires: float) -> None:
+        self.key = key
+        self.value = value
+        self.expires = expires
+        self.done: Future[None] = Future()
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        if self.value is None:
+            connection.execute(UNSET, (self.key,))
+        else:
+            connection.execute(SET, (self.key, self.expires, len(self.value), self.value))
+
+    def fail(self, reason: object) -> None:
+        self.done.set_exception(OSError(f"a value cannot be kept: {reason}"))
+
+
+Queued = Row | Change | Event | None
+"""A record, a value, somebody who waits until those before are written, or the order to stop."""
 
 
 class Writer:
-    """Writes queued records in batches of up to 500 rows or 200 ms, and deletes what is past its time.
+    """Writes queued records in batches of up to 500 rows or 200 ms, values at once, and deletes what is past its time.
 
     `written` is told of the records of each batch that has reached the file or been given up. While the file cannot be written,
-    a batch is tried again every second.
+    records are tried again every second; values fail. When there are more than `values_limit` bytes of values, those that would
+    be forgotten first go.
     """
 
-    def __init__(self, path: Path, retention: float, written: Callable[[list[Row]], None]) -> None:
+    def __init__(self, path: Path, retention: float, values_limit: int, written: Callable[[list[Row]], None]) -> None:
         self._path = path
         self._retention = retention
+        self._values_limit = values_limit
+        self._unchecked = 0  # bytes of values written since the limit was looked at
         self._written = written
         self._queue: SimpleQueue[Queued] = SimpleQueue()
         self.put = self._queue.put
@@ -61,6 +95,11 @@ class Writer:
         self._hurry.set()
         self._thread.join()
 
+    def change(self, change: Change) -> None:
+        """Queues a change of a value, which is not left to gather."""
+        self.put(change)
+        self._hurry.set()
+
     def wait(self) -> None:
         """Returns when all that was queued before has been written, or the thread has ended."""
         written = Event()
@@ -77,19 +116,21 @@ class Writer:
                 self._write_all(self._connection, rows)
                 if isinstance(last, Event):
                     last.set()
+                elif isinstance(last, Change):
+                    self._change(self._connection, last)
                 self._sweep(self._connection)
         finally:
             self._connection.close()
 
-    def _gather(self) -> tuple[list[Row], Event | Literal[False] | None]:
-        """The next batch, and what ended it early: somebody who waits, or the stop. Waits for the first record.
+    def _gather(self) -> tuple[list[Row], Event | Change | Literal[False] | None]:
+        """The next batch, and what ended it early: a value, somebody who waits, or the stop. Waits for the first record.
 
         The rest of a batch is left to gather while this thread sleeps: woken for each record, it cost more than the writing.
         """
         rows: list[Row] = []
         try:
             item = self._queue.get(timeout=max(0.0, self._sweep_at - time.monotonic()))
-            while item is not None and not isinstance(item, Event):
+            while item is not None and not isinstance(item, (Event, Change)):
                 rows.append(item)
                 if len(rows) == 1 and self._queue.qsize() < BATCH_ROWS:
                     self._hurry.wait(BATCH_SECONDS)
@@ -132,6 +173,18 @@ class Writer:
         self._failing = False
         return True
 
+    def _change(self, connection: sqlite3.Connection, change: Change) -> None:
+        try:
+            change.apply(connection)
+        except sqlite3.Error as error:
+            log.error("a value cannot be written to %s: %s", self._path, error)
+            change.fail(error)
+            return
+        self._unchecked += len(change.value or b"")
+        if self._unchecked > self._values_limit // 16:
+            self._sweep_at = 0.0
+        change.done.set_result(None)
+
     def _sweep(self, connection: sqlite3.Connection) -> None:
         """Deletes one slice of what is too old: after a full one the next as soon as nothing waits, else in an hour."""
         now = time.monotonic()
@@ -139,12 +192,20 @@ class Writer:
             return
         try:
             deleted = connection.execute(DELETE, (time.time() - self._retention, SLICE_ROWS)).rowcount
-            if deleted:
+            expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self._fit(connection)
+            if deleted or expired:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
         except sqlite3.Error as error:
-            log.warning("old records cannot be deleted from %s: %s", self._path, error)
-            deleted = 0
-        self._sweep_at = now if deleted == SLICE_ROWS else now + SWEEP_SECONDS
+            log.warning("what is old cannot be deleted from %s: %s", self._path, error)
+            deleted = expired = 0
+        self._sweep_at = now if SLICE_ROWS in (deleted, expired) else now + SWEEP_SECONDS
+
+    def _fit(self, connection: sqlite3.Connection) -> int:
+        """Deletes values until the others fit into the limit; how many."""
+        deleted = self._unchecked = 0
+        while connection.execute(HELD).fetchone()[0] > self._values_limit:
+            deleted += connection.execute(SOONEST, (SOONEST_ROWS,)).rowcount
+        return deleted
 
 
 def rollback(connection: sqlite3.Connection) -> None:

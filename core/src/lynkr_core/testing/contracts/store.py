@@ -1,7 +1,8 @@
-"""What every store must keep to, for the protocols it has: here `Journal`."""
+"""What every store must keep to, for the protocols it has: `Journal`, and `KeyValue` where `keeps_values`."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from lynkr_core.stores import Journal, Record
+from lynkr_core.stores import Journal, KeyValue, Record
 from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap
 from lynkr_core.testing.contracts.base import Contract
@@ -19,10 +20,11 @@ BEGAN = float(int(time.time()))
 
 
 class StoreContract(Contract):
-    """`durable`: a second instance with the same table finds what the first one wrote."""
+    """`durable`: a second instance with the same table finds what the first one wrote. `keeps_values`: it is a `KeyValue` too."""
 
     kind = "store"
     durable: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = True
 
     @pytest.fixture
     async def store(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[Journal]:
@@ -95,6 +97,66 @@ class StoreContract(Contract):
             first.append(record(1))
         async with factories.running(self.make(tmp_path)) as second:
             assert await second.find("r1") == record(1)
+
+    @pytest.fixture
+    async def values(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[KeyValue]:
+        if not self.keeps_values:
+            pytest.skip("this store keeps no values")
+        async with factories.running(self.make(tmp_path)) as instance:
+            assert isinstance(instance, KeyValue)
+            yield instance
+
+    @pytest.mark.anyio
+    async def test_a_value_is_read_as_it_was_set(self, values: KeyValue) -> None:
+        for key, value in (("a", b"\x00\xff" * 9), ("b", b""), (UNICODE, UNICODE.encode()), ("large", bytes(1_000_000))):
+            await values.set(key, value, 60)
+            assert await values.get(key) == value
+
+    @pytest.mark.anyio
+    async def test_a_value_is_replaced_and_deleted(self, values: KeyValue) -> None:
+        await values.set("a", b"1", 60)
+        await values.set("a", b"2", 60)
+        assert await values.get("a") == b"2"
+        await values.delete("a")
+        await values.delete("never set")
+        assert await values.get("a") is None
+
+    @pytest.mark.anyio
+    async def test_an_unknown_key_has_no_value(self, values: KeyValue) -> None:
+        await values.set("key", b"1", 60)
+        for key in ("ke", "key ", "KEY", "%", "", UNICODE):
+            assert await values.get(key) is None
+
+    @pytest.mark.anyio
+    async def test_a_value_is_gone_when_its_time_is_over(self, values: KeyValue) -> None:
+        await values.set("short", b"1", 0.05)
+        await values.set("long", b"2", 60)
+        await values.set("lengthened", b"3", 0.05)
+        await values.set("lengthened", b"4", 60)
+        await asyncio.sleep(0.1)
+        assert [await values.get(key) for key in ("short", "long", "lengthened")] == [None, b"2", b"4"]
+
+    @pytest.mark.anyio
+    async def test_many_values_at_once_do_not_mix(self, values: KeyValue) -> None:
+        await asyncio.gather(*[values.set(f"k{n}", b"%d" % n, 60) for n in range(200)])
+        assert await asyncio.gather(*[values.get(f"k{n}") for n in range(200)]) == [b"%d" % n for n in range(200)]
+
+    @pytest.mark.anyio
+    async def test_what_is_being_set_is_read_already(self, values: KeyValue) -> None:
+        setting = asyncio.ensure_future(values.set("a", b"1", 60))
+        await asyncio.sleep(0)
+        assert await values.get("a") == b"1"
+        await setting
+
+    @pytest.mark.anyio
+    async def test_another_instance_reads_what_was_set(self, tmp_path: Path) -> None:
+        if not (self.durable and self.keeps_values):
+            pytest.skip("this store forgets")
+        async with factories.running(self.make(tmp_path)) as first, factories.running(self.make(tmp_path)) as second:
+            await first.set("a", b"1", 60)
+            assert await second.get("a") == b"1"
+            await second.delete("a")
+            assert await first.get("a") is None
 
 
 def record(number: int) -> dict[str, Any]:
