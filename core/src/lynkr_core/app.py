@@ -61,13 +61,13 @@ class Application:
 
     def _adapted(self, route: Route) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
+            params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
+            headers, body = dict(request.headers.raw), await request.body()
             try:
                 principal = await self._principal(request)
+                reply = await route.endpoint(RouteRequest(params=params, headers=headers, body=body, principal=principal))
             except GatewayError as error:
                 return failure(error)
-            params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
-            query = RouteRequest(params=params, headers=dict(request.headers.raw), body=await request.body(), principal=principal)
-            reply = await route.endpoint(query)
             return raw(reply.body, reply.status, reply.headers)
 
         return StarletteRoute(route.path, endpoint, methods=[route.method])

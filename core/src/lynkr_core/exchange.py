@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
+import msgspec
 from msgspec import Struct
 
 from lynkr_core.cards import ModelCard, Price
@@ -200,6 +201,7 @@ class Exchange:
     upstream: Abortable | None = None
     observers: tuple[Callable[[Event | Response], None], ...] = ()
     """Called with the whole answer, or each event of a stream, of this exchange alone; must neither raise nor wait. See `observe`."""
+    taps: tuple[Callable[[bytes], None], ...] = ()
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
 
@@ -242,6 +244,28 @@ class Exchange:
     def observe(self, callback: Callable[[Event | Response], None]) -> None:
         """For a plugin that wants to see the answer of this exchange and of no other: to be called before the attempts."""
         self.observers = (*self.observers, callback)
+
+    def tap(self, callback: Callable[[bytes], None]) -> None:
+        """As `observe`, for the bytes that the caller is sent: the whole body, or each piece of a stream, wherever it is cut."""
+        self.taps = (*self.taps, callback)
+
+    def tapped(self, put: Callable[[bytes], Awaitable[object] | None]) -> Callable[[bytes], Awaitable[object] | None]:
+        """`put`, with every piece shown to the taps before."""
+        if not self.taps:
+            return put
+
+        def show(data: bytes) -> Awaitable[object] | None:
+            for tap in self.taps:
+                tap(data)
+            return put(data)
+
+        return show
+
+    def rewrite(self, fields: Mapping[str, Any]) -> None:
+        """Puts another body, by its top-level keys, in the place of the caller's; for `pre_route`. Raises `InvalidRequest`."""
+        self.body = msgspec.json.encode(fields)
+        self.envelope = self.dialect.peek(self.body, self.path)
+        self._request = None
 
     def abort(self) -> None:
         """The caller has left: the upstream call is closed at once."""

@@ -222,6 +222,8 @@ class Kernel:
     async def respond(self, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
         """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
         exchange.chosen = answer.attempt.candidate
+        for tap in exchange.taps:
+            tap(answer.body)
         if answer.stream is None:
             await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
             return "ok", None
@@ -231,7 +233,7 @@ class Kernel:
         try:
             if answer.body:
                 await caller.piece(answer.body)
-            await stream.pump(caller.put)
+            await stream.pump(exchange.tapped(caller.put))
         except UpstreamError as error:
             answer.attempt.error = stream.failure = error
             if exchange.gone:
