@@ -127,6 +127,8 @@ def render(sources: Sequence[Source]) -> str:
         lines += ["[catalog.default]  # what models can do, what they cost and when they end", ""]
     if "sqlite" in installed("store") and "journal" in installed("sink"):
         lines += ["[store.sqlite]  # what `lynkr explain` reads", 'path = "lynkr.db"', "", "[sink.journal]", ""]
+    if "responses" in installed("extension"):
+        lines += ["[extension.responses]  # previous_response_id over every provider", ""]
     return "\n".join(lines)
 
 
