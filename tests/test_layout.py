@@ -41,10 +41,12 @@ LAYERS = [
     {"provider"},
     {"attempts"},
     {"kernel"},
-    {"assembly", "models"},
+    {"assembly", "models", "passthrough"},
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
+FRONT = {"app", "models", "passthrough"}
+"""What stands in front of the kernel and calls its public methods: the ASGI app, its lists, and what is passed on unread."""
 LARGER = {
     "scorer-heuristic": 800,
     "provider-bedrock": 1400,
@@ -121,10 +123,12 @@ def test_no_function_is_long():
 
 
 def test_the_kernel_is_small():
-    """The transport stands behind an interface of its own and is counted for itself."""
+    """The transport stands behind an interface of its own, the front before the kernel's; each is counted for itself."""
     transport = [path for path in kernel() if path.parent.name == "upstream"]
-    assert sum(code_lines(path) for path in kernel() if path not in transport) <= 2800
+    front = [path for path in kernel() if path.stem in FRONT]
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front)) <= 2800
     assert sum(code_lines(path) for path in transport) <= 800
+    assert sum(code_lines(path) for path in front) <= 350
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -9,20 +10,26 @@ from typing import Any, cast
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from lynkr_core.caller import Receive, Scope, Send
+from lynkr_core.caller import EXTENSION, Receive, Scope, Send
 from lynkr_core.decision import decision
 from lynkr_core.dialect import Dialect, read_fields
 from lynkr_core.errors import GatewayError, InvalidRequest
 from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import listing, one_model
+from lynkr_core.passthrough import Passthrough
 from lynkr_core.routes import Route, RouteRequest
 
+log = logging.getLogger("lynkr.app")
 encode = msgspec.json.Encoder().encode
+
+
+EXPOSED = [f"x-lynkr-{name}" for name in ("request-id", "provider", "model", "tier", "score", "reason", "cost-usd", "losses")]
 
 
 class Application:
@@ -30,15 +37,32 @@ class Application:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.starlette = Starlette(routes=self._routes(), lifespan=self._lifespan, exception_handlers={HTTPException: not_served})
+        routes = self._routes()
+        missing = {HTTPException: self.not_served}
+        self.starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=missing)
+        paths = [*[route.path for route in routes], *kernel.fronts.paths]
+        self.passthrough = Passthrough(kernel, {path.split("/")[2] for path in paths if path.startswith("/v1/")})
+        for name in kernel.catalog.providers.keys() - self.passthrough.providers.keys():
+            log.info("the provider %s has no /v1/%s/ of its own: other routes have that path", name, name)
+        origins = kernel.config.server.cors_origins
+        self.cors = CORSMiddleware(self.serve, origins, ["*"], ["*"], expose_headers=EXPOSED) if origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.dispatch(scope, receive, send)
 
     def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """For our own server: a coroutine of its own would stand below every open stream."""
-        if scope["type"] == "http" and scope["method"] == "POST" and self.kernel.fronts.find(scope["path"]):
-            return self.kernel(scope, receive, send)
+        if self.cors is not None and scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
+            scope["extensions"] = {name: value for name, value in scope.get("extensions", {}).items() if name != EXTENSION}
+            return self.cors(scope, receive, send)  # it adds its headers in `send`, which the server's own caller would pass by
+        return self.serve(scope, receive, send)
+
+    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            if scope["method"] == "POST" and self.kernel.fronts.find(scope["path"]):
+                return self.kernel(scope, receive, send)
+            if self.passthrough.finds(scope):
+                return self.passthrough(scope, receive, send)
         return self.starlette(scope, receive, send)
 
     @asynccontextmanager
@@ -125,6 +149,17 @@ class Application:
             raise InvalidRequest("the body is no request of any API served here; send what you would send to a front route")
         return dialect
 
+    async def not_served(self, request: Request, error: Exception) -> Response:
+        """Where a provider may serve it, the path for that is told."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        path = request.url.path
+        message = f"{'method not allowed' if status == 405 else 'nothing is served'} at {request.method} {path}"
+        if status == 404 and path.startswith("/v1/") and self.passthrough.providers:
+            names = ", ".join(self.passthrough.providers)
+            message += f"; a provider's own API is at /v1/{{provider}}/{path[4:]}, where provider is one of: {names}"
+        told = {"message": message, "type": "not_found_error", "param": None, "code": None}
+        return reply({"type": "error", "error": told}, status)
+
 
 def reply(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
@@ -137,13 +172,6 @@ def raw(body: bytes, status: int, headers: Any) -> Response:
 
 
 def failure(error: GatewayError) -> Response:
-    """An error of a route that belongs to no dialect."""
+    """An error of a route that belongs to no dialect, in an envelope that OpenAI's and Anthropic's clients both read."""
     told = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-    return reply({"error": told}, error.http_status)
-
-
-async def not_served(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    what = "method not allowed" if status == 405 else "nothing is served"
-    told = {"message": f"{what} at {request.method} {request.url.path}", "type": "not_found_error", "param": None, "code": None}
-    return reply({"error": told}, status)
+    return reply({"type": "error", "error": told}, error.http_status)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from lynkr_core.dialect import Headers
 from lynkr_core.errors import ClientGone, TooLarge
 
 Scope = MutableMapping[str, Any]
@@ -18,6 +19,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HeaderItems = list[tuple[bytes, bytes]]
 
 EXTENSION = "lynkr.caller"
+KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
+"""Where clients put a key that is no bearer token, by vendor of the API they were made for."""
 
 
 class Caller(Protocol):
@@ -104,6 +107,14 @@ def caller_of(scope: Scope, receive: Receive, send: Send) -> Caller:
     """The server's own caller where it brings one."""
     extensions = scope.get("extensions")
     return (extensions and extensions.get(EXTENSION)) or AsgiCaller(receive, send)
+
+
+def presented_key(headers: Headers) -> str:
+    """The key that a caller shows, wherever its client puts it; empty when there is none."""
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer" and value.strip():
+        return value.strip().decode("latin-1")
+    return next((headers[name].strip().decode("latin-1") for name in KEY_HEADERS if headers.get(name)), "")
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

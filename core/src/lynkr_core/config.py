@@ -33,6 +33,7 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
         float, Meta(ge=0, description="Seconds of silence after which a streaming caller is sent a sign of life; 0: never.")
     ] = 15.0
     drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
+    cors_origins: Annotated[list[str], Meta(description='Origins whose web pages may call lynkr; `["*"]` allows all.')] = []
 
 
 class Routing(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -29,6 +29,9 @@ from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
 
 log = logging.getLogger("lynkr.kernel")
+Ended = tuple[Status, str | None]
+"""How an exchange ended, and the error if there was one."""
+Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
 SETTLE_SECONDS = 10.0
 """How long plugins may take to settle after the caller has its answer."""
 
@@ -80,22 +83,36 @@ class Kernel:
         await self._stack.aclose()
         await self.transport.aclose()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route."""
         exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
+        return self.journey(exchange, self.serve, scope, receive, send)
+
+    async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:
+        """Stages 2 to 7: an answer that is still to be given, or how it ended."""
+        await self.decide(exchange)
+        if exchange.reply is None:
+            if exchange.envelope.stream:
+                caller.promise(lambda: response_headers(exchange, exchange.dialect.content_type, None), exchange.dialect.ping)
+            return await attempt(self, exchange)
+        return await self.reply(exchange, caller)
+
+    async def reply(self, exchange: Exchange, caller: Caller) -> Ended:
+        """The caller gets an answer that needs no provider."""
+        assert exchange.reply is not None
+        await caller.whole(exchange.reply.status, reply_headers(exchange), exchange.reply.body)
+        return "ok", None
+
+    async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
+        """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
         status: Status = "ok"
         error: str | None = None
         try:
             exchange.body = await read_body(receive, self.config.server.max_body)
             caller.watch(exchange.abort)
-            await self.decide(exchange)
-            if exchange.reply is None:
-                if exchange.envelope.stream:
-                    caller.promise(lambda: response_headers(exchange, exchange.dialect.content_type, None), exchange.dialect.ping)
-                status, error = await self.respond(exchange, caller, await attempt(self, exchange))
-            else:
-                await caller.whole(exchange.reply.status, reply_headers(exchange), exchange.reply.body)
+            answer = await serve(exchange, caller)
+            status, error = await self.respond(exchange, caller, answer) if isinstance(answer, Answer) else answer
         except ClientGone:
             status = "cancelled"
         except GatewayError as refusal:
@@ -219,7 +236,7 @@ class Kernel:
             self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
         return self._upstream[key]
 
-    async def respond(self, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
+    async def respond(self, exchange: Exchange, caller: Caller, answer: Answer) -> Ended:
         """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
         exchange.chosen = answer.attempt.candidate
         for tap in exchange.taps:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from lynkr_core.dialect import Dialect, Fields, Headers
-from lynkr_core.errors import Kind, UpstreamError
+from lynkr_core.errors import InvalidRequest, Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
 from lynkr_core.secret import Secret
@@ -42,6 +42,17 @@ class Provider(ABC):
     @abstractmethod
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         """Begins one call in one of its dialects."""
+
+    def raw(self, method: str, path: str, headers: HeaderList, body: bytes) -> Call:
+        """Begins a request of the provider's own API, which lynkr does not read. `path` has the query with it.
+
+        Raises `InvalidRequest` where there is no such API.
+        """
+        raise InvalidRequest(f"the provider {self.name} has no API that requests could be passed on to")
+
+    def redacted(self, text: str) -> str:
+        """A provider's words without the key that lynkr sent."""
+        return text
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         """Quirks: changes the request's top-level keys in place. True when something was changed.
@@ -148,6 +159,14 @@ class HTTPProvider(Provider):
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         endpoint = self._fixed.get(dialect.name) or self.addressed(dialect.name, candidate.model, exchange.envelope.stream)
         return self._transport.send(endpoint, self.forwarded(exchange, dialect), body)
+
+    def raw(self, method: str, path: str, headers: HeaderList, body: bytes) -> Call:
+        """To `path` under the base URL. The provider's own headers win over the given ones, but for the type of the content."""
+        endpoint = self.endpoint(path, method)
+        own = {name: value for name, value in endpoint.headers if name != b"content-type"}
+        endpoint.headers = tuple(own.items())
+        given = {**dict(self.defaults.get(self.dialects[0], ()) if self.dialects else ()), **dict(headers)}
+        return self._transport.send(endpoint, tuple([pair for pair in given.items() if pair[0] not in own]), body)
 
     def addressed(self, dialect: str, model: str, stream: bool) -> Endpoint:
         """Where this model is asked, for dialects whose path is not always the same."""

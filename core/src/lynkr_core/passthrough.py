@@ -1,0 +1,176 @@
+"""Requests to one provider's own API, `/v1/{provider}/…`: the same journey, and nothing of the request or the answer changed.
+
+The path and query go under the provider's base URL. Routing, scores and translation do not apply; who is calling, policies,
+reservations and the outcome do.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve
+from lynkr_core.caller import Caller, Receive, Scope, Send, presented_key
+from lynkr_core.dialect import UNREADABLE, Dialect, Headers
+from lynkr_core.errors import AllFailed, InvalidRequest, LynkrError, UpstreamError
+from lynkr_core.events import Start, UsageEvent
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Selection
+from lynkr_core.headers import common
+from lynkr_core.kernel import Ended, Kernel
+from lynkr_core.provider import Provider
+from lynkr_core.request import Usage
+from lynkr_core.upstream import FRAMING, HeaderList, UpstreamResponse
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+PREFIX = "/v1/"
+PRIVATE = re.compile(
+    rb"key|token|secret|auth|cookie|credential|signature|session|account|organi[sz]ation|project|forward|real-ip|lynkr"
+    rb"|^(?:x-amz|cf|sec)-|^(?:via|origin|referer|accept-encoding)$"
+)
+"""In names of request headers that stay here: they speak of the caller, of what stands before lynkr, or of whom the provider bills."""
+PUBLIC = b"idempotency-key"
+KEYS = re.compile(r"(?:^|&)(?:key|api[-_]?key|access_token)=[^&]*", re.IGNORECASE)
+SHOWN = (
+    b"content-type", b"content-disposition", b"content-encoding", b"content-language", b"content-range", b"accept-ranges",
+    b"etag", b"last-modified", b"retry-after",
+)  # fmt: skip
+"""Of an answer's headers. The others may be the provider's cookies, or tell of the account."""
+MAX_METERED = 4 * 1024 * 1024
+"""Bytes of an answer that are kept to find its usage; in larger ones nobody looks."""
+
+
+class Passthrough:
+    """An ASGI app for what it `finds`. `taken`: first parts of paths that belong to routes of lynkr's own."""
+
+    def __init__(self, kernel: Kernel, taken: Iterable[str]) -> None:
+        self._kernel = kernel
+        self.providers = {name: one for name, one in kernel.catalog.providers.items() if name not in set(taken)}
+
+    def finds(self, scope: Scope) -> bool:
+        name, slash, _ = scope["path"].removeprefix(PREFIX).partition("/")
+        return bool(slash) and name in self.providers and scope["path"].startswith(PREFIX) and scope["method"] in METHODS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(self._kernel.dialects["raw"], scope["path"], dict(scope["headers"]))
+        provider = self.providers[scope["path"].split("/")[2]]
+
+        async def serve(exchange: Exchange, caller: Caller) -> Ended:
+            path = address(scope, provider.name)
+            exchange.envelope = exchange.dialect.peek(exchange.body, exchange.path)
+            candidate = self._candidate(provider, exchange.envelope.model)
+            exchange.route, exchange.candidates = "exact", (candidate,)
+            exchange.selection = Selection(order=(candidate,), reason="passed on")
+            await self._kernel.admit(exchange)
+            if exchange.reply is not None:
+                return await self._kernel.reply(exchange, caller)
+            return await self._attempt(exchange, candidate, scope["method"], path, caller)
+
+        await self._kernel.journey(exchange, serve, scope, receive, send)
+
+    def _candidate(self, provider: Provider, model: str) -> Candidate:
+        """With its price, for a model that is named."""
+        target = self._kernel.catalog.resolve(f"{provider.name}/{model}") if model else None
+        found = target.candidates if target else ()
+        return next((one for one in found if one.provider is provider), Candidate(provider=provider, model=model))
+
+    async def _attempt(
+        self, exchange: Exchange, candidate: Candidate, method: str, path: str, caller: Caller
+    ) -> Ended:
+        """The one attempt: nothing is tried again, since nobody here knows what the request does."""
+        attempt = Attempt(candidate)
+        exchange.attempts.append(attempt)
+        try:
+            await reserve(self._kernel, exchange, attempt)
+            call = exchange.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
+            response = exchange.upstream = await call.response()
+            exchange.chosen = candidate
+            if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
+                return await self._whole(exchange, candidate.provider, response, caller)
+            return await self._stream(exchange, attempt, response, caller)
+        except Refused as refused:
+            raise refused.error from None
+        except UpstreamError as error:
+            attempt.error = error
+            exchange.check()
+            if caller.status is None:
+                raise AllFailed(error, [attempt.describe()]) from None
+            return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
+        finally:
+            attempt.ended = time.monotonic()
+            if exchange.upstream is not None:
+                exchange.upstream.abort()  # does nothing to a response that was read to its end
+
+    async def _whole(
+        self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller
+    ) -> Ended:
+        """An error, or an answer that has no body."""
+        text = (await response.read(MAX_ERROR_BODY)).decode("utf-8", "surrogateescape")
+        await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
+        return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
+
+    async def _stream(
+        self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller
+    ) -> Ended:
+        kept: list[bytes] = []
+        size = 0
+        await caller.begin(response.status, shown(exchange, response))
+        while piece := await response.next():
+            attempt.first_token = attempt.first_token or time.monotonic()
+            size += len(piece)
+            if size <= MAX_METERED:
+                kept.append(piece)
+            else:
+                kept.clear()
+            await caller.piece(piece)
+        attempt.usage = self._usage(attempt.candidate.provider, response, b"".join(kept))
+        await caller.end()
+        return "ok", None
+
+    def _usage(self, provider: Provider, response: UpstreamResponse, body: bytes) -> Usage | None:
+        """What the first of the provider's dialects finds that can read it."""
+        if b'"usage"' not in body:
+            return None
+        streamed = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        known = [self._kernel.dialects[name] for name in provider.dialects if name in self._kernel.dialects]
+        return next((usage for dialect in known if (usage := usage_of(dialect, streamed, body))), None)
+
+
+def usage_of(dialect: Dialect, streamed: bool, body: bytes) -> Usage | None:
+    """None where the body is another dialect's, which may have other names for what it counts."""
+    try:
+        if streamed:
+            told = [event.usage for event in dialect.decoder().feed(body) if isinstance(event, (Start, UsageEvent))]
+            usage = next((usage for usage in reversed(told) if usage), None)
+        else:
+            usage = dialect.usage(body)
+    except (*UNREADABLE, LynkrError):
+        return None
+    return usage if usage and (usage.input_tokens or usage.output_tokens) else None
+
+
+def shown(exchange: Exchange, response: UpstreamResponse) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer."""
+    return [*((name, response.headers[name]) for name in SHOWN if name in response.headers), *common(exchange)]
+
+
+def address(scope: Scope, name: str) -> str:
+    """Path and query under the provider's base URL, spelt as they came. Raises `InvalidRequest` for a path that leads elsewhere."""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").removeprefix(PREFIX + name)
+    plain, before = path, ""
+    while plain != before:  # what is quoted twice may be unquoted twice
+        plain, before = unquote(plain), plain
+    parts = re.split(r"[/\\]", plain)
+    odd = any(not "!" <= character <= "~" for character in path) or any(character < " " for character in plain)
+    if odd or not path.startswith("/") or "" in parts[1:-1] or any(part.strip() in (".", "..") for part in parts):
+        raise InvalidRequest("the path has parts that lead elsewhere, or characters that no path has", param="path")
+    query = KEYS.sub("", scope["query_string"].decode("latin-1")).lstrip("&")
+    return f"{path}?{query}" if query else path
+
+
+def forwarded(headers: Headers) -> HeaderList:
+    """The caller's headers that go to the provider: none that says who is calling, or holds the key."""
+    key = presented_key(headers).encode("latin-1")
+    public = [pair for pair in headers.items() if pair[0] == PUBLIC or not (PRIVATE.search(pair[0]) or pair[0] in FRAMING)]
+    return tuple([pair for pair in public if not (key and key in pair[1])])
