@@ -16,6 +16,9 @@ PATIENCE = 20.0
 """Seconds a gateway may take to start or to stop."""
 
 ECHO = """
+[server]
+list_models = false  # tests count the requests that a provider gets
+
 [routing]
 retries = 0
 

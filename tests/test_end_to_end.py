@@ -177,7 +177,7 @@ async def test_a_body_of_10_mib(gateway, front):
 @pytest.fixture(scope="module")
 def narrow(serve_all, session_provider):
     return serve_all(
-        f'[server]\nmax_body = 1000\n[provider.up]\nuse = "openai-compatible"\nbase_url = "{session_provider.url}"\n'
+        f'[server]\nmax_body = 1000\nlist_models = false\n[provider.up]\nuse = "openai-compatible"\nbase_url = "{session_provider.url}"\n'
     )
 
 

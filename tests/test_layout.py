@@ -41,7 +41,8 @@ LAYERS = [
     {"provider"},
     {"attempts"},
     {"kernel"},
-    {"assembly", "models", "passthrough"},
+    {"models", "passthrough"},
+    {"assembly"},
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""

@@ -55,6 +55,7 @@ PROVIDER = """
 [server]
 host = "{host}"
 port = {port}
+list_models = false
 
 [provider.up]
 use = "openai-compatible"

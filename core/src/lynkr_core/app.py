@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from lynkr_core.caller import EXTENSION, Receive, Scope, Send
+from lynkr_core.caller import EXTENSION, Receive, Scope, Send, read_body
 from lynkr_core.decision import decision
 from lynkr_core.dialect import Dialect, read_fields
-from lynkr_core.errors import GatewayError, InvalidRequest
+from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest
 from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
 from lynkr_core.kernel import Kernel
-from lynkr_core.models import listing, one_model
+from lynkr_core.models import Live, listing, one_model
 from lynkr_core.passthrough import Passthrough
 from lynkr_core.routes import Route, RouteRequest
 
@@ -86,19 +86,22 @@ class Application:
     def _adapted(self, route: Route) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:
             params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
-            headers, body = dict(request.headers.raw), await request.body()
+            headers = dict(request.headers.raw)
             try:
                 principal = await self._principal(request)
+                body = await read_body(request.receive, self.kernel.config.server.max_body)
                 reply = await route.endpoint(RouteRequest(params=params, headers=headers, body=body, principal=principal))
             except GatewayError as error:
                 return failure(error)
+            except ClientGone:
+                return Response(status_code=499)
             return raw(reply.body, reply.status, reply.headers)
 
         return StarletteRoute(route.path, endpoint, methods=[route.method])
 
     async def _principal(self, request: Request) -> Principal:
         """Who calls a route that is not the API's. Raises `GatewayError` for who may not."""
-        exchange = Exchange(next(iter(self.kernel.dialects.values())), request.url.path, dict(request.headers.raw), b"")
+        exchange = Exchange(self.kernel.dialects["raw"], request.url.path, dict(request.headers.raw), b"")
         answer, _ = await self.kernel.hooks.authenticate.first(exchange)
         if isinstance(answer, Reject):
             raise answer.error
@@ -119,6 +122,9 @@ class Application:
             await self._principal(request)
         except GatewayError as error:
             return failure(error)
+        for service in self.kernel.services:
+            if isinstance(service, Live):
+                service.refresh()
         return reply(listing(self.kernel.catalog))
 
     async def model(self, request: Request) -> Response:
@@ -130,16 +136,16 @@ class Application:
 
     async def route(self, request: Request) -> Response:
         """A dry run: the body of any front, decided as it would be, and nobody called."""
-        body = await request.body()
         headers = dict(request.headers.raw)
         try:
-            if len(body) > self.kernel.config.server.max_body:
-                raise InvalidRequest("the body is too large")
+            body = await read_body(request.receive, self.kernel.config.server.max_body)
             exchange = Exchange(self._claimed(body, headers), "/v1/route", headers, body)
             exchange.dry_run = True
             await self.kernel.decide(exchange)
         except GatewayError as error:
             return failure(error)
+        except ClientGone:
+            return Response(status_code=499)
         return reply(decision(exchange, texts=True))
 
     def _claimed(self, body: bytes, headers: dict[bytes, bytes]) -> Dialect:

@@ -82,6 +82,8 @@ class Catalog:
         self._catalogues = catalogues
         self._known: dict[str, Candidate] = {}
         self._dynamic: dict[str, Target] = {}
+        self._live: dict[str, Sequence[str]] = {}
+        self._listed: dict[str, Provider] = {}
         tiers.fill({name: self._all(ids) for name, ids in tier_models.items()})
         self.aliases = {name: self._all(ids) for name, ids in models.items()}
         listed = {model: self.candidate(provider, model) for provider in providers.values() for model in provider.models}
@@ -131,6 +133,8 @@ class Catalog:
             return self._remember(name, self.providers[prefix], model)
         if self._remap:
             return self._targets["auto"]
+        if name in self._listed:
+            return self._remember(name, self._listed[name], name)
         if len(self.providers) == 1:
             return self._remember(name, next(iter(self.providers.values())), name)
         return None
@@ -142,11 +146,23 @@ class Catalog:
         self._dynamic[name] = target
         return target
 
+    def add_models(self, provider: Provider, models: Sequence[str]) -> None:
+        """What a provider says it has, in the place of what it said before.
+
+        A bare name goes to the first provider that says so, in the order of `lynkr.toml`; names known at start go before, and so does
+        `remap`, or routing would depend on when the providers answered.
+        """
+        self._live[provider.name] = models
+        said = [(model, self.providers[name]) for name in self.providers for model in self._live.get(name, ())]
+        self._listed = dict(reversed(said))
+        self._dynamic.clear()
+
     def names(self) -> list[str]:
         """Every name a caller may ask for: auto and tiers, aliases, then `provider/model`."""
         special = ["auto"] if self._auto else []
         tiers = list(TIERS) if self.tiers else []
-        return [*special, *tiers, *self.aliases, *self._known]
+        said = [f"{name}/{model}" for name, models in self._live.items() for model in models]
+        return list(dict.fromkeys([*special, *tiers, *self.aliases, *self._known, *said]))
 
 
 def unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

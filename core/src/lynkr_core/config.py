@@ -33,6 +33,9 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
         float, Meta(ge=0, description="Seconds of silence after which a streaming caller is sent a sign of life; 0: never.")
     ] = 15.0
     drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
+    list_models: Annotated[
+        bool, Meta(description="Ask the providers for their models, at start and hourly when they are listed.")
+    ] = True
     cors_origins: Annotated[list[str], Meta(description='Origins whose web pages may call lynkr; `["*"]` allows all.')] = []
 
 

@@ -61,6 +61,8 @@ class Kernel:
         self.catalog = catalog
         self.stores = stores
         self.transport = transport
+        self.services: list[Any] = []
+        """Async context managers that live as long as the kernel serves, beside the plugins."""
         self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
@@ -71,9 +73,9 @@ class Kernel:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            for plugin in self.plugins:
-                if hasattr(plugin.instance, "__aenter__"):
-                    await stack.enter_async_context(plugin.instance)
+            for entered in (*[plugin.instance for plugin in self.plugins], *self.services):
+                if hasattr(entered, "__aenter__"):
+                    await stack.enter_async_context(entered)
             self._stack = stack.pop_all()  # from here on they are left by `__aexit__`; before, by whoever failed to start
         return self
 

@@ -1,15 +1,70 @@
-"""The model list, in a shape that OpenAI's and Anthropic's clients both read."""
+"""The model list, in a shape that OpenAI's and Anthropic's clients both read, and the providers' own lists that go into it."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+import time
+from typing import Any, Self
 
 from lynkr_core.candidates import Catalog
 from lynkr_core.errors import UnknownModel
+from lynkr_core.provider import Provider
+
+log = logging.getLogger("lynkr.models")
+ASK_SECONDS = 10.0
+"""How long a provider may take to list its models."""
+FRESH_SECONDS, RETRY_SECONDS = 3600.0, 60.0
+"""After how long it is asked again: when it answered, and when it failed."""
+MAX_MODELS = 5000
+"""Of one provider; more are left out."""
 
 CREATED = 1_700_000_000
 """Clients want a number; when a model was made is not known here."""
 CREATED_TEXT = "2023-11-14T22:13:20Z"
+
+
+class Live:
+    """Asks the providers which models they have: in the background at start, and when somebody looks and the answers are old."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._due: dict[str, float] = {}
+        self._failed: set[str] = set()
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self.refresh()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    def refresh(self) -> None:
+        """Returns at once."""
+        now = time.monotonic()
+        for name, provider in self._catalog.providers.items():
+            if now >= self._due.get(name, 0.0):
+                self._due[name] = now + FRESH_SECONDS
+                task = asyncio.ensure_future(self._ask(provider))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+
+    async def _ask(self, provider: Provider) -> None:
+        """A failure is told once, until the provider has answered again."""
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                models = await provider.list_models()
+        except Exception as error:
+            self._due[provider.name] = time.monotonic() + RETRY_SECONDS
+            if provider.name not in self._failed:
+                self._failed.add(provider.name)
+                log.warning("the provider %s does not list its models: %s", provider.name, str(error) or type(error).__name__)
+        else:
+            self._failed.discard(provider.name)
+            self._catalog.add_models(provider, models[:MAX_MODELS])
 
 
 def listing(catalog: Catalog) -> dict[str, Any]:
