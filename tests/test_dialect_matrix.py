@@ -297,7 +297,6 @@ CELLS = [(feature, front, back) for feature, asked in ASKED.items() for front in
 async def gateway(upstream: ScriptedProvider, back: str) -> AsyncIterator[Client]:
     """lynkr before one provider that speaks only `back`."""
     text = f'[provider.up]\nuse = "openai-compatible"\nbase_url = "{upstream.url}/v1"\ndialects = ["{back}"]\nmodels = ["m"]\n'
-    text += "[server]\nlist_models = false\n"
     async with Client(Application(Kernel.from_config(parse(text, {}), {}))) as client:
         yield client
 

@@ -41,8 +41,7 @@ LAYERS = [
     {"provider"},
     {"attempts"},
     {"kernel"},
-    {"models", "passthrough"},
-    {"assembly"},
+    {"assembly", "models", "passthrough"},
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""

@@ -122,17 +122,24 @@ async def test_a_fresh_list_is_not_asked_for_again(gateway, scripted_provider, m
     assert says.asked == 2
 
 
+def asking(text):
+    """A kernel as `lynkr serve` makes it."""
+    kernel = assemble(parse(text, {}), {})
+    kernel.services.append(Live(kernel.catalog))
+    return kernel
+
+
 async def test_the_whole_gateway_asks_at_start_and_stops_asking_at_its_end(scripted_provider):
     scripted_provider.always(Script(body=encoded({"data": [{"id": "theirs"}]}), delay=0.05))
     text = f'[provider.up]\nuse = "openai-compatible"\nbase_url = "{scripted_provider.url}"\n'
-    kernel = assemble(parse(text, {}), {})
+    kernel = asking(text)
     async with kernel:
         assert kernel.catalog.names() == []
         await asyncio.sleep(0.2)
         assert kernel.catalog.names() == ["up/theirs"]
     scripted_provider.always(Script(delay=30))
     began = time.monotonic()
-    async with assemble(parse(text, {}), {}):
+    async with asking(text):
         await scripted_provider.arrived(2)
     assert time.monotonic() - began < 1
     assert [received.path for received in scripted_provider.requests] == ["/models", "/models"]
@@ -154,4 +161,8 @@ async def test_both_sdks_shapes(gateway, scripted_provider):
     assert (listing["object"], listing["has_more"], listing["first_id"]) == ("list", False, "auto")
     assert {"id", "object", "created", "owned_by", "type", "display_name", "created_at"} == set(listing["data"][0])
     missing = (await made.client.get("/v1/models/none/x", headers={"anthropic-version": "2023-06-01"})).json()
-    assert (missing["type"], missing["error"]["type"], missing["error"]["code"]) == ("error", "not_found_error", "model_not_found")
+    assert (missing["type"], missing["error"]["type"], missing["error"]["code"]) == (
+        "error",
+        "not_found_error",
+        "model_not_found",
+    )

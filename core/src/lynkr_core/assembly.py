@@ -9,7 +9,6 @@ from lynkr_core.config import Config, PluginTable
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.kernel import Kernel
-from lynkr_core.models import Live
 from lynkr_core.order import KINDS
 from lynkr_core.plugins import Context, Loaded, compiled, installed, load, manifest
 from lynkr_core.provider import Provider
@@ -53,10 +52,7 @@ def assemble(config: Config, environ: Mapping[str, str], transport: Transport | 
         remap=config.routing.remap,
         catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
     )
-    kernel = Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
-    if config.server.list_models:
-        kernel.services.append(Live(catalog))
-    return kernel
+    return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
 
 
 def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[str]) -> dict[str, Dialect]:

@@ -11,6 +11,7 @@ from lynkr_core.app import Application
 from lynkr_core.cli.server import run
 from lynkr_core.config import Config, load
 from lynkr_core.kernel import Kernel
+from lynkr_core.models import Live
 
 DEFAULT = Path("lynkr.toml")
 
@@ -45,6 +46,8 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
     settings.server.host = host or settings.server.host
     settings.server.port = settings.server.port if port is None else port
     kernel = Kernel.from_config(settings, os.environ)
+    if settings.server.list_models:
+        kernel.services.append(Live(kernel.catalog))
     run(
         Application(kernel).dispatch, settings.server.host, settings.server.port, drain=settings.server.drain,
         keep_alive=settings.server.keep_alive,
