@@ -1,5 +1,6 @@
 """lynkr: a microkernel LLM gateway. The names here are the public API for plugins."""
 
+from lynkr_core.caller import presented_key
 from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.errors import (
@@ -44,5 +45,5 @@ __all__ = [
     "GatewayError", "HTTPConfig", "HTTPProvider", "Headers", "InvalidRequest", "Journal", "Key", "KeyValue", "LynkrError", "MemoryStore",
     "ModelCard", "Outcome", "Plugin", "PluginError", "Price", "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply",
     "Reservation", "Score", "Secret", "Selection", "Stores", "StreamDecoder", "StreamEncoder", "TooLarge", "Unauthenticated",
-    "Unavailable", "UnknownModel", "UpstreamError", "Verdict",
+    "Unavailable", "UnknownModel", "UpstreamError", "Verdict", "presented_key",
 ]  # fmt: skip

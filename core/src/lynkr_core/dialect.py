@@ -91,6 +91,12 @@ class Dialect(ABC):
     def peek(self, body: bytes, path: str = "") -> Envelope:
         """Model, stream and the top-level keys; `path` is the route's, for APIs that say some of it there. Raises `InvalidRequest`."""
 
+    def check(self, envelope: Envelope) -> None:  # noqa: B027
+        """Refuses what no provider would take, as far as that is cheap to see: `decode_request` sees more, but is not always called.
+
+        Raises `InvalidRequest` with the path of the mistake.
+        """
+
     @abstractmethod
     def decode_request(self, envelope: Envelope) -> Request:
         """The whole request. Raises `InvalidRequest` with the path of the mistake."""

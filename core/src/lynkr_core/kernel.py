@@ -17,7 +17,7 @@ from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
+from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Route, Selection, Status
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hooks import Call, Hooks, notify, run
@@ -96,7 +96,13 @@ class Kernel:
         if exchange.reply is None:
             if exchange.envelope.stream:
                 caller.promise(lambda: response_headers(exchange, exchange.dialect.content_type, None), exchange.dialect.ping)
-            return await attempt(self, exchange)
+            try:
+                return await attempt(self, exchange)
+            except AllFailed as failed:
+                body = exchange.dialect.local(exchange.request) if KINDS[failed.last.kind].fallback else None
+                if body is None:
+                    raise
+                exchange.reply = Reply(body=body, reason=f"answered by lynkr itself: {failed.last.kind}")
         return await self.reply(exchange, caller)
 
     async def reply(self, exchange: Exchange, caller: Caller) -> Ended:
@@ -137,6 +143,7 @@ class Kernel:
         if self.hooks.authenticate.calls or self.hooks.pre_route.calls:
             await self.admit(exchange)
         if exchange.reply is None:
+            exchange.dialect.check(exchange.envelope)
             self.find_candidates(exchange)
         if exchange.reply is None:
             if self.hooks.score.calls:
@@ -273,9 +280,9 @@ class Kernel:
         if caller.status is None:
             body = exchange.dialect.encode_error(error, exchange.id)
             await caller.whole(error.http_status, failure_headers(exchange, error), body)
-        else:
-            await caller.piece(exchange.dialect.encode_stream_error(error, exchange.id))
-            await caller.end()
+        elif told := exchange.dialect.encode_stream_error(error, exchange.id):
+            await caller.piece(told)
+            await caller.end()  # where nothing can be told, the server breaks the connection off
 
     def finish(self, exchange: Exchange, status: Status, http_status: int, error: str | None) -> None:
         """Stage 9: everything reserved is settled and every sink told, exactly once, whatever happened."""

@@ -11,6 +11,8 @@ from msgspec import Raw, Struct
 from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects.anthropic_messages import AnthropicMessages
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
+from lynkr_core.dialects.anthropic_messages.request import SHAPES
+from lynkr_core.dialects.shapes import check_shapes
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
@@ -39,6 +41,10 @@ class AnthropicCountTokens(AnthropicMessages):
     name = "anthropic.count_tokens"
     operation = "count_tokens"
     routes = ("/v1/messages/count_tokens",)
+
+    def check(self, envelope: Envelope) -> None:
+        """A part of a conversation may be counted, results without their calls too."""
+        check_shapes(envelope.fields, SHAPES)
 
     def encode_request(self, request: Request, losses: list[str]) -> Fields:
         fields = super().encode_request(request, losses)

@@ -9,12 +9,14 @@ from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder
 from lynkr_core.dialects import callids
 from lynkr_core.dialects.anthropic_messages.errors import read_error, write_error
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
-from lynkr_core.dialects.anthropic_messages.request import peek, read_request, write_request
+from lynkr_core.dialects.anthropic_messages.request import SHAPES, peek, read_request, write_request
 from lynkr_core.dialects.anthropic_messages.response import read_response, write_response
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.translate import translate
 from lynkr_core.dialects.anthropic_messages.usage import read_body
 from lynkr_core.dialects.anthropic_messages.writer import MessageWriter
+from lynkr_core.dialects.pairing import check_turns
+from lynkr_core.dialects.shapes import check_shapes
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -42,6 +44,10 @@ class AnthropicMessages(Dialect):
 
     def peek(self, body: bytes, path: str = "") -> Envelope:
         return peek(body)
+
+    def check(self, envelope: Envelope) -> None:
+        check_shapes(envelope.fields, SHAPES)
+        check_turns(envelope.fields["messages"])
 
     def decode_request(self, envelope: Envelope) -> Request:
         return read_request(envelope.fields, self.name)

@@ -13,12 +13,17 @@ from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joine
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
+from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Message, Request, Tool
 
 _KNOWN = frozenset((*KEYS, "messages", "system", "tools"))
 _SPLICED = ("thinking", "output_config", "metadata", "tool_choice")
 """Objects that may hold keys we do not know."""
+SHAPES = {
+    "system": TEXT_OR_LIST, "tools": LIST, "tool_choice": OBJECT, "thinking": OBJECT, "output_config": OBJECT, "metadata": OBJECT,
+    "stop_sequences": LIST, "temperature": NUMBER, "top_p": NUMBER, "top_k": NUMBER, "service_tier": TEXT,
+}  # fmt: skip
 
 
 class _Tool(Struct):

@@ -16,6 +16,8 @@ from lynkr_core.dialects.openai_chat.encoder import Encoder
 from lynkr_core.dialects.openai_chat.request import decode_request, encode_request
 from lynkr_core.dialects.openai_chat.response import decode_response, encode_response
 from lynkr_core.dialects.openai_chat.usage import read_usage
+from lynkr_core.dialects.pairing import check_chat
+from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -23,9 +25,15 @@ from lynkr_core.sse import event, parse
 
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _ONLY_HERE = frozenset(
-    {"stream_options", "max_completion_tokens", "reasoning_effort", "responseformat", "logit_bias", "n", "seed"}
+    {"stream_options", "max_completion_tokens", "reasoning_effort", "response_format", "logit_bias", "n", "seed"}
 )
 _ONLY_ELSEWHERE = frozenset({"system", "stop_sequences", "thinking", "anthropic_version", "input", "contents"})
+
+_SHAPES = {
+    "tools": LIST, "tool_choice": TEXT_OR_OBJECT, "response_format": OBJECT, "stream_options": OBJECT, "stop": TEXT_OR_LIST,
+    "metadata": OBJECT, "logit_bias": OBJECT, "temperature": NUMBER, "top_p": NUMBER, "n": NUMBER, "seed": NUMBER,
+    "presence_penalty": NUMBER, "frequency_penalty": NUMBER, "max_tokens": NUMBER, "max_completion_tokens": NUMBER,
+}  # fmt: skip
 
 
 class OpenAIChat(Dialect):
@@ -47,6 +55,10 @@ class OpenAIChat(Dialect):
             usage_asked=not stream or usage_asked(fields.get("stream_options")),
             max_tokens=read_limit(fields),
         )
+
+    def check(self, envelope: Envelope) -> None:
+        check_shapes(envelope.fields, _SHAPES)
+        check_chat(envelope.fields["messages"])
 
     def decode_request(self, envelope: Envelope) -> Request:
         return decode_request(envelope)

@@ -1,7 +1,7 @@
 """The dialect `openai.responses`: `POST /v1/responses`, which Codex CLI and the newer SDKs speak.
 
 Facts are from the official SDK's types (openai-python 3.52) and from what Codex CLI 0.169 was seen to send. Nothing is kept
-between requests: what refers to something kept at a provider (`previous_responseid`, `conversation`, `item_reference`) can only
+between requests: what refers to something kept at a provider (`previous_response_id`, `conversation`, `item_reference`) can only
 go to a provider that speaks this dialect itself, which `untranslatable` tells the kernel.
 """
 
@@ -37,6 +37,9 @@ class OpenAIResponses(Dialect):
 
     def peek(self, body: bytes, path: str = "") -> Envelope:
         return requests.peek(body)
+
+    def check(self, envelope: Envelope) -> None:
+        requests.check(envelope)
 
     def untranslatable(self, envelope: Envelope) -> str | None:
         return requests.untranslatable(envelope)

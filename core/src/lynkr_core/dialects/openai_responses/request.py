@@ -14,6 +14,8 @@ from lynkr_core.dialects.openai_responses.options import change_options, foreign
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, drop_foreign
 from lynkr_core.dialects.openai_responses.tools import read_tools, write_tool, write_tools
 from lynkr_core.dialects.openai_responses.wire import NAME, array, encode, fields, fragments, is_string, lose, read, some, string
+from lynkr_core.dialects.pairing import check_items
+from lynkr_core.dialects.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Part, Request, Text, Tool
@@ -23,6 +25,11 @@ _count = msgspec.json.Decoder(int | None)
 _NEEDS_STATE = ("previous_response_id", "conversation", "prompt")
 
 
+_SHAPES = {
+    "input": TEXT_OR_LIST, "instructions": TEXT_OR_LIST, "tools": LIST, "tool_choice": TEXT_OR_OBJECT, "text": OBJECT, "reasoning": OBJECT,
+    "metadata": OBJECT, "include": LIST, "temperature": NUMBER, "top_p": NUMBER, "store": FLAG, "background": FLAG,
+    "parallel_tool_calls": FLAG, "previous_response_id": TEXT,
+}  # fmt: skip
 _NEEDS_ONE = frozenset({"input", "prompt", "conversation", "previous_response_id"})
 """One of these has to say what is asked."""
 
@@ -41,6 +48,15 @@ def peek(body: bytes) -> Envelope:
         stream=bool(read(_flag, found["stream"], "stream")) if "stream" in found else False,
         max_tokens=read(_count, found["max_output_tokens"], "max_output_tokens") if "max_output_tokens" in found else None,
     )
+
+
+def check(envelope: Envelope) -> None:
+    """Raises `InvalidRequest`. Where something is kept at a provider the calls may be there."""
+    found = envelope.fields
+    check_shapes(found, _SHAPES)
+    asked = some(found.get("input"))
+    if asked is not None and not is_string(asked) and not any(some(found.get(key)) for key in _NEEDS_STATE):
+        check_items(asked)
 
 
 def untranslatable(envelope: Envelope) -> str | None:
