@@ -75,9 +75,7 @@ class Passthrough:
         found = target.candidates if target else ()
         return next((one for one in found if one.provider is provider), Candidate(provider=provider, model=model))
 
-    async def _attempt(
-        self, exchange: Exchange, candidate: Candidate, method: str, path: str, caller: Caller
-    ) -> Ended:
+    async def _attempt(self, exchange: Exchange, candidate: Candidate, method: str, path: str, caller: Caller) -> Ended:
         """The one attempt: nothing is tried again, since nobody here knows what the request does."""
         attempt = Attempt(candidate)
         exchange.attempts.append(attempt)
@@ -102,17 +100,13 @@ class Passthrough:
             if exchange.upstream is not None:
                 exchange.upstream.abort()  # does nothing to a response that was read to its end
 
-    async def _whole(
-        self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller
-    ) -> Ended:
+    async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
         """An error, or an answer that has no body."""
         text = (await response.read(MAX_ERROR_BODY)).decode("utf-8", "surrogateescape")
         await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
-    async def _stream(
-        self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller
-    ) -> Ended:
+    async def _stream(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
         kept: list[bytes] = []
         size = 0
         await caller.begin(response.status, shown(exchange, response))
