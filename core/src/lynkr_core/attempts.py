@@ -18,7 +18,7 @@ from lynkr_core import capabilities, tokens
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Reservation, Verdict
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Reply, Reservation, Verdict
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Observer, Rewritten, Stream, Translated
 from lynkr_core.upstream import UpstreamResponse
@@ -81,6 +81,14 @@ def failed(exchange: Exchange, failure: Exception | None) -> Exception:
     if isinstance(failure, UpstreamError):
         return AllFailed(failure, [attempt.describe() for attempt in exchange.attempts])
     return failure or InvalidRequest("no candidate can serve this request: " + "; ".join(r.reason for r in exchange.removed))
+
+
+def local(exchange: Exchange, failed: AllFailed) -> Reply:
+    """An answer without any provider, where the dialect has one and the request was not to blame. Raises `failed` where not."""
+    body = exchange.dialect.local(exchange.request) if KINDS[failed.last.kind].fallback else None
+    if body is None:
+        raise failed
+    return Reply(body=body, reason=f"answered by lynkr itself: {failed.last.kind}")
 
 
 async def judge(

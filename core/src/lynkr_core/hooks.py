@@ -21,6 +21,8 @@ from lynkr_core.order import FAIL_CLOSED
 log = logging.getLogger("lynkr.hooks")
 MAX_FAILURES = 5
 OFF_SECONDS = 30.0
+SETTLE_SECONDS = 10.0
+"""How long plugins may take to settle after the caller has its answer."""
 STAGE_SECONDS = 5.0
 """How long the asynchronous plugins of one stage may take together."""
 
@@ -189,6 +191,32 @@ def notify(call: Call, args: tuple[Any, ...]) -> None:
 async def run(call: Call, args: tuple[Any, ...], until: float) -> Any:
     """One call's answer, whichever kind it is."""
     return await call.later(args, until) if call.is_async else call.now(args)
+
+
+class Background:
+    """Calls of plugins whose answers nobody waits for."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def call(self, call: Call, args: tuple[Any, ...]) -> None:
+        if call.is_async:
+            task = asyncio.ensure_future(self._run(call, args))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            notify(call, args)
+
+    async def _run(self, call: Call, args: tuple[Any, ...]) -> None:
+        try:
+            await run(call, args, time.monotonic() + SETTLE_SECONDS)
+        except GatewayError as error:
+            call.note(error)
+
+    async def settle(self) -> None:
+        """Waits for those that have begun, so long as they may take."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SETTLE_SECONDS)
 
 
 class Hooks:

@@ -12,15 +12,15 @@ from typing import Any, Self
 from msgspec import structs
 
 from lynkr_core import capabilities
-from lynkr_core.attempts import Answer, attempt
+from lynkr_core.attempts import Answer, attempt, local
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Route, Selection, Status
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
-from lynkr_core.hooks import Call, Hooks, notify, run
+from lynkr_core.hooks import Background, Hooks
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.routes import Fronts
@@ -32,9 +32,6 @@ log = logging.getLogger("lynkr.kernel")
 Ended = tuple[Status, str | None]
 """How an exchange ended, and the error if there was one."""
 Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
-SETTLE_SECONDS = 10.0
-"""How long plugins may take to settle after the caller has its answer."""
-
 
 REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
 """Why the order is what it is when no selector says anything."""
@@ -61,14 +58,13 @@ class Kernel:
         self.catalog = catalog
         self.stores = stores
         self.transport = transport
-        self.services: list[Any] = []
-        """Async context managers that live as long as the kernel serves, beside the plugins."""
+        self.services: list[Any] = []  # async context managers that live as long as the kernel serves, beside the plugins
         self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
         self._same: dict[tuple[Dialect, Target], bool] = {}
         self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self.background = Background()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -80,8 +76,7 @@ class Kernel:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._background:
-            await asyncio.wait(self._background, timeout=SETTLE_SECONDS)
+        await self.background.settle()
         await self._stack.aclose()
         await self.transport.aclose()
 
@@ -99,10 +94,7 @@ class Kernel:
             try:
                 return await attempt(self, exchange)
             except AllFailed as failed:
-                body = exchange.dialect.local(exchange.request) if KINDS[failed.last.kind].fallback else None
-                if body is None:
-                    raise
-                exchange.reply = Reply(body=body, reason=f"answered by lynkr itself: {failed.last.kind}")
+                exchange.reply = local(exchange, failed)
         return await self.reply(exchange, caller)
 
     async def reply(self, exchange: Exchange, caller: Caller) -> Ended:
@@ -298,26 +290,11 @@ class Kernel:
         if last and last.reservations:
             self.settle(last, outcome)
         for call in self.hooks.post_response.calls:
-            self.notify(call, (exchange, outcome))
+            self.background.call(call, (exchange, outcome))
 
     def settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Gives every reservation of an attempt back to the plugin that made it."""
         while attempt.reservations:
             plugin, reservation = attempt.reservations.pop()
             if plugin in self._settlers:
-                self.notify(self._settlers[plugin], (reservation, outcome))
-
-    def notify(self, call: Call, args: tuple[Any, ...]) -> None:
-        """Calls a plugin whose answer nobody waits for."""
-        if call.is_async:
-            task = asyncio.ensure_future(self._run(call, args))
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
-        else:
-            notify(call, args)
-
-    async def _run(self, call: Call, args: tuple[Any, ...]) -> None:
-        try:
-            await run(call, args, time.monotonic() + SETTLE_SECONDS)
-        except GatewayError as error:
-            call.note(error)
+                self.background.call(self._settlers[plugin], (reservation, outcome))

@@ -118,16 +118,17 @@ class Passthrough:
             else:
                 kept.clear()
             await caller.piece(piece)
-        attempt.usage = self._usage(attempt.candidate.provider, response, b"".join(kept))
+        attempt.usage = self._usage(attempt.candidate, response, b"".join(kept))
         await caller.end()
         return "ok", None
 
-    def _usage(self, provider: Provider, response: UpstreamResponse, body: bytes) -> Usage | None:
+    def _usage(self, candidate: Candidate, response: UpstreamResponse, body: bytes) -> Usage | None:
         """What the first of the provider's dialects finds that can read it."""
         if b'"usage"' not in body:
             return None
         streamed = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        known = [self._kernel.dialects[name] for name in provider.dialects if name in self._kernel.dialects]
+        spoken = candidate.provider.dialects_of(candidate.model)
+        known = [self._kernel.dialects[name] for name in spoken if name in self._kernel.dialects]
         return next((usage for dialect in known if (usage := usage_of(dialect, streamed, body))), None)
 
 

@@ -104,7 +104,7 @@ class Responses:
         """Whether somebody who could serve this speaks the Responses API; nobody at all is the kernel's to tell."""
         asked = exchange.header(b"x-lynkr-tier") or exchange.envelope.model
         target = self._kernel.catalog.resolve(asked) if self._kernel is not None else None
-        return target is None or any(DIALECT in candidate.provider.dialects for candidate in target.candidates)
+        return target is None or any(DIALECT in one.provider.dialects_of(one.model) for one in target.candidates)
 
     def _is_wanted(self, exchange: Exchange) -> bool:
         """As OpenAI: kept unless the caller says no. What runs in the background is not finished when it is answered."""

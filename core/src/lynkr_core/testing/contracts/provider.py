@@ -101,6 +101,17 @@ class ProviderContract(ServingContract):
             assert self.model.encode() in received.body or self.model in received.path, name
             self.check_key(received.headers)
 
+    @pytest.mark.anyio
+    async def test_what_is_passed_on_goes_under_its_base_url_with_its_key(self, stage: Stage) -> None:
+        stage.upstream.then(Script(body=b"theirs"))
+        call = stage.provider.raw("PUT", "/its/own?a=1", ((b"content-type", b"text/plain"), (b"x-mine", b"1")), b"as it is")
+        assert await (await call.response()).read() == b"theirs"
+        received = stage.upstream.last
+        assert (received.method, received.body) == ("PUT", b"as it is")
+        assert "/its/own?a=1" in received.path
+        assert (received.headers["content-type"], received.headers["x-mine"]) == ("text/plain", "1")
+        self.check_key(received.headers)
+
     def check_key(self, headers: Mapping[str, str]) -> None:
         """The key is in its header, whole, and in no other."""
         carrying = {name: value for name, value in headers.items() if samples.SECRET in value}
