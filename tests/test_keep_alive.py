@@ -15,7 +15,7 @@ fronts = pytest.mark.parametrize("front", FRONTS)
 @pytest.fixture(scope="module")
 def lively(serve_all, session_provider):
     return serve_all(
-        f"[server]\nkeep_alive = 0.3\n[routing]\nretries = 0\n"
+        f"[server]\nkeep_alive = 0.3\nlist_models = false\n[routing]\nretries = 0\n"
         f'[provider.up]\nuse = "openai-compatible"\nbase_url = "{session_provider.url}/v1"\n'
         'dialects = ["openai.chat", "openai.responses", "anthropic.messages"]\n'
     )
