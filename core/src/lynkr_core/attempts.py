@@ -170,6 +170,8 @@ async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dia
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)
     fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses) if changed else dict(envelope.fields)
+    if not same:
+        losses += exchange.dialect.leftovers(request or exchange.request)
     if envelope.model != candidate.model and dialect.model_key:
         fields[dialect.model_key] = candidate.model
         changed = True

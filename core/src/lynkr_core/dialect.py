@@ -153,9 +153,17 @@ class Dialect(ABC):
         """Why this request can only go to a provider that speaks this very dialect; None when it can be translated."""
         return None
 
+    def leftovers(self, request: Request) -> Sequence[str]:
+        """What this request says inside messages, parts and tools that the model has no field for, as losses of a translation."""
+        return ()
+
     def local(self, request: Request) -> bytes | None:
         """An answer that needs no provider, for operations that the chosen one does not have; None when there is none."""
         return None
+
+    def encode_cut(self, error: GatewayError, request_id: str, sent: bytes) -> bytes:
+        """`encode_stream_error` after `sent`, the last whole events of the upstream's own stream that the caller has."""
+        return self.encode_stream_error(error, request_id)
 
     def strip_usage(self, piece: bytes) -> bytes:
         """Whole stream events without what `prepare` made the upstream send and the caller did not ask for."""

@@ -17,13 +17,14 @@ from lynkr_core.request import FinishReason, Part, Reasoning, Text, ToolCall, Us
 
 
 class Start(Struct, frozen=True, kw_only=True):
-    """The answer begins. `usage` when the upstream already tells the input's size."""
+    """The answer begins. `usage` when the upstream already tells the input's size; `dialect` is that of `Generic` parts' fragments."""
 
     id: str
     model: str
     created: int | None = None
     usage: Usage | None = None
     service_tier: str | None = None
+    dialect: str = ""
 
 
 class PartStart(Struct, frozen=True):

@@ -55,8 +55,21 @@ def common(exchange: Exchange) -> HeaderItems:
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
     if exchange.losses:
-        headers.append((b"x-lynkr-losses", ascii_value("; ".join(exchange.losses))))
+        headers.append((b"x-lynkr-losses", losses_value(tuple(exchange.losses))))
     return headers
+
+
+@lru_cache(maxsize=1024)
+def losses_value(losses: tuple[str, ...]) -> bytes:
+    """As many as fit, and how many more there are; the journal has them all."""
+    whole = "; ".join(losses)
+    if len(whole) <= MAX_VALUE:
+        return ascii_value(whole)
+    kept, room = 0, MAX_VALUE - len("... and 1000 more")
+    while room >= len(losses[kept]) + 2:
+        room -= len(losses[kept]) + 2
+        kept += 1
+    return ascii_value("; ".join([*losses[:kept], f"... and {len(losses) - kept} more"]))
 
 
 @lru_cache(maxsize=4096)

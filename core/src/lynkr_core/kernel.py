@@ -257,7 +257,7 @@ class Kernel:
             if exchange.gone:
                 raise ClientGone from None
             cut = AllFailed(error, [answer.attempt.describe()])
-            await caller.piece(stream.broken(error) or exchange.dialect.encode_stream_error(cut, exchange.id))
+            await caller.piece(stream.broken(error) or exchange.dialect.encode_cut(cut, exchange.id, stream.sent))
         finally:
             stream.response.abort()  # does nothing to a response that was read to its end
             answer.attempt.ended = time.monotonic()

@@ -30,9 +30,12 @@ def nobody(data: bytes) -> None:
 
 
 class Stream(ABC):
-    """One streamed answer. `usage` is the last one told; `failure` the error the upstream reported inside the stream."""
+    """One streamed answer. `usage` is the last one told; `failure` the error the upstream reported inside the stream.
 
-    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "put", "response", "usage")
+    `sent`: the last bytes of a stream that goes to the caller as it comes.
+    """
+
+    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "put", "response", "sent", "usage")
 
     def __init__(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> None:
         self.response = response
@@ -40,6 +43,7 @@ class Stream(ABC):
         self.decoder = decoder
         self.observer = observer
         self.committed = self.ended = self.closed = False
+        self.sent = b""
         self.usage: Usage | None = None
         self.failure: UpstreamError | None = None
 
@@ -94,7 +98,7 @@ class Stream(ABC):
 
 
 class Metered(Stream):
-    """Raw bytes out. `strip`: usage that only lynkr asked for is taken out again, so bytes are held back to whole events."""
+    """Raw bytes out, whole events at a time. `strip`: usage that only lynkr asked for is taken out again."""
 
     __slots__ = ("_boundary", "_dialect", "_held", "_marks", "_strip")
 
@@ -112,6 +116,7 @@ class Metered(Stream):
                 if mark in piece:
                     break
             else:
+                self.sent = piece
                 return piece  # whole events, and nothing in them to be read: nearly all of a stream
         data = self._held + piece if self._held else piece
         if data.endswith(self._boundary):
@@ -119,9 +124,8 @@ class Metered(Stream):
         else:
             whole = self._whole_events(data)
         told = self._look(whole)
-        if not self._strip:
-            return piece
-        return self._dialect.strip_usage(whole) if told else whole
+        self.sent = whole or self.sent
+        return self._dialect.strip_usage(whole) if self._strip and told else whole
 
     def _whole_events(self, data: bytes) -> bytes:
         if not self.committed and self._boundary == b"\n\n" and b"\r\n\r\n" in data:
@@ -156,7 +160,7 @@ class Metered(Stream):
             self.note(self.decoder.close())
             if self.failure is not None:
                 raise self.failure
-        return self._held if self._strip else b""
+        return self._held
 
 
 class Translated(Stream):

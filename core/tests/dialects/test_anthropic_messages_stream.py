@@ -130,7 +130,7 @@ def parsed(data: bytes) -> list[dict[str, Any]]:
 def test_a_full_stream_becomes_events():
     events = decode(FULL)
     start = Usage(input_tokens=130, output_tokens=1, cache_read=100, cache_write=20, cache_write_1h=5)
-    assert events[0] == Start(id="msg_1", model="claude-x", usage=start, service_tier="standard")
+    assert events[0] == Start(id="msg_1", model="claude-x", usage=start, service_tier="standard", dialect="anthropic.messages")
     assert [event.part for event in events if isinstance(event, PartStart)][2:5:2] == [
         Text(text=""),
         ToolCall(id="toolu_1", name="Read", arguments=""),

@@ -60,7 +60,7 @@ def test_text_from_the_first_chunk_to_the_end():
         )
     )
     assert found == [
-        Start(id="c1", model="m-1", created=7), PartStart(0, Text(text="")), Delta(0, "he"), Delta(0, "y"),
+        Start(id="c1", model="m-1", created=7, dialect="openai.chat"), PartStart(0, Text(text="")), Delta(0, "he"), Delta(0, "y"),
         UsageEvent(Usage(input_tokens=3, output_tokens=2)), PartEnd(0), Finish("stop"), End(),
     ]  # fmt: skip
 

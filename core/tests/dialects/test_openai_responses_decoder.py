@@ -96,7 +96,7 @@ TURN = [
 def test_a_whole_turn():
     events = read(sse(*TURN, completed()))
     assert events == [
-        Start(id="resp_1", model="gpt-6-astra", created=1700000000),
+        Start(id="resp_1", model="gpt-6-astra", created=1700000000, dialect="openai.responses"),
         PartStart(0, Reasoning(id="rs_1")),
         Delta(0, "First."), Delta(0, "\n\nThen"), Delta(0, " more."), Delta(0, "gAAAA", "encrypted"),
         PartEnd(0),
@@ -147,7 +147,12 @@ def test_a_server_without_deltas(keep):
 
 def test_a_server_that_forgets_parts_and_created():
     events = read(sse(event("output_text.delta", 0, content_index=0, delta="x"), completed()))
-    assert events[:4] == [Start(id="", model=""), PartStart(0, Text(text="")), Delta(0, "x"), PartEnd(0)]
+    assert events[:4] == [
+        Start(id="", model="", dialect="openai.responses"),
+        PartStart(0, Text(text="")),
+        Delta(0, "x"),
+        PartEnd(0),
+    ]
 
 
 def test_two_contents_are_two_parts():

@@ -75,8 +75,11 @@ def fold(events: Iterable[Event], dialect: str = "") -> Response:
 def unfold(response: Response) -> list[Event]:
     """The events of a whole response, each part in one piece. The opposite of `fold`."""
     events: list[Event] = [
-        Start(id=response.id, model=response.model, created=response.created, service_tier=response.service_tier)
-    ]
+        Start(
+            id=response.id, model=response.model, created=response.created, service_tier=response.service_tier,
+            dialect=response.dialect,
+        )
+    ]  # fmt: skip
     for number, choice in enumerate(response.choices):
         for index, part in enumerate(choice.parts):
             events.append(PartStart(index, empty(part), number))

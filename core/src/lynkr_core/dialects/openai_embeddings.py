@@ -10,18 +10,18 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
-from lynkr_core.dialects import openai_errors
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import read_model
 from lynkr_core.dialects.openai_chat.usage import WireUsage, read_usage, usage_of
 from lynkr_core.dialects.openai_chat.wire import NOTHING, NULL, given
+from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.splice import apply, difference, splice
-from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.dialects.surrogates import read_fields
+from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
-from lynkr_core.sse import event
 
 NAME = "openai.embeddings"
 CARRIED = ("input", "dimensions", "user")
@@ -43,7 +43,7 @@ _objects = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-class OpenAIEmbeddings(Dialect):
+class OpenAIEmbeddings(OpenAIErrors):
     name = NAME
     operation = "embeddings"
     routes = ("/v1/embeddings",)
@@ -96,15 +96,6 @@ class OpenAIEmbeddings(Dialect):
 
     def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
         raise InvalidRequest("embeddings are not streamed", param="stream")
-
-    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return openai_errors.encode(error)
-
-    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        return event(openai_errors.encode(error))
-
-    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
-        return upstream_error(status, headers, body)
 
     def usage(self, body: bytes) -> Usage | None:
         return read_usage(body)

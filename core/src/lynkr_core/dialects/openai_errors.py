@@ -5,9 +5,14 @@ Types and codes are providers.md §4.1.
 
 from __future__ import annotations
 
+from abc import ABC
+
 import msgspec
 
-from lynkr_core.errors import AllFailed, GatewayError, Kind
+from lynkr_core.dialect import Dialect, Headers
+from lynkr_core.dialects.failures import upstream_error
+from lynkr_core.errors import AllFailed, GatewayError, Kind, UpstreamError
+from lynkr_core.sse import event
 
 _encode = msgspec.json.Encoder().encode
 
@@ -54,3 +59,16 @@ def encode(error: GatewayError) -> bytes:
     """The body of an error answer."""
     type, code = words(error)
     return _encode({"error": {"message": error.message, "type": type, "param": error.param, "code": code}})
+
+
+class OpenAIErrors(Dialect, ABC):
+    """The errors of all of OpenAI's APIs, both ways."""
+
+    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
+        return encode(error)
+
+    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
+        return event(encode(error))
+
+    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
+        return upstream_error(status, headers, body)

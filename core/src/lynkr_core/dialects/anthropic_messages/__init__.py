@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
@@ -11,12 +11,14 @@ from lynkr_core.dialects.anthropic_messages.errors import read_error, write_erro
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
 from lynkr_core.dialects.anthropic_messages.request import SHAPES, peek, read_request, write_request
 from lynkr_core.dialects.anthropic_messages.response import read_response, write_response
+from lynkr_core.dialects.anthropic_messages.shapes import leftovers
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.translate import translate
 from lynkr_core.dialects.anthropic_messages.usage import read_body
 from lynkr_core.dialects.anthropic_messages.writer import MessageWriter
 from lynkr_core.dialects.pairing import check_turns
 from lynkr_core.dialects.shapes import check_shapes
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -56,7 +58,7 @@ class AnthropicMessages(Dialect):
         return write_response(response, request, response.dialect in FAMILY)
 
     def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        return MessageWriter(input_tokens)
+        return MessageWriter(input_tokens, Calls(request.tools))
 
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
         return write_error(error, request_id)
@@ -66,6 +68,9 @@ class AnthropicMessages(Dialect):
 
     def encode_request(self, request: Request, losses: list[str]) -> Fields:
         return write_request(request) if request.dialect in FAMILY else translate(request, losses)
+
+    def leftovers(self, request: Request) -> Sequence[str]:
+        return leftovers(request)
 
     def decode_response(self, body: bytes) -> Response:
         return read_response(body, self.name)

@@ -1,31 +1,15 @@
-"""Tool names and call ids as the Messages API takes them: letters, digits, `_` and `-`, names of at most 64."""
+"""Ids in the form that callers of the Messages API expect."""
 
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
 
-_MAX_NAME = 64
-_foreign = re.compile(r"[^a-zA-Z0-9_-]")
+from lynkr_core.dialects.names import safe_id, safe_name
 
-
-def safe_id(id: str) -> str:
-    """The same id gives the same answer, so a call and its result still belong together."""
-    clean = _foreign.sub("_", id)
-    return clean if clean == id and id else f"{clean}_{_short(id)}"
-
-
-def safe_name(name: str) -> str:
-    clean = _foreign.sub("_", name)
-    if clean == name and 0 < len(name) <= _MAX_NAME:
-        return name
-    return f"{clean[: _MAX_NAME - 9]}_{_short(name)}"
+__all__ = ["message_id", "safe_id", "safe_name"]
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def message_id(id: str) -> str:
     """An answer's id in the form callers expect, `msg_…`."""
-    return id if id.startswith("msg_") else f"msg_{_foreign.sub('_', id) or 'lynkr'}"
-
-
-def _short(text: str) -> str:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()
+    return id if id.startswith("msg_") else f"msg_{_FOREIGN.sub('_', id) or 'lynkr'}"

@@ -15,6 +15,7 @@ from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.response import FINISH
 from lynkr_core.dialects.anthropic_messages.signatures import reasoning
 from lynkr_core.dialects.splice import splice
+from lynkr_core.dialects.surrogates import Mender
 from lynkr_core.errors import UpstreamError
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
@@ -69,6 +70,7 @@ class _Typed(Struct):
 _event = msgspec.json.Decoder(_Event)
 _block = msgspec.json.Decoder(_Block)
 _typed = msgspec.json.Decoder(_Typed)
+NAME = "anthropic.messages"
 _EVENTS = (
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error",
 )  # fmt: skip
@@ -78,10 +80,11 @@ _DELTAS = ("text_delta", "input_json_delta", "thinking_delta", "signature_delta"
 class MessageReader:
     """Keeps the grammar of `events.py` whatever the upstream does: what never opened is opened, what never closed is closed."""
 
-    __slots__ = ("_body", "_done", "_finished", "_index", "_input", "_open", "_reader", "_started", "_usage")
+    __slots__ = ("_body", "_done", "_finished", "_index", "_input", "_mender", "_open", "_reader", "_started", "_usage")
 
     def __init__(self) -> None:
         self._reader = Reader()
+        self._mender = Mender()
         self._body: bytes | None = b""  # what came so far while it may still be a JSON body and no stream
         self._started = self._finished = self._done = False
         self._index = -1
@@ -129,7 +132,10 @@ class MessageReader:
         try:
             event = _event.decode(data)
         except UNREADABLE as error:
-            if not _unknown(data):
+            mended = self._mender.mend(data)
+            if mended is not None:
+                self._read(mended, events)
+            elif not _unknown(data):
                 self._fail(
                     read_inner_error(data) or UpstreamError("server", f"an event of the stream is broken: {error}"), events
                 )
@@ -171,12 +177,12 @@ class MessageReader:
             self._usage, tier = counts.read(head.usage), head.usage.service_tier
         if not self._started:
             self._started = True
-            events.append(Start(id=head.id, model=head.model, usage=self._usage, service_tier=tier))
+            events.append(Start(id=head.id, model=head.model, usage=self._usage, service_tier=tier, dialect=NAME))
 
     def _begin(self, part: Part, events: list[Event]) -> None:
         if not self._started:
             self._started = True
-            events.append(Start(id="", model=""))
+            events.append(Start(id="", model="", dialect=NAME))
         self._end(events)
         self._index += 1
         self._open = part
@@ -271,7 +277,7 @@ class MessageReader:
     def _finish(self, reason: str, sequence: str | None, events: list[Event]) -> None:
         if not self._started:
             self._started = True
-            events.append(Start(id="", model=""))
+            events.append(Start(id="", model="", dialect=NAME))
         if not self._finished:
             self._finished = True
             events.append(Finish(FINISH.get(reason, "stop"), sequence))

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import UNREADABLE, Envelope, Fields, opens_with, read_fields
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, opens_with
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
+from lynkr_core.dialects.anthropic_messages.shapes import inside
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
+from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Message, Request, Tool
 
@@ -173,7 +175,7 @@ def _read_extra(fields: Mapping[str, Raw]) -> dict[str, Raw]:
     if config is not None and opens_with(config, b"{"):
         inner = read_fields(bytes(config))
         extra |= {f"output_config.{key}": value for key, value in inner.items() if key not in ("effort", "format")}
-    return extra
+    return extra | inside(fields)
 
 
 def _write_extra(request: Request, fields: Fields) -> None:

@@ -15,6 +15,8 @@ from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render, respelt, wire
 from lynkr_core.dialects.anthropic_messages.names import message_id
 from lynkr_core.dialects.anthropic_messages.signatures import is_foreign, make
+from lynkr_core.dialects.calls import Calls
+from lynkr_core.dialects.surrogates import repaired
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.request import Choice, FinishReason, Part, Reasoning, Request, Response, Text, ToolCall, Usage
 from lynkr_core.tokens import estimate, estimate_text
@@ -48,6 +50,9 @@ def read_response(body: bytes, dialect: str) -> Response:
         answer = _answer.decode(body)
         parts = tuple([read_block(block, f"content[{i}]") for i, block in enumerate(answer.content)])
     except (*UNREADABLE, InvalidRequest) as error:
+        mended = repaired(body)
+        if mended is not None:
+            return read_response(mended, dialect)
         raise read_inner_error(body) or UpstreamError("server", f"the answer is not a message: {error}") from None
     reason = FINISH.get(answer.stop_reason or "", "stop")
     return Response(
@@ -90,7 +95,7 @@ def _wire_foreign(response: Response, request: Request) -> Wire:
         "type": "message",
         "role": "assistant",
         "model": response.model,
-        "content": _content(choice.parts),
+        "content": _content(Calls(request.tools).answer(choice.parts)),
         "stop_reason": stop_reason(choice.finish_reason, choice.stop_sequence),
         "stop_sequence": choice.stop_sequence,
         "usage": counts.write(response.usage or _counted(request, choice.parts), response.service_tier),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from lynkr_core.dialect import Fields
-from lynkr_core.dialects.anthropic_messages.turns import Turn, in_tool_loop, note
+from lynkr_core.dialects.anthropic_messages.turns import Turn, in_tool_loop
+from lynkr_core.dialects.losses import note
 from lynkr_core.request import Reasoning, ReasoningOptions
 
 DEFAULT_MAX_TOKENS = 8192

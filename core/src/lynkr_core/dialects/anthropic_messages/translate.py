@@ -12,10 +12,12 @@ from lynkr_core.dialects.anthropic_messages.fragments import Wire
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import write_choice
 from lynkr_core.dialects.anthropic_messages.thinking import DEFAULT_MAX_TOKENS, set_thinking
-from lynkr_core.dialects.anthropic_messages.turns import arrange, note, split_system, write_parts, write_turns
+from lynkr_core.dialects.anthropic_messages.turns import arrange, split_system, write_parts, write_turns
+from lynkr_core.dialects.losses import note, note_citations
 from lynkr_core.dialects.splice import splice
 from lynkr_core.request import Part, Request, Text, Tool, ToolChoice
 
+MAX_MARKERS = 4
 JSON_ONLY = "Answer with a single JSON object and nothing else."
 """Stands for `json_object`, which this API has no setting for."""
 _TIERS = {"auto": "auto", "default": "standard_only", "standard": "standard_only", "standard_only": "standard_only"}
@@ -36,7 +38,23 @@ def translate(request: Request, losses: list[str]) -> Fields:
     set_thinking(fields, request.reasoning, request.max_tokens is not None, turns, losses)
     _set_rest(fields, request, losses)
     _tell_losses(request, losses)
+    note_citations(request, losses)
+    limit_markers(fields, losses)
     return fields
+
+
+def limit_markers(fields: Fields, losses: list[str]) -> None:
+    """The API refuses more than four cache markers; the last ones cover the longest prompt."""
+    places: list[Any] = [*fields.get("tools", ()), *fields.get("system", ())]
+    for turn in fields["messages"]:
+        for block in turn["content"]:
+            inner = block.get("content")
+            places += [*inner, block] if isinstance(inner, list) else [block]
+    marked = [place for place in places if "cache_control" in place]
+    for place in marked[:-MAX_MARKERS]:
+        del place["cache_control"]
+    if len(marked) > MAX_MARKERS:
+        note(losses, f"cache_control: only the last {MAX_MARKERS} of {len(marked)} markers are allowed")
 
 
 def _max_tokens(request: Request) -> int:

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from lynkr_core.dialects.anthropic_messages.fragments import wire
 from lynkr_core.dialects.anthropic_messages.signatures import PREFIX, is_foreign
 from lynkr_core.dialects.callids import unpack
+from lynkr_core.dialects.losses import note
 from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
 OPENING = "(conversation continues)"
@@ -25,12 +26,6 @@ _FERNET = "gAAAA"
 class Turn(Struct):
     role: Literal["user", "assistant"]
     parts: list[Part]
-
-
-def note(losses: list[str], line: str) -> None:
-    """Each loss is told once."""
-    if line not in losses:
-        losses.append(line)
 
 
 def split_system(request: Request) -> tuple[list[Part], Sequence[Message]]:

@@ -11,8 +11,10 @@ from lynkr_core.dialects.anthropic_messages import usage as counts
 from lynkr_core.dialects.anthropic_messages.errors import envelope, error_type, told
 from lynkr_core.dialects.anthropic_messages.fragments import encode
 from lynkr_core.dialects.anthropic_messages.names import message_id, safe_id
+from lynkr_core.dialects.anthropic_messages.reader import NAME
 from lynkr_core.dialects.anthropic_messages.response import stop_reason
 from lynkr_core.dialects.anthropic_messages.signatures import is_foreign, make
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.splice import splice
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
@@ -32,6 +34,7 @@ class MessageWriter:
 
     __slots__ = (
         "_arguments",
+        "_calls",
         "_chars",
         "_done",
         "_encrypted",
@@ -40,13 +43,16 @@ class MessageWriter:
         "_head",
         "_index",
         "_open",
+        "_own",
         "_part",
         "_signed",
         "_usage",
         "_wrap",
     )
 
-    def __init__(self, input_tokens: int) -> None:
+    def __init__(self, input_tokens: int, calls: Calls) -> None:
+        self._calls = calls
+        self._own = False  # whether the upstream speaks this dialect too
         self._usage = Usage(input_tokens=max(input_tokens, 1), estimated=True)
         self._finish: Finish | None = None
         self._part: Part | None = None
@@ -93,6 +99,7 @@ class MessageWriter:
         return b""
 
     def _start(self, event: Start) -> bytes:
+        self._own = event.dialect == NAME
         if event.usage is not None and event.usage.input_tokens:
             self._usage = event.usage
         message: dict[str, Any] = {
@@ -111,7 +118,7 @@ class MessageWriter:
         self._part, self._encrypted, self._foreign, self._open, self._signed = part, "", "", False, False
         if isinstance(part, ToolCall):
             self._wrap, self._arguments = part.kind == "custom", False
-            return self._open_block(_call(part), b"input_json_delta", b"partial_json")
+            return self._open_block(_call(self._calls.opened(part)), b"input_json_delta", b"partial_json")
         if isinstance(part, Generic):
             return self._generic(part)
         return b""
@@ -201,8 +208,8 @@ class MessageWriter:
         return self._open_thinking() + self._signature(own)
 
     def _generic(self, part: Generic) -> bytes:
-        """Clients gather a tool's input from deltas, so it is sent as one."""
-        if part.native is None:
+        """A block that only this API has. Clients gather a tool's input from deltas, so it is sent as one."""
+        if part.native is None or not self._own:
             return b""
         fields = _object.decode(part.native)
         arguments = fields.get("input") if part.type.endswith("tool_use") else None

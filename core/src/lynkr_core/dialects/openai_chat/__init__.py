@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from msgspec import Raw
 
-from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, opens_with, read_fields
-from lynkr_core.dialects import callids, openai_errors
-from lynkr_core.dialects.failures import upstream_error
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, opens_with
+from lynkr_core.dialects import callids
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
 from lynkr_core.dialects.openai_chat.encoder import Encoder
 from lynkr_core.dialects.openai_chat.request import decode_request, encode_request
 from lynkr_core.dialects.openai_chat.response import decode_response, encode_response
+from lynkr_core.dialects.openai_chat.shapes import leftovers
 from lynkr_core.dialects.openai_chat.usage import read_usage
 from lynkr_core.dialects.pairing import check_chat
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
-from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.dialects.openai_errors import OpenAIErrors
+from lynkr_core.dialects.surrogates import read_fields
+from lynkr_core.errors import InvalidRequest
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
-from lynkr_core.sse import event, parse
+from lynkr_core.sse import parse
 
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 _ONLY_HERE = frozenset(
@@ -36,7 +39,7 @@ _SHAPES = {
 }  # fmt: skip
 
 
-class OpenAIChat(Dialect):
+class OpenAIChat(OpenAIErrors):
     name = "openai.chat"
     routes = ("/v1/chat/completions",)
     media = {"image": (b'"image_url"',), "audio": (b'"input_audio"',), "video": (b'"video_url"',), "document": (b'"file"',)}
@@ -70,22 +73,16 @@ class OpenAIChat(Dialect):
         return decode_response(body)
 
     def encode_response(self, response: Response, request: Request) -> bytes:
-        return encode_response(response)
+        return encode_response(response, Calls(request.tools))
 
     def decoder(self) -> Decoder:
         return Decoder()
 
     def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> Encoder:
-        return Encoder(envelope)
+        return Encoder(envelope, Calls(request.tools))
 
-    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return openai_errors.encode(error)
-
-    def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        return event(openai_errors.encode(error))
-
-    def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
-        return upstream_error(status, headers, body)
+    def leftovers(self, request: Request) -> Sequence[str]:
+        return leftovers(request)
 
     def usage(self, body: bytes) -> Usage | None:
         return read_usage(body)

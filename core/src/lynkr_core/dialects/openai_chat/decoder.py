@@ -11,10 +11,12 @@ from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.chunk import Chunk, ChunkChoice, WireDelta, chunks
 from lynkr_core.dialects.openai_chat.content import part_of
 from lynkr_core.dialects.openai_chat.message import legacy_id
+from lynkr_core.dialects.openai_chat.request import NAME
 from lynkr_core.dialects.openai_chat.response import decode_response, finish_reason, new_id
 from lynkr_core.dialects.openai_chat.toolcalls import Pending, ToolCalls
 from lynkr_core.dialects.openai_chat.usage import usage_of
 from lynkr_core.dialects.openai_chat.wire import Call, Piece
+from lynkr_core.dialects.surrogates import Mender
 from lynkr_core.errors import UpstreamError
 from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Start, UsageEvent
 from lynkr_core.request import Reasoning, Text
@@ -104,10 +106,11 @@ class ChoiceStream:
 class Decoder:
     """See `StreamDecoder`. `Finish` is held back to the end, as some providers send more after a finish reason."""
 
-    __slots__ = ("_body", "_choices", "_ended", "_first", "_plain", "_reader", "_started")
+    __slots__ = ("_body", "_choices", "_ended", "_first", "_mender", "_plain", "_reader", "_started")
 
     def __init__(self) -> None:
         self._reader = Reader()
+        self._mender = Mender()
         self._choices: dict[int, ChoiceStream] = {}
         self._started = self._ended = False
         self._first = True
@@ -175,8 +178,7 @@ class Decoder:
         try:
             chunk = chunks.decode(data)
         except UNREADABLE as error:
-            if data.strip():
-                raise corrupt(data, error) from None
+            self._unreadable(event, error, events)
             return
         if chunk.error is not wire.NOTHING and chunk.error != wire.NULL:
             raise upstream_error(None, {}, data)
@@ -190,11 +192,19 @@ class Decoder:
         if chunk.usage is not None or chunk.x_groq is not None:
             self._usage(chunk, events)
 
+    def _unreadable(self, event: ServerSentEvent, error: Exception, events: list[Event]) -> None:
+        """Half a character can be mended, an empty event is none."""
+        mended = self._mender.mend(event.data)
+        if mended is not None:
+            self._read(ServerSentEvent(event.event, mended), events)
+        elif event.data.strip():
+            raise corrupt(event.data, error) from None
+
     def _start(self, chunk: Chunk, events: list[Event]) -> None:
         self._started = True
         created = int(chunk.created) if isinstance(chunk.created, (int, float)) else None
         id = str(chunk.id or new_id())
-        events.append(Start(id=id, model=chunk.model or "", created=created, service_tier=chunk.service_tier))
+        events.append(Start(id=id, model=chunk.model or "", created=created, service_tier=chunk.service_tier, dialect=NAME))
 
     def _usage(self, chunk: Chunk, events: list[Event]) -> None:
         groq = chunk.x_groq

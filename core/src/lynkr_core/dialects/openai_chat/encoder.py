@@ -7,6 +7,7 @@ from typing import Any
 
 from lynkr_core.dialect import Envelope
 from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects.calls import Calls, free_text
 from lynkr_core.dialects.openai_chat.response import call_for_caller, new_id, write_logprobs
 from lynkr_core.dialects.openai_chat.usage import write_usage
 from lynkr_core.dialects.openai_chat.wire import encode
@@ -23,7 +24,7 @@ _AFTER = b'},"finish_reason":null}]}\n\n'
 class ChoiceWriter:
     """One choice. What stands before and after the value of a delta is made once for each part."""
 
-    __slots__ = ("after", "before", "calls", "filled", "head", "part")
+    __slots__ = ("after", "before", "calls", "filled", "head", "part", "wrapped")
 
     def __init__(self, head: bytes, number: int) -> None:
         self.head = head + b',"choices":[{"index":%d,"delta":{' % number
@@ -31,15 +32,19 @@ class ChoiceWriter:
         self.part: Part | None = None
         self.calls = 0
         self.filled = False
+        self.wrapped: list[str] | None = None
+        """Pieces of free text in an object, which can be taken out of it only when it is whole."""
 
     def chunk(self, delta: bytes) -> bytes:
         return self.head + delta + _AFTER
 
-    def open(self, part: Part) -> bytes:
+    def open(self, part: Part, calls: Calls) -> bytes:
         self.part = part
         self.filled = False
         if isinstance(part, ToolCall):
-            return self.open_call(part)
+            self.part = opened = calls.opened(part)
+            self.wrapped = None if opened.kind == part.kind else []
+            return self.open_call(opened)
         key = b"reasoning_content" if isinstance(part, Reasoning) else b"content"
         if isinstance(part, Text) and part.refusal:
             key = b"refusal"
@@ -58,11 +63,17 @@ class ChoiceWriter:
         return opening
 
     def delta(self, value: str) -> bytes:
+        if self.wrapped is not None:
+            self.wrapped.append(value)
+            return b""
         self.filled = True
         return self.before + encode(value) + self.after
 
     def close(self) -> bytes:
-        """A function that was called without arguments gets `{}`: clients parse what they are given."""
+        """A function that was called without arguments gets `{}`, as clients parse what they are given; free text is told now."""
+        if self.wrapped is not None:
+            text, self.wrapped = free_text("".join(self.wrapped)), None
+            return self.delta(text)
         called = isinstance(self.part, ToolCall) and self.part.kind == "function"
         return self.delta("{}") if called and not self.filled else b""
 
@@ -81,9 +92,10 @@ class ChoiceWriter:
 class Encoder:
     """See `StreamEncoder`. Every chunk has the same id, and a finish reason even when it is null."""
 
-    __slots__ = ("_choices", "_head", "_usage", "_usage_asked")
+    __slots__ = ("_calls", "_choices", "_head", "_usage", "_usage_asked")
 
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, calls: Calls) -> None:
+        self._calls = calls
         self._usage_asked = envelope.usage_asked
         self._usage: Usage | None = None
         self._head = b""
@@ -137,7 +149,7 @@ class Encoder:
         begin = self._begin(event.choice)
         writer = self._choices[event.choice]
         if isinstance(event, PartStart):
-            return begin + writer.open(event.part)
+            return begin + writer.open(event.part, self._calls)
         if isinstance(event, Finish):
             return begin + writer.beside(b"finish_reason", encode(event.reason))
         return begin + writer.beside(b"logprobs", encode(write_logprobs(event.value)))

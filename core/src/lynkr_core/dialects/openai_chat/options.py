@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from lynkr_core.dialect import Fields
 from lynkr_core.dialects.openai_chat import wire
+from lynkr_core.dialects.openai_chat.shapes import inside
 from lynkr_core.dialects.openai_chat.wire import Choosing, Format
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import ReasoningOptions, Request, ResponseFormat, ToolChoice
@@ -88,7 +89,7 @@ OPTIONS: Mapping[str, tuple[str, Any, Callable[[Any], Any]]] = {
 def read_options(fields: Mapping[str, Raw]) -> tuple[dict[str, Any], dict[str, Raw]]:
     """The request's fields, and the keys that none of them names or can hold. Raises `InvalidRequest`."""
     options: dict[str, Any] = {}
-    extra: dict[str, Raw] = {}
+    extra: dict[str, Raw] = inside(fields)
     for key, raw in fields.items():
         if key in STRUCTURE:
             continue

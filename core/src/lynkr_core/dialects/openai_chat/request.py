@@ -8,15 +8,22 @@ from typing import Any
 from msgspec import UNSET, Raw, structs
 
 from lynkr_core.dialect import Envelope, Fields
+from lynkr_core.dialects.losses import note, note_cache_markers, note_citations
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.message import read_message, write_own
-from lynkr_core.dialects.openai_chat.options import read_options, write_options
+from lynkr_core.dialects.openai_chat.options import read_options, write_effort, write_options
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, translate_tools, write_tool
-from lynkr_core.dialects.openai_chat.translate import note, translate_messages
+from lynkr_core.dialects.openai_chat.translate import translate_messages
 from lynkr_core.dialects.splice import apply, difference
-from lynkr_core.request import Message, Node, Request, Tool, ToolChoice
+from lynkr_core.request import Message, Node, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
+_SHARED = {
+    key: key for key in ("safety_identifier", "prompt_cache_retention", "prompt_cache_options", "moderation", "store")
+} | {"text.verbosity": "verbosity"}  # fmt: skip
+_DEFAULTS = {"truncation": b'"disabled"', "background": b"false", "include": b"[]"}
+"""What Responses says with these keys when it asks for nothing."""
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
@@ -93,7 +100,7 @@ def written(request: Request) -> Fields:
     if request.tools:
         fields["tools"] = [own_tool(tool) for tool in request.tools]
     fields |= write_options(request)
-    fields |= request.extra
+    fields |= {key: value for key, value in request.extra.items() if "." not in key}
     if request.stream:
         fields["stream"] = True
     return fields
@@ -110,8 +117,21 @@ def translate(request: Request, losses: list[str]) -> Fields:
     if request.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True}
-    for key in request.extra:
-        note(losses, f"{key}: chat has no such parameter")
+    note_cache_markers(request, losses)
+    note_citations(request, losses)
+    return fields | _shared(request, losses)
+
+
+def _shared(request: Request, losses: list[str]) -> Fields:
+    """Keys that chat has under the same name, when they are the same vendor's; all others are lost."""
+    fields: Fields = {}
+    own = request.dialect.startswith("openai.")
+    for key, raw in request.extra.items():
+        name = _SHARED.get(key) if own else None
+        if name is not None:
+            fields[name] = raw
+        elif not (own and _DEFAULTS.get(key) == bytes(raw)):
+            note(losses, f"{key}: chat has no such parameter")
     return fields
 
 
@@ -126,10 +146,11 @@ def _narrowed(request: Request, losses: list[str]) -> dict[str, Any]:
     ):
         note(losses, f"tool_choice: there is no tool {choice.name!r} here, the model may choose")
         changes["tool_choice"] = ToolChoice("auto")
+    elif choice is not None and choice.name is not None:
+        changes["tool_choice"] = ToolChoice("tool", safe_name(choice.name))
     if request.top_k is not None:
         note(losses, "top_k: chat has no such parameter")
-    if request.reasoning is not None and request.reasoning.summary is not None:
-        note(losses, "reasoning.summary: chat has no such parameter")
+    _note_reasoning(request.reasoning, losses)
     if request.service_tier is not None and request.service_tier not in _TIERS:
         note(losses, f"service_tier: chat has no {request.service_tier!r}")
         changes["service_tier"] = None
@@ -138,6 +159,17 @@ def _narrowed(request: Request, losses: list[str]) -> dict[str, Any]:
         if request.user is None:
             note(losses, "metadata: means something else here")
     return changes
+
+
+def _note_reasoning(reasoning: ReasoningOptions | None, losses: list[str]) -> None:
+    if reasoning is None:
+        return
+    if reasoning.summary is not None:
+        note(losses, "reasoning.summary: chat has no such parameter")
+    if reasoning.display is not None:
+        note(losses, "reasoning.display: chat has no such parameter")
+    if reasoning.mode in ("on", "adaptive") and write_effort(reasoning) is None:
+        note(losses, "reasoning: thinking cannot be asked for without an effort, the model does as it does by itself")
 
 
 def _carried(tool: Tool) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import wire
@@ -19,6 +20,7 @@ from lynkr_core.dialects.openai_chat.request import NAME
 from lynkr_core.dialects.openai_chat.usage import Groq, WireUsage, usage_of, write_usage
 from lynkr_core.dialects.openai_chat.wire import WireMessage
 from lynkr_core.dialects.splice import difference, splice
+from lynkr_core.dialects.surrogates import repaired
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.request import Choice, FinishReason, Part, Reasoning, Response, Text, ToolCall
 
@@ -67,6 +69,9 @@ def decode_response(body: bytes) -> Response:
             raise _failure(body)
         choices = tuple([read_choice(raw, f"choices[{index}]") for index, raw in enumerate(answer.choices)])
     except (*UNREADABLE, InvalidRequest) as error:
+        mended = repaired(body)
+        if mended is not None:
+            return decode_response(mended)
         raise _failure(body, error) from None
     groq = answer.x_groq.usage if answer.x_groq else None
     return Response(
@@ -111,11 +116,11 @@ def new_id() -> str:
     return f"chatcmpl-{os.urandom(12).hex()}"
 
 
-def encode_response(response: Response) -> bytes:
-    """The body for a caller of this dialect."""
+def encode_response(response: Response, calls: Calls) -> bytes:
+    """The body for a caller of this dialect, who calls its tools as `calls` says."""
     if response.dialect == NAME and response.native is not None:
         return bytes(splice(response.native, _changes(response)) if response.edited else response.native)
-    return wire.encode(write_response(response))
+    return wire.encode(write_response(response, calls))
 
 
 def _changes(response: Response) -> dict[str, Any]:
@@ -145,20 +150,24 @@ def _own_choice(choice: Choice, index: int) -> Any:
     return splice(choice.native, changes)
 
 
-def write_response(response: Response) -> Fragment:
+def write_response(response: Response, calls: Calls) -> Fragment:
     own = response.dialect == NAME
     fragment: Fragment = {
         "id": response.id or new_id(),
         "object": "chat.completion",
         "created": int(time.time()) if response.created is None else response.created,
         "model": response.model,
-        "choices": [write_choice(choice, index, own) for index, choice in enumerate(response.choices)],
+        "choices": [write_choice(_called(choice, calls), index, own) for index, choice in enumerate(response.choices)],
     }
     if response.usage is not None:
         fragment["usage"] = write_usage(response.usage)
     if response.service_tier is not None:
         fragment["service_tier"] = response.service_tier
     return fragment
+
+
+def _called(choice: Choice, calls: Calls) -> Choice:
+    return structs.replace(choice, parts=calls.answer(choice.parts))
 
 
 def write_choice(choice: Choice, index: int, own: bool) -> Fragment:

@@ -6,9 +6,10 @@ from typing import Any
 
 from msgspec import Raw, structs
 
+from lynkr_core.dialects.losses import note
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.content import Fragment
-from lynkr_core.dialects.openai_chat.translate import note
 from lynkr_core.dialects.splice import difference, splice
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Request, Tool
@@ -58,7 +59,7 @@ def write_tool(tool: Tool) -> Fragment:
 
 
 def translate_tools(request: Request, losses: list[str]) -> list[Tool]:
-    """The tools that chat has a form for, without another dialect's cache markers."""
+    """The tools that chat has a form for, without another dialect's cache markers and under names that it takes."""
     tools: list[Tool] = []
     for tool in request.tools:
         if tool.kind not in ("function", "custom"):
@@ -66,5 +67,5 @@ def translate_tools(request: Request, losses: list[str]) -> list[Tool]:
             continue
         if tool.kind == "custom" and tool.native is not None and "format" in wire.objects.decode(tool.native):
             note(losses, f"tools: the grammar of {tool.name} cannot be carried")
-        tools.append(structs.replace(tool, cache=None, native=None))
+        tools.append(structs.replace(tool, name=safe_name(tool.name), cache=None, native=None))
     return tools

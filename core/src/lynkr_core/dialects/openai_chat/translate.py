@@ -6,21 +6,17 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
+from msgspec import structs
+
+from lynkr_core.dialects.losses import note, without_attribution
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat.content import Fragment, item_of
 from lynkr_core.dialects.openai_chat.message import write_call
 from lynkr_core.request import File, Generic, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
-ATTRIBUTION = "x-anthropic-billing-header:"
-"""Begins a block by which Claude Code tells its vendor whom to bill; it changes with each prompt and is no prompt (clients.md §3)."""
 LOST_THINKING = "reasoning: earlier thinking is good for its own vendor only"
 MAX_ID = 40
 """Longest tool-call id that OpenAI takes."""
-
-
-def note(losses: list[str], line: str) -> None:
-    """Adds a loss once."""
-    if line not in losses:
-        losses.append(line)
 
 
 def short_id(id: str) -> str:
@@ -65,8 +61,8 @@ class Conversation:
         """Images of tool results, which only a user message can carry."""
 
     def add_system(self, parts: Iterable[Part]) -> None:
+        parts = without_attribution(tuple(parts), self.losses)
         texts = [part.text for part in parts if isinstance(part, Text) and part.text]
-        texts = [text for text in texts if not text.startswith(ATTRIBUTION)]
         if any(not isinstance(part, Text) for part in parts):
             note(self.losses, "system: only text can be carried")
         if texts:
@@ -153,7 +149,8 @@ class Conversation:
     def call(self, call: ToolCall) -> Any:
         if call.signature is not None:
             note(self.losses, "tool calls: a signature is good for its own vendor only")
-        return write_call(call, id=short_id(call.id))
+        name = safe_name(call.name)
+        return write_call(call if name == call.name else structs.replace(call, name=name), id=short_id(call.id))
 
     def item(self, part: Part, path: str) -> Fragment | None:
         """A part as an item of a content list; what cannot be one is noted."""

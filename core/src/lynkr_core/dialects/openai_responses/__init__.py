@@ -7,11 +7,13 @@ go to a provider that speaks this dialect itself, which `untranslatable` tells t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
-from lynkr_core.dialects import callids, openai_errors
+from lynkr_core.dialect import Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialects import callids
+from lynkr_core.dialects.calls import Calls
+from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.openai_responses import errors
 from lynkr_core.dialects.openai_responses import request as requests
 from lynkr_core.dialects.openai_responses import response as responses
@@ -19,13 +21,14 @@ from lynkr_core.dialects.openai_responses import usage as usage_of
 from lynkr_core.dialects.openai_responses.decoder import ResponsesDecoder
 from lynkr_core.dialects.openai_responses.encoder import ResponsesEncoder
 from lynkr_core.dialects.openai_responses.sealing import drop_foreign
+from lynkr_core.dialects.openai_responses.shapes import leftovers
 from lynkr_core.dialects.openai_responses.wire import NAME
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Modality, Request, Response, Usage
 
 
-class OpenAIResponses(Dialect):
+class OpenAIResponses(OpenAIErrors):
     """OpenAI's Responses API."""
 
     name: ClassVar[str] = NAME
@@ -51,16 +54,19 @@ class OpenAIResponses(Dialect):
         return responses.encode_response(response, request)
 
     def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        return ResponsesEncoder(envelope, input_tokens)
-
-    def encode_error(self, error: GatewayError, request_id: str) -> bytes:
-        return openai_errors.encode(error)
+        return ResponsesEncoder(envelope, input_tokens, Calls(request.tools))
 
     def encode_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        return errors.encode_stream_error(error)
+        return errors.encode_stream_error(error, 0)
+
+    def encode_cut(self, error: GatewayError, request_id: str, sent: bytes) -> bytes:
+        return errors.encode_stream_error(error, errors.next_number(sent))
 
     def encode_request(self, request: Request, losses: list[str]) -> Fields:
         return requests.encode_request(request, losses)
+
+    def leftovers(self, request: Request) -> Sequence[str]:
+        return leftovers(request)
 
     def decode_response(self, body: bytes) -> Response:
         return responses.decode_response(body)

@@ -14,7 +14,8 @@ from lynkr_core.dialects.openai_responses.items import read_item
 from lynkr_core.dialects.openai_responses.parts import Parts
 from lynkr_core.dialects.openai_responses.response import Answer, answer_decoder, finish
 from lynkr_core.dialects.openai_responses.usage import read_usage
-from lynkr_core.dialects.openai_responses.wire import NOTHING, some
+from lynkr_core.dialects.openai_responses.wire import NAME, NOTHING, some
+from lynkr_core.dialects.surrogates import Mender
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, Ping, Start, UsageEvent, empty
 from lynkr_core.request import Reasoning, Text, ToolCall
@@ -64,6 +65,7 @@ class ResponsesDecoder:
 
     def __init__(self) -> None:
         self._reader = Reader()
+        self._mender = Mender()
         self._parts = Parts()
         self._started = self._ended = False
         self._item: int | None = None  # output index of the item whose parts are being given
@@ -108,6 +110,10 @@ class ResponsesDecoder:
 
     def _undecoded(self, data: bytes, error: Exception) -> None:
         """An event that we do not read may use our keys for something else; anything else is broken."""
+        mended = self._mender.mend(data)
+        if mended is not None:
+            self._event(mended)
+            return
         try:
             if _type.decode(data).type not in self._ACTIONS:
                 return
@@ -127,7 +133,8 @@ class ResponsesDecoder:
         if not self._started:
             self._started = True
             created = int(answer.created_at) if answer.created_at else None
-            self._parts.out.append(Start(id=answer.id, model=answer.model, created=created, service_tier=answer.service_tier))
+            tier = answer.service_tier
+            self._parts.out.append(Start(id=answer.id, model=answer.model, created=created, service_tier=tier, dialect=NAME))
 
     def _terminal(self, wire: _Wire) -> None:
         """A server that only ever sends whole responses tells of its items here."""

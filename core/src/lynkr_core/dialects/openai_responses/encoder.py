@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from msgspec import Raw
 
 from lynkr_core.dialect import Envelope
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.openai_responses import output
 from lynkr_core.dialects.openai_responses.content import citations
 from lynkr_core.dialects.openai_responses.errors import failure
 from lynkr_core.dialects.openai_responses.output import Callers, Ids
 from lynkr_core.dialects.openai_responses.usage import write_usage
-from lynkr_core.dialects.openai_responses.wire import Wire, encode
+from lynkr_core.dialects.openai_responses.wire import NAME, Wire, encode
 from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import FinishReason, Part, Reasoning, Text, ToolCall, Usage
 
@@ -29,10 +30,10 @@ def one_line(data: bytes) -> bytes:
 class ResponsesEncoder:
     """One stream. Usage may come last, so the terminal event is written at `End`."""
 
-    def __init__(self, envelope: Envelope, input_tokens: int) -> None:
+    def __init__(self, envelope: Envelope, input_tokens: int, calls: Calls) -> None:
         self._model = envelope.model
         self._base = output.skeleton(envelope.fields)
-        self._callers = Callers(envelope.fields)
+        self._callers = Callers(envelope.fields, calls)
         self._ids = Ids()
         self._id = ""
         self._created: int | None = None
@@ -69,6 +70,7 @@ class ResponsesEncoder:
     def _start(self, event: Start) -> bytes:
         self._id, self._created = self._ids.response(event.id), event.created
         self._model = event.model or self._model
+        self._callers.own = event.dialect == NAME
         self._usage = event.usage or self._usage
         if event.service_tier is not None:
             self._base["service_tier"] = event.service_tier

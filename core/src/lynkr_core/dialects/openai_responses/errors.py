@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ _CODES: dict[Kind, str] = {
     "content": "invalid_prompt",
 }
 """Codes that callers act upon; any other kind is a `server_error`."""
+_NUMBER = re.compile(rb'"sequence_number":\s*(\d+)')
 
 
 class Problem(Struct):
@@ -88,8 +90,14 @@ def failure(error: UpstreamError) -> Wire:
     return {"code": _CODES.get(error.kind, "server_error"), "message": error.message}
 
 
-def encode_stream_error(error: GatewayError) -> bytes:
-    """The number in the sequence is unknown to whoever relays bytes: 0."""
+def next_number(sent: bytes) -> int:
+    """The number in the sequence that comes after these events; 0 when they have none."""
+    numbers = _NUMBER.findall(sent)
+    return int(numbers[-1]) + 1 if numbers else 0
+
+
+def encode_stream_error(error: GatewayError, number: int) -> bytes:
+    """`number` is its place in the sequence."""
     _, code = openai_errors.words(error)
-    body = {"type": "error", "code": code, "message": error.message, "param": error.param, "sequence_number": 0}
+    body = {"type": "error", "code": code, "message": error.message, "param": error.param, "sequence_number": number}
     return event(encode(body), b"error")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_responses.content import Typed, read_content, write_content
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, seal, unseal
 from lynkr_core.dialects.openai_responses.tools import qualified
@@ -251,10 +252,15 @@ def _write_item(part: Part, own: bool, losses: list[str]) -> list[Any]:
 def _wire(part: Part, own: bool, losses: list[str]) -> Wire | None:
     match part:
         case ToolCall(kind="custom"):
-            return {"type": "custom_tool_call", "call_id": call_id(part.id, own), "name": part.name, "input": part.arguments}
+            return {
+                "type": "custom_tool_call",
+                "call_id": call_id(part.id, own),
+                "name": named(part, own),
+                "input": part.arguments,
+            }
         case ToolCall():
             arguments = part.arguments if part.arguments.strip() else "{}"
-            return {"type": "function_call", "call_id": call_id(part.id, own), "name": part.name, "arguments": arguments}
+            return {"type": "function_call", "call_id": call_id(part.id, own), "name": named(part, own), "arguments": arguments}
         case ToolCallResponse():
             if part.is_error:
                 lose(losses, "tool_result.is_error: the Responses API has no mark for a failed call")
@@ -274,6 +280,10 @@ def _wire_reasoning(part: Reasoning, losses: list[str]) -> Wire | None:
         return None
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
     return {"type": "reasoning", "id": part.id, "summary": summary, "encrypted_content": seal(part)}
+
+
+def named(call: ToolCall, own: bool) -> str:
+    return call.name if own else safe_name(call.name)
 
 
 def call_id(id: str, own: bool) -> str:

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import Fields
+from lynkr_core.dialects.losses import note_cache_markers, note_citations
+from lynkr_core.dialects.openai_responses.shapes import inside
 from lynkr_core.dialects.openai_responses.tools import is_partial, read_choice, write_choice
-from lynkr_core.dialects.openai_responses.wire import NOTHING, Wire, changes, lose, read, some
+from lynkr_core.dialects.openai_responses.wire import NAME, NOTHING, Wire, changes, lose, read, some
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import ReasoningOptions, Request, ResponseFormat
@@ -83,6 +85,7 @@ def _extra(fields: Mapping[str, Raw]) -> dict[str, Raw]:
     for key, known in (("text", ("format",)), ("reasoning", ("effort", "summary", "generate_summary"))):
         if raw := some(fields.get(key)):
             extra |= {f"{key}.{name}": value for name, value in read(_object, raw, key).items() if name not in known}
+    extra |= inside(fields)
     if is_partial(fields.get("tool_choice")):
         extra["tool_choice.type"] = fields["tool_choice"]
     return extra
@@ -123,7 +126,7 @@ def write_options(request: Request) -> Wire:
         "service_tier": request.service_tier,
         "prompt_cache_key": request.cache_key,
         "metadata": request.metadata,
-        "tool_choice": write_choice(request.tool_choice, request.tools),
+        "tool_choice": write_choice(request.tool_choice, request.tools, request.dialect == NAME),
         "text": _write_format(request.response_format),
         "reasoning": _write_reasoning(request.reasoning),
     }
@@ -181,10 +184,13 @@ def foreign_options(request: Request, losses: list[str]) -> Wire:
     for key in ("user", "prompt_cache_key"):
         if len(wire.get(key, "")) > MAX_NAME:
             wire[key] = sha256(wire[key].encode()).hexdigest()
+            lose(losses, f"{key}: longer than {MAX_NAME} characters, its SHA-256 is sent")
     if request.service_tier not in _SERVICE_TIERS:
         wire.pop("service_tier", None)
     if not _is_openai(request):
         wire.pop("metadata", None)
+    note_cache_markers(request, losses)
+    note_citations(request, losses)
     return wire | _include(request) | _shared(request, wire.get("text"))
 
 
@@ -211,7 +217,17 @@ def _shared(request: Request, text: Any) -> Wire:
     return wire
 
 
+def _lose_reasoning(reasoning: ReasoningOptions | None, losses: list[str]) -> None:
+    if reasoning is None:
+        return
+    if reasoning.display not in (None, "summarized", "omitted"):  # without a summary nothing is shown
+        lose(losses, "reasoning.display: the Responses API has no such parameter")
+    if reasoning.mode in ("on", "adaptive") and reasoning.effort is None and reasoning.budget is None:
+        lose(losses, "reasoning: thinking cannot be asked for without an effort, the model does as it does by itself")
+
+
 def _lose_options(request: Request, losses: list[str]) -> None:
+    _lose_reasoning(request.reasoning, losses)
     for name in _NO_PLACE:
         if getattr(request, name) not in (None, ()):
             lose(losses, f"{name}: the Responses API has no such parameter")

@@ -11,14 +11,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.openai_responses.content import citations
 from lynkr_core.dialects.openai_responses.items import tool_items
 from lynkr_core.dialects.openai_responses.sealing import seal
-from lynkr_core.dialects.openai_responses.tools import namespaces, read_tools
+from lynkr_core.dialects.openai_responses.tools import namespaces
 from lynkr_core.dialects.openai_responses.wire import Wire, some
 from lynkr_core.request import Blob, FinishReason, Generic, Part, Reasoning, Text, ToolCall
 
-_object = msgspec.json.Decoder(dict[str, Any])
 _ECHOED: dict[str, Any] = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {}, "parallel_tool_calls": True,
     "previous_response_id": None, "prompt_cache_key": None, "reasoning": {"effort": None, "summary": None},
@@ -59,39 +59,30 @@ class Ids:
 
 
 class Callers:
-    """What the caller calls its tools: namespaced functions by both names, and which tools take free text."""
+    """What the caller calls its tools: namespaced functions by both names, and what `calls` knows. `own`: the upstream speaks this API."""
 
-    __slots__ = ("custom", "names")
+    __slots__ = ("calls", "names", "own")
 
-    def __init__(self, fields: Mapping[str, Raw]) -> None:
+    def __init__(self, fields: Mapping[str, Raw], calls: Calls, own: bool = False) -> None:
+        self.calls = calls
+        self.own = own
         lists = [fields.get("tools"), *[item.tools for item in tool_items(fields.get("input"))]]
         groups = [group for raw in lists for group in namespaces(raw)]
         self.names = {full: (group.name, name) for group in groups for full, name in group.names.items()}
-        free = [raw for raw in lists if raw is not None and b'"custom"' in bytes(raw)]
-        self.custom = {tool.name for raw in free for tool in read_tools(raw) if tool.kind == "custom"}
 
     def kind(self, call: ToolCall) -> str:
-        return "custom" if call.name in self.custom else call.kind
+        return self.calls.opened(call).kind
 
     def call(self, call: ToolCall, id: str, status: str = "completed") -> Wire:
         """The output item of a call, by the caller's names."""
+        call = self.calls.whole(call)
         namespace, name = self.names.get(call.name, (None, call.name))
         item: Wire = {"id": id, "type": "function_call", "status": status, "call_id": call.id, "name": name}
         if namespace is not None:
             item["namespace"] = namespace
-        if self.kind(call) == "custom":
-            text = call.arguments if call.kind == "custom" else free_text(call.arguments)
-            return item | {"type": "custom_tool_call", "input": text}
+        if call.kind == "custom":
+            return item | {"type": "custom_tool_call", "input": call.arguments}
         return item | {"arguments": call.arguments}
-
-
-def free_text(arguments: str) -> str:
-    """What a provider without free-text tools put into an object with the one key `input`."""
-    try:
-        text = _object.decode(arguments).get("input")
-    except UNREADABLE:
-        return arguments
-    return text if isinstance(text, str) else arguments
 
 
 def write_part(part: Part, ids: Ids, index: int, callers: Callers, logprobs: list[Any] | None = None) -> Raw | Wire | None:
@@ -106,7 +97,7 @@ def write_part(part: Part, ids: Ids, index: int, callers: Callers, logprobs: lis
             return reasoning(part, part.id or ids.item("rs", index))
         case Blob(modality="image"):
             return {"id": ids.item("ig", index), "type": "image_generation_call", "status": "completed", "result": part.data}
-        case Generic():
+        case Generic() if callers.own:
             return part.native
         case _:
             return None

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from lynkr_core.dialect import Envelope, Fields, read_fields
+from lynkr_core.dialect import Envelope, Fields
+from lynkr_core.dialects.losses import without_attribution
 from lynkr_core.dialects.openai_responses.items import ToolItem, read_input, tool_items, write_items
 from lynkr_core.dialects.openai_responses.options import change_options, foreign_options, read_options
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, drop_foreign
@@ -17,6 +18,7 @@ from lynkr_core.dialects.openai_responses.wire import NAME, array, encode, field
 from lynkr_core.dialects.pairing import check_items
 from lynkr_core.dialects.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
 from lynkr_core.dialects.splice import splice
+from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Part, Request, Text, Tool
 
@@ -164,7 +166,8 @@ def _set_input(found: Fields, request: Request, brought: list[ToolItem], losses:
 
 
 def _set_instructions(found: Fields, request: Request, losses: list[str]) -> None:
-    texts = [part.text for part in request.system if isinstance(part, Text) and part.text]
+    system = request.system if request.dialect == NAME else without_attribution(request.system, losses)
+    texts = [part.text for part in system if isinstance(part, Text) and part.text]
     if any(not isinstance(part, Text) for part in request.system):
         lose(losses, "system: instructions can only be text")
     if texts:

@@ -9,12 +9,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.openai_responses.errors import Problem, inside_error, read_problem
 from lynkr_core.dialects.openai_responses.items import read_item, write_message
 from lynkr_core.dialects.openai_responses.output import Callers, Ids, ending, logprobs, response, skeleton, write_part
 from lynkr_core.dialects.openai_responses.usage import WireUsage, read_usage, write_usage
 from lynkr_core.dialects.openai_responses.wire import NAME, NOTHING, Wire, encode, fields, fragments, some
 from lynkr_core.dialects.splice import splice
+from lynkr_core.dialects.surrogates import repaired
 from lynkr_core.errors import InvalidRequest, UpstreamError
 from lynkr_core.request import Choice, FinishReason, Message, Part, Request, Response, Text, ToolCall, Usage
 
@@ -56,6 +58,9 @@ def decode_response(body: bytes) -> Response:
         check(answer)
         messages = [read_item(item, f"output[{i}]") for i, item in enumerate(answer.output or [])]
     except (*UNREADABLE, InvalidRequest) as error:
+        mended = repaired(body)
+        if mended is not None:
+            return decode_response(mended)
         raise UpstreamError("server", f"the upstream's answer is not a response object: {error}") from None
     if answer.output is None:
         raise UpstreamError("server", "the upstream's answer is not a response object: it has no output")
@@ -96,7 +101,7 @@ def encode_response(answer: Response, request: Request) -> bytes:
         return bytes(_change(answer, answer.native)) if answer.edited else bytes(answer.native)
     asked = fields.decode(request.native) if request.dialect == NAME and request.native is not None else {}
     choice = answer.choices[0] if answer.choices else Choice()
-    ids, callers = Ids(), Callers(asked)
+    ids, callers = Ids(), Callers(asked, Calls(request.tools), answer.dialect == NAME)
     output = [write_part(part, ids, i, callers, _of(choice, part)) for i, part in enumerate(choice.parts)]
     status, more = ending(choice.finish_reason)
     more |= {"output": [item for item in output if item is not None], "usage": write_usage(answer.usage or Usage())}
@@ -125,7 +130,7 @@ def _output(parts: Sequence[Part], items: list[Raw]) -> list[Any]:
     """Items one to one where every part is still there, otherwise an item for each part."""
     messages = [read_item(item) for item in items]
     if sum(len(message.parts) for message in messages) != len(parts):
-        ids, callers = Ids(), Callers({})
+        ids, callers = Ids(), Callers({}, Calls(()), own=True)
         written = [write_part(part, ids, i, callers) for i, part in enumerate(parts)]
         return [item for item in written if item is not None]
     rest = iter(parts)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_responses.wire import NOTHING, Wire, changes, fragments, is_string, lose, read, some, string
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
@@ -127,7 +128,7 @@ def write_tool(tool: Tool, own: bool, losses: list[str], namespace: str | None =
 
 
 def _wire(tool: Tool, own: bool, losses: list[str]) -> Wire | None:
-    wire: Wire = {"type": tool.kind, "name": tool.name}
+    wire: Wire = {"type": tool.kind, "name": tool.name if own else safe_name(tool.name)}
     if tool.description is not None:
         wire["description"] = tool.description
     if tool.kind == "function":
@@ -166,8 +167,8 @@ def is_partial(raw: Raw | None) -> bool:
     return raw is not None and not is_string(raw) and read(_choice, raw, "tool_choice").type not in ("function", "custom")
 
 
-def write_choice(choice: ToolChoice | None, tools: Sequence[Tool]) -> Any:
+def write_choice(choice: ToolChoice | None, tools: Sequence[Tool], own: bool) -> Any:
     if choice is None or choice.mode != "tool":
         return choice and choice.mode
     custom = any(tool.kind == "custom" and tool.name == choice.name for tool in tools)
-    return {"type": "custom" if custom else "function", "name": choice.name}
+    return {"type": "custom" if custom else "function", "name": choice.name if own else safe_name(choice.name or "")}

@@ -9,8 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.losses import note as lose
 from lynkr_core.errors import InvalidRequest
 
+__all__ = [
+    "NAME", "NOTHING", "Wire", "array", "changes", "encode", "fields", "fragments", "is_object", "is_string", "lose", "read", "some",
+    "string",
+]  # fmt: skip
 T = TypeVar("T")
 Wire = dict[str, Any]
 NAME = "openai.responses"
@@ -52,9 +57,3 @@ def array(values: list[Raw]) -> Raw:
 def changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> Wire:
     """The keys of `new` that `old` does not have with the same value."""
     return {key: value for key, value in new.items() if key not in old or old[key] != value}
-
-
-def lose(losses: list[str], loss: str) -> None:
-    """Says it once."""
-    if loss not in losses:
-        losses.append(loss)

@@ -1,0 +1,42 @@
+"""What a request loses on its way into another API, and what every API loses alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lynkr_core.request import Part, Request, Text, ToolCallResponse
+
+ATTRIBUTION = "x-anthropic-billing-header:"
+"""Begins a block by which Claude Code tells its vendor whom to bill; it changes with each prompt and is no prompt (Claude Code 2.1)."""
+CACHE_MARKERS = "cache_control: this API caches prompts without markers"
+
+
+def note(losses: list[str], line: str) -> None:
+    """Adds a loss once."""
+    if line not in losses:
+        losses.append(line)
+
+
+def without_attribution(parts: Sequence[Part], losses: list[str]) -> list[Part]:
+    """A system prompt for another vendor than the one that the client is made for."""
+    kept = [part for part in parts if not (isinstance(part, Text) and part.text.startswith(ATTRIBUTION))]
+    if len(kept) != len(parts):
+        note(losses, "system: the block that tells the client's own vendor whom to bill is no prompt")
+    return kept
+
+
+def note_cache_markers(request: Request, losses: list[str]) -> None:
+    """For APIs that cache prompts by themselves."""
+    tools = any(tool.cache is not None for tool in request.tools)
+    if tools or _marked(request.system) or any(_marked(message.parts) for message in request.messages):
+        note(losses, CACHE_MARKERS)
+
+
+def _marked(parts: Iterable[Part]) -> bool:
+    return any(part.cache is not None or (isinstance(part, ToolCallResponse) and _marked(part.content)) for part in parts)
+
+
+def note_citations(request: Request, losses: list[str]) -> None:
+    """Citations in earlier answers."""
+    if any(isinstance(part, Text) and part.annotations is not None for message in request.messages for part in message.parts):
+        note(losses, "citations: those of earlier answers mean nothing to another vendor")
