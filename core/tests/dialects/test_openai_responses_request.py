@@ -319,7 +319,7 @@ def test_what_has_no_place_is_reported():
         tools=(Tool(name="bash", kind="bash_20250124"),), service_tier="standard_only",
     )  # fmt: skip
     names = {loss.partition(":")[0] for loss in losses}
-    assert names == {"stop", "seed", "n", "top_k", "logit_bias", "betas", "max_tokens", "metadata", "tools.bash", "service_tier",
+    assert names == {"stop", "seed", "n", "top_k", "logit_bias", "betas", "max_tokens", "tools.bash", "service_tier",
                      "user"}  # fmt: skip
     assert set(fields) == {"model", "input", "store", "max_output_tokens", "user"}
     assert (fields["max_output_tokens"], len(fields["user"])) == (16, 64)

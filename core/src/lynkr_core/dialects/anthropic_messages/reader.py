@@ -6,75 +6,21 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages import usage as counts
-from lynkr_core.dialects.anthropic_messages.blocks import NOTHING
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.response import FINISH
 from lynkr_core.dialects.anthropic_messages.signatures import reasoning
+from lynkr_core.dialects.anthropic_messages.wire import NAME, Head, WireBlock, WireDelta, WireEvent, is_unknown, opened, type_of
+from lynkr_core.dialects.anthropic_messages.wire import events as wire_events
 from lynkr_core.dialects.splice import splice
 from lynkr_core.dialects.surrogates import Mender
 from lynkr_core.errors import UpstreamError
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
 from lynkr_core.sse import Reader
-
-
-class _Delta(Struct):
-    type: str = ""
-    text: str = ""
-    partial_json: str = ""
-    thinking: str = ""
-    signature: str = ""
-    citation: Raw = NOTHING
-    stop_reason: str | None = None
-    stop_sequence: str | None = None
-
-
-class _Head(Struct):
-    id: str = ""
-    model: str = ""
-    usage: counts.WireUsage | None = None
-
-
-class _Event(Struct):
-    type: str = ""
-    delta: _Delta | None = None
-    content_block: Raw = NOTHING
-    message: _Head | None = None
-    usage: counts.WireUsage | None = None
-
-
-class _Block(Struct):
-    type: str
-    id: str = ""
-    name: str = ""
-    text: str | None = None
-    thinking: str | None = None
-    signature: str | None = None
-    data: str | None = None
-    input: Raw = NOTHING
-
-
-class _DeltaType(Struct, frozen=True):
-    type: str = ""
-
-
-class _Typed(Struct):
-    type: str = ""
-    delta: _DeltaType = _DeltaType()
-
-
-_event = msgspec.json.Decoder(_Event)
-_block = msgspec.json.Decoder(_Block)
-_typed = msgspec.json.Decoder(_Typed)
-NAME = "anthropic.messages"
-_EVENTS = (
-    "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error",
-)  # fmt: skip
-_DELTAS = ("text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta")
 
 
 class MessageReader:
@@ -130,12 +76,12 @@ class MessageReader:
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         try:
-            event = _event.decode(data)
+            event = wire_events.decode(data)
         except UNREADABLE as error:
             mended = self._mender.mend(data)
             if mended is not None:
                 self._read(mended, events)
-            elif not _unknown(data):
+            elif not is_unknown(data):
                 self._fail(
                     read_inner_error(data) or UpstreamError("server", f"an event of the stream is broken: {error}"), events
                 )
@@ -151,10 +97,10 @@ class MessageReader:
             case _:
                 self._read_frame(event, data, events)
 
-    def _read_frame(self, event: _Event, data: bytes, events: list[Event]) -> None:
+    def _read_frame(self, event: WireEvent, data: bytes, events: list[Event]) -> None:
         match event.type:
             case "message_start":
-                self._message_start(event.message or _Head(), events)
+                self._message_start(event.message or Head(), events)
             case "message_delta":
                 self._message_delta(event, events)
             case "message_stop":
@@ -171,7 +117,7 @@ class MessageReader:
             self._done = True
             events.append(Failure(error))
 
-    def _message_start(self, head: _Head, events: list[Event]) -> None:
+    def _message_start(self, head: Head, events: list[Event]) -> None:
         tier = None
         if head.usage is not None:
             self._usage, tier = counts.read(head.usage), head.usage.service_tier
@@ -210,31 +156,31 @@ class MessageReader:
 
     def _block_start(self, raw: Raw, events: list[Event]) -> None:
         try:
-            block = _block.decode(raw)
+            block = opened.decode(raw)
         except UNREADABLE:
             block = None
         match block:
-            case _Block(type="text"):
+            case WireBlock(type="text"):
                 self._begin(Text(text=""), events)
                 self._say(block.text, events)
-            case _Block(type="thinking"):
+            case WireBlock(type="thinking"):
                 self._begin(Reasoning(), events)
                 self._say(block.thinking, events)
                 self._say(block.signature, events, "signature")
-            case _Block(type="redacted_thinking"):
+            case WireBlock(type="redacted_thinking"):
                 self._begin(Reasoning(native=raw), events)
                 self._say(block.data, events, "encrypted")
-            case _Block(type="tool_use"):
+            case WireBlock(type="tool_use"):
                 self._begin(ToolCall(id=block.id, name=block.name, arguments=""), events)
                 self._input = bytes(block.input).decode() or "{}"
             case _:
-                self._begin(Generic(type=_type_of(raw), native=raw), events)
+                self._begin(Generic(type=type_of(raw), native=raw), events)
 
     def _say(self, value: str | None, events: list[Event], field: Literal["text", "signature", "encrypted"] = "text") -> None:
         if value:
             events.append(Delta(self._index, value, field))
 
-    def _block_delta(self, delta: _Delta, events: list[Event]) -> None:
+    def _block_delta(self, delta: WireDelta, events: list[Event]) -> None:
         kind = delta.type
         if kind == "text_delta":
             if not isinstance(self._open, Text):
@@ -264,7 +210,7 @@ class MessageReader:
         self._say(part.signature, events, "signature")
         self._say(part.encrypted, events, "encrypted")
 
-    def _message_delta(self, event: _Event, events: list[Event]) -> None:
+    def _message_delta(self, event: WireEvent, events: list[Event]) -> None:
         self._end(events)
         delta = event.delta
         if delta is not None and delta.stop_reason is not None:
@@ -287,19 +233,3 @@ class MessageReader:
         self._finish("end_turn", None, events)
         self._done = True
         events.append(End())
-
-
-def _type_of(raw: Raw) -> str:
-    try:
-        return _typed.decode(raw).type
-    except UNREADABLE:
-        return ""
-
-
-def _unknown(data: bytes) -> bool:
-    """Whether this is an event or a delta of a type we do not know, which may use our keys for something else."""
-    try:
-        typed = _typed.decode(data)
-    except UNREADABLE:
-        return False
-    return typed.type not in _EVENTS or (typed.type == "content_block_delta" and typed.delta.type not in _DELTAS)

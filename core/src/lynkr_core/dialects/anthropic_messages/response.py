@@ -105,7 +105,13 @@ def _wire_foreign(response: Response, request: Request) -> Wire:
 def _content(parts: Sequence[Part]) -> list[Any]:
     """The answer's blocks, thinking first; what only signs the block before it stays behind it."""
     ordered = sorted(parts, key=lambda part: not isinstance(part, Reasoning) or _only_signs(part))
-    return [block for part in ordered if (block := wire(_own(part), lambda content: ())) is not None]
+    return [block for part in ordered if (block := _block(part)) is not None]
+
+
+def _block(part: Part) -> Wire | None:
+    """A call stands under the caller's own name, whatever characters that has."""
+    block = wire(_own(part), lambda content: ())
+    return {**block, "name": part.name} if block is not None and isinstance(part, ToolCall) else block
 
 
 def _only_signs(part: Reasoning) -> bool:

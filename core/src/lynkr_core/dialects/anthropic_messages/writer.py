@@ -11,9 +11,9 @@ from lynkr_core.dialects.anthropic_messages import usage as counts
 from lynkr_core.dialects.anthropic_messages.errors import envelope, error_type, told
 from lynkr_core.dialects.anthropic_messages.fragments import encode
 from lynkr_core.dialects.anthropic_messages.names import message_id, safe_id
-from lynkr_core.dialects.anthropic_messages.reader import NAME
 from lynkr_core.dialects.anthropic_messages.response import stop_reason
 from lynkr_core.dialects.anthropic_messages.signatures import is_foreign, make
+from lynkr_core.dialects.anthropic_messages.wire import NAME
 from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.splice import splice
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
@@ -34,6 +34,7 @@ class MessageWriter:
 
     __slots__ = (
         "_arguments",
+        "_beginning",
         "_calls",
         "_chars",
         "_done",
@@ -57,7 +58,7 @@ class MessageWriter:
         self._finish: Finish | None = None
         self._part: Part | None = None
         self._open = self._signed = self._done = self._wrap = self._arguments = False
-        self._encrypted = self._foreign = ""
+        self._encrypted = self._foreign = self._beginning = ""
         self._index = -1
         self._chars = 0
         self._head = b""
@@ -117,7 +118,7 @@ class MessageWriter:
     def _start_part(self, part: Part) -> bytes:
         self._part, self._encrypted, self._foreign, self._open, self._signed = part, "", "", False, False
         if isinstance(part, ToolCall):
-            self._wrap, self._arguments = part.kind == "custom", False
+            self._wrap, self._arguments, self._beginning = part.kind == "custom", False, ""
             return self._open_block(_call(self._calls.opened(part)), b"input_json_delta", b"partial_json")
         if isinstance(part, Generic):
             return self._generic(part)
@@ -169,15 +170,18 @@ class MessageWriter:
         if not value:
             return b""
         self._chars += len(value)
-        piece = value
-        if not self._arguments:
-            self._arguments = True
-            self._wrap = self._wrap or not value.lstrip().startswith("{")
-            if self._wrap:
-                return self._head + encode('{"input":"' + _inside(value)) + _TAIL
-        elif self._wrap:
-            piece = _inside(value)
-        return self._head + encode(piece) + _TAIL
+        if self._arguments:
+            return self._head + encode(_inside(value) if self._wrap else value) + _TAIL
+        value = self._beginning = self._beginning + value
+        opens = None if self._wrap else begins_object(value)
+        if opens is None and not self._wrap:
+            return b""
+        return self._begin_arguments(not opens)
+
+    def _begin_arguments(self, wrap: bool) -> bytes:
+        self._arguments, self._wrap = True, wrap
+        value, self._beginning = self._beginning, ""
+        return self._head + encode('{"input":"' + _inside(value) if wrap else value) + _TAIL
 
     def _end_part(self) -> bytes:
         part, self._part = self._part, None
@@ -192,8 +196,10 @@ class MessageWriter:
         return tail + _STOP % self._index
 
     def _end_arguments(self) -> bytes:
-        if not self._arguments:
+        if not self._arguments and not self._beginning:
             return self._head + encode('{"input":""}' if self._wrap else "{}") + _TAIL
+        if not self._arguments:
+            return self._begin_arguments(True) + self._head + encode('"}') + _TAIL
         return self._head + encode('"}') + _TAIL if self._wrap else b""
 
     def _end_reasoning(self, part: Reasoning) -> bytes:
@@ -232,6 +238,15 @@ class MessageWriter:
 
 def _call(part: ToolCall) -> dict[str, Any]:
     return {"type": "tool_use", "id": safe_id(part.id), "name": part.name, "input": {}}
+
+
+def begins_object(text: str) -> bool | None:
+    """Whether arguments that begin so can be a JSON object; None when that is still open."""
+    text = text.lstrip()
+    if not text.startswith("{"):
+        return False if text else None
+    inside = text[1:].lstrip()
+    return inside[0] in '"}' if inside else None
 
 
 def _inside(text: str) -> str:

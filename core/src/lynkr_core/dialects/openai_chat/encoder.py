@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from msgspec import Raw
+
 from lynkr_core.dialect import Envelope
 from lynkr_core.dialects import openai_errors
 from lynkr_core.dialects.calls import Calls, free_text
-from lynkr_core.dialects.openai_chat.response import call_for_caller, new_id, write_logprobs
+from lynkr_core.dialects.openai_chat.response import call_for_caller, citations, new_id, write_logprobs
 from lynkr_core.dialects.openai_chat.usage import write_usage
 from lynkr_core.dialects.openai_chat.wire import encode
 from lynkr_core.errors import AllFailed
@@ -79,9 +81,8 @@ class ChoiceWriter:
 
     def annotations(self, value: str) -> bytes:
         """Citations in this API's own form; another's mean nothing to the caller."""
-        if '"url_citation"' not in value:
-            return b""
-        return self.chunk(b'"annotations":%b' % (value if value.startswith("[") else f"[{value}]").encode())
+        notes = citations(Raw(value.encode()))
+        return self.chunk(b'"annotations":%b' % encode(notes)) if notes else b""
 
     def beside(self, key: bytes, value: bytes) -> bytes:
         """A chunk that says something beside an empty delta."""

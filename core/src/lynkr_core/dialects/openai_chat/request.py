@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Raw, structs
 
 from lynkr_core.dialect import Envelope, Fields
@@ -19,10 +20,11 @@ from lynkr_core.dialects.splice import apply, difference
 from lynkr_core.request import Message, Node, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
+_words = msgspec.json.Decoder(list[str] | None)
 _SHARED = {
     key: key for key in ("safety_identifier", "prompt_cache_retention", "prompt_cache_options", "moderation", "store")
 } | {"text.verbosity": "verbosity"}  # fmt: skip
-_DEFAULTS = {"truncation": b'"disabled"', "background": b"false", "include": b"[]"}
+_DEFAULTS = {"truncation": b'"disabled"', "background": b"false"}
 """What Responses says with these keys when it asks for nothing."""
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
@@ -130,9 +132,19 @@ def _shared(request: Request, losses: list[str]) -> Fields:
         name = _SHARED.get(key) if own else None
         if name is not None:
             fields[name] = raw
+        elif own and key == "include":
+            _note_include(raw, losses)
         elif not (own and _DEFAULTS.get(key) == bytes(raw)):
             note(losses, f"{key}: chat has no such parameter")
     return fields
+
+
+def _note_include(raw: Raw, losses: list[str]) -> None:
+    """Log probabilities are asked for elsewhere; the rest has no place."""
+    wanted = wire.read(_words, raw, "include") or []
+    for word in wanted:
+        if word != "message.output_text.logprobs":
+            note(losses, f"include: chat has nothing like {word}")
 
 
 def _narrowed(request: Request, losses: list[str]) -> dict[str, Any]:

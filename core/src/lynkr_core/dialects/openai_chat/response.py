@@ -59,6 +59,7 @@ class Answer(Struct):
 
 _answers = msgspec.json.Decoder(Answer)
 _choices = msgspec.json.Decoder(WireChoice)
+_notes: msgspec.json.Decoder[list[Fragment] | Fragment] = msgspec.json.Decoder(list[Fragment] | Fragment)
 
 
 def decode_response(body: bytes) -> Response:
@@ -187,11 +188,32 @@ def answer_keys(choice: Choice) -> Fragment:
     keys: Fragment = {"content": text or (None if calls or refusal else "")}
     if refusal:
         keys["refusal"] = refusal
+    notes = [note for part in choice.parts if isinstance(part, Text) for note in citations(part.annotations)]
+    if notes:
+        keys["annotations"] = notes
     if thinking:
         keys["reasoning_content"] = thinking
     if calls:
         keys["tool_calls"] = [call_for_caller(call) for call in calls]
     return keys
+
+
+def citations(raw: Raw | None) -> list[Fragment]:
+    """Citations of URLs as chat writes them, with their keys under the type's name; those of other vendors have no place here."""
+    if raw is None:
+        return []
+    try:
+        found = _notes.decode(raw)
+    except UNREADABLE:
+        return []
+    notes = found if isinstance(found, list) else [found]
+    return [_citation(note) for note in notes if note.get("type") == "url_citation"]
+
+
+def _citation(note: Fragment) -> Fragment:
+    if isinstance(note.get("url_citation"), dict):
+        return note
+    return {"type": "url_citation", "url_citation": {key: value for key, value in note.items() if key != "type"}}
 
 
 def call_for_caller(call: ToolCall) -> Fragment | Raw:

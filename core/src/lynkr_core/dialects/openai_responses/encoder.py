@@ -52,7 +52,9 @@ class ResponsesEncoder:
 
     def encode(self, event: Event) -> bytes:
         if type(event) is Delta:
-            return self._encode_delta(event)
+            return b"" if event.choice else self._encode_delta(event)
+        if getattr(event, "choice", 0):
+            return b""  # this API gives one answer
         return self._WRITERS[type(event)](self, event)
 
     def _event(self, name: str, **body: Any) -> bytes:

@@ -237,7 +237,7 @@ def _lose_options(request: Request, losses: list[str]) -> None:
         lose(losses, "n: the Responses API gives one answer")
     if request.service_tier is not None and request.service_tier not in _SERVICE_TIERS:
         lose(losses, f"service_tier: {request.service_tier!r} is not one of OpenAI's")
-    if request.metadata is not None and not _is_openai(request):
+    if request.metadata is not None and request.user is None and not _is_openai(request):
         lose(losses, "metadata: it is another vendor's")
     if _is_openai(request) and request.extra.get("store") == Raw(b"true"):
         lose(losses, "store: nothing is kept at the provider")

@@ -1,0 +1,37 @@
+"""The APIs that callers speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Body = dict[str, Any]
+Heard = dict[str, Any]
+
+
+class Front(NamedTuple):
+    """One API of callers.
+
+    `asked` says each feature in its words; a feature that is not there cannot be said. `hear` reads an answer, whole or streamed,
+    and checks its form. `expects` are values of answers in this API's own words, `differs` how it says some by other means, `unheard`
+    why it cannot say some at all.
+    `custom` is a free-text tool in its words, None when it has none.
+    """
+
+    name: str
+    title: str
+    path: str
+    base: Body
+    asked: dict[str, Body]
+    hear: Callable[[bytes, bool], Heard]
+    tools: Callable[[str], Body]
+    custom: Body | None
+    expects: dict[str, Any]
+    differs: dict[str, str]
+    unheard: dict[str, str]
+
+
+def fronts() -> list[Front]:
+    from . import chat, messages, responses
+
+    return [chat.FRONT, responses.FRONT, messages.FRONT]
