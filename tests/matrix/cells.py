@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-from .columns import Column, Different, Finder, columns
+from . import front_chat, front_messages, front_responses
+from .column import Column, Different, Finder
 from .features import ANSWERED, ASKED
-from .fronts import Front, fronts
+from .front import Front
 
 CARRIED, DIFFERENT, TOLD, REFUSED = "carried", "differently", "told", "refused"
-FRONTS, COLUMNS = fronts(), columns()
+FRONTS: list[Front] = [front_chat.FRONT, front_responses.FRONT, front_messages.FRONT]
+COLUMNS: list[Column] = [
+    importlib.import_module(f"{__package__}.{path.stem}").COLUMN for path in sorted(Path(__file__).parent.glob("column_*.py"))
+]
 
 
 class Cell(NamedTuple):

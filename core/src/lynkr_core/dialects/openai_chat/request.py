@@ -20,7 +20,7 @@ from lynkr_core.dialects.splice import apply, difference
 from lynkr_core.request import Message, Node, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
-_words = msgspec.json.Decoder(list[str] | None)
+_words = msgspec.json.Decoder(list[str])
 _SHARED = {
     key: key for key in ("safety_identifier", "prompt_cache_retention", "prompt_cache_options", "moderation", "store")
 } | {"text.verbosity": "verbosity"}  # fmt: skip
@@ -141,8 +141,7 @@ def _shared(request: Request, losses: list[str]) -> Fields:
 
 def _note_include(raw: Raw, losses: list[str]) -> None:
     """Log probabilities are asked for elsewhere; the rest has no place."""
-    wanted = wire.read(_words, raw, "include") or []
-    for word in wanted:
+    for word in [] if raw == wire.NULL else wire.read(_words, raw, "include"):
         if word != "message.output_text.logprobs":
             note(losses, f"include: chat has nothing like {word}")
 

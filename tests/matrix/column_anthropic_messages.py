@@ -7,8 +7,8 @@ from typing import Any
 from lynkr_core.dialects.anthropic_messages.thinking import BUDGETS
 from lynkr_core.testing.canned import MODEL, Script, encoded, named
 
-from ..features import LONG_NAME, SAID, THOUGHT
-from . import Body, Column, Different, compatible, texts, words
+from .column import Body, Column, Different, compatible, texts, words
+from .features import LONG_NAME, SAID, THOUGHT
 
 NAME = "anthropic.messages"
 
@@ -83,7 +83,9 @@ DIFFERENTLY = {
         "a function of one string; the caller gets the text alone", lambda b: (tool(b)["name"], tool(b)["input_schema"]),
         ("patch", TEXT_TOOL),
     ),
-    "grouped tools": Different("each function under `group__name`; the caller gets its own names back", lambda b: tool(b)["name"], "ns__f"),
+    "grouped tools": Different(
+        "each function under `group__name`; the caller gets its own names back", lambda b: tool(b)["name"], "ns__f"
+    ),
     "long tool name": Different(
         "a stand-in of at most 64 characters; the caller gets its own name back",
         lambda b: (len(tool(b)["name"]), tool(b)["name"][:20]), (64, LONG_NAME[:20]),

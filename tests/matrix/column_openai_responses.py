@@ -7,8 +7,8 @@ from typing import Any
 
 from lynkr_core.testing.canned import MODEL, Script, encoded, named
 
-from ..features import LONG_NAME, SAID, THOUGHT
-from . import Body, Column, Different, compatible, texts, words
+from .column import Body, Column, Different, compatible, texts, words
+from .features import LONG_NAME, SAID, THOUGHT
 
 NAME = "openai.responses"
 

@@ -1,9 +1,7 @@
-"""The APIs that providers speak: every module here is a column with the name `COLUMN`."""
+"""What the API of a provider is to the matrix: a module `column_*.py` has one with the name `COLUMN`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,11 +48,6 @@ def compatible(dialect: str) -> Callable[[str], str]:
         return f'use = "openai-compatible"\nbase_url = "{url}/v1"\ndialects = ["{dialect}"]\nmodels = ["m"]\n'
 
     return table
-
-
-def columns() -> list[Column]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return [importlib.import_module(f"{__name__}.{name}").COLUMN for name in names]
 
 
 def texts(content: Any) -> str:

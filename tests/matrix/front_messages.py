@@ -8,8 +8,8 @@ import msgspec
 
 from lynkr_core.sse import Reader
 
-from ..features import LONG_NAME, ODD_TEXT, PAPER, PDF, PNG, SCHEMA, URL, USER
-from . import Body, Front, Heard
+from .features import LONG_NAME, ODD_TEXT, PAPER, PDF, PNG, SCHEMA, URL, USER
+from .front import Body, Front, Heard
 
 
 def user(content: Any, **more: Any) -> Body:
@@ -178,10 +178,16 @@ FRONT = Front(
     name="anthropic.messages", title="Messages", path="/v1/messages", base=said(max_tokens=6000), asked=ASKED, hear=hear,
     tools=lambda name: tool(name), custom=None,
     expects={
-        "call of a free-text tool": [("patch", {"input": "*** Begin"})], "end": "end_turn", "end for calls": "tool_use", "end at the limit": "max_tokens", "end by a filter": "refusal",
+        "call of a free-text tool": [("patch", {"input": "*** Begin"})],
+        "end": "end_turn",
+        "end for calls": "tool_use",
+        "end at the limit": "max_tokens",
+        "end by a filter": "refusal",
     },
     differs={
-        "refusal": "as text", "call of a free-text tool": "the text in an object, under `input`", "arguments that are no JSON": "in an object, under `input`",
+        "refusal": "as text",
+        "call of a free-text tool": "the text in an object, under `input`",
+        "arguments that are no JSON": "in an object, under `input`",
         "unknown blocks and fields": "they are left out, the rest arrives",
     },
     unheard={

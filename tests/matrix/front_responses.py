@@ -8,8 +8,8 @@ import msgspec
 
 from lynkr_core.sse import Reader
 
-from ..features import DATA, LONG_NAME, ODD_TEXT, PAPER, PDF_DATA, SCHEMA, URL, USER
-from . import Body, Front, Heard
+from .features import DATA, LONG_NAME, ODD_TEXT, PAPER, PDF_DATA, SCHEMA, URL, USER
+from .front import Body, Front, Heard
 
 
 def user(content: Any, **more: Any) -> Body:
@@ -113,7 +113,7 @@ ASKED: dict[str, Body] = {
 def hear(body: bytes, stream: bool) -> Heard:
     if not stream:
         return _heard(msgspec.json.decode(body))
-    events = [event for event in Reader().feed(body)]
+    events = Reader().feed(body)
     read = [msgspec.json.decode(event.data) for event in events]
     assert [event.event.decode() for event in events] == [one["type"] for one in read]
     assert [one["sequence_number"] for one in read] == list(range(len(read)))

@@ -8,8 +8,8 @@ import msgspec
 
 from lynkr_core.sse import Reader
 
-from ..features import DATA, LONG_NAME, ODD_TEXT, PDF_DATA, SCHEMA, URL, USER
-from . import Body, Front, Heard
+from .features import DATA, LONG_NAME, ODD_TEXT, PDF_DATA, SCHEMA, URL, USER
+from .front import Body, Front, Heard
 
 
 def user(content: Any, **more: Any) -> Body:

@@ -1,4 +1,4 @@
-"""The APIs that callers speak."""
+"""What the API of a caller is to the matrix: a module `front_*.py` has one with the name `FRONT`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,3 @@ class Front(NamedTuple):
     expects: dict[str, Any]
     differs: dict[str, str]
     unheard: dict[str, str]
-
-
-def fronts() -> list[Front]:
-    from . import chat, messages, responses
-
-    return [chat.FRONT, responses.FRONT, messages.FRONT]

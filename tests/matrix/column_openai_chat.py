@@ -8,8 +8,8 @@ from typing import Any
 from lynkr_core import sse
 from lynkr_core.testing.canned import MODEL, Script, encoded
 
-from ..features import DATA, LONG_NAME, SAID, THOUGHT
-from . import Body, Column, Different, compatible, texts, words
+from .column import Body, Column, Different, compatible, texts, words
+from .features import DATA, LONG_NAME, SAID, THOUGHT
 
 NAME = "openai.chat"
 
@@ -85,7 +85,9 @@ SENT = {
     "earlier refusal": lambda b: b["messages"][1]["refusal"],
 }
 DIFFERENTLY = {
-    "grouped tools": Different("each function under `group__name`; the caller gets its own names back", lambda b: function(b)["name"], "ns__f"),
+    "grouped tools": Different(
+        "each function under `group__name`; the caller gets its own names back", lambda b: function(b)["name"], "ns__f"
+    ),
     "long tool name": Different(
         "a stand-in of at most 64 characters; the caller gets its own name back",
         lambda b: (len(function(b)["name"]), function(b)["name"][:20]), (64, LONG_NAME[:20]),
