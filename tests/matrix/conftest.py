@@ -13,9 +13,8 @@ from lynkr_core.kernel import Kernel
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.scripted import ScriptedProvider
 
+from .asking import Asking, Gateways
 from .cells import COLUMNS
-
-Gateways = dict[str, tuple[ScriptedProvider, Client]]
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +32,8 @@ async def gateways(anyio_backend: str) -> AsyncIterator[Gateways]:
             kernel = Kernel.from_config(parse(f"[provider.up]\n{column.table(upstream.url)}", {}), {})
             made[column.name] = upstream, await stack.enter_async_context(Client(Application(kernel)))
         yield made
+
+
+@pytest.fixture
+def ask(gateways: Gateways) -> Asking:
+    return Asking(gateways)

@@ -6,8 +6,8 @@ import pytest
 
 from lynkr_core.dialects.names import safe_name
 
+from .asking import Gateways
 from .cells import TOLD, answers
-from .conftest import Gateways
 from .features import ANSWERED, LONG_NAME
 
 pytestmark = pytest.mark.anyio

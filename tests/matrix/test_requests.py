@@ -6,8 +6,8 @@ import pytest
 
 from lynkr_core.testing.canned import CANNED
 
+from .asking import Gateways
 from .cells import COLUMNS, DIFFERENT, FRONTS, REFUSED, TOLD, requests
-from .conftest import Gateways
 
 pytestmark = pytest.mark.anyio
 CELLS = list(requests())

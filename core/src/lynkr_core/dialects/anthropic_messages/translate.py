@@ -95,6 +95,8 @@ def _write_tool(tool: Tool, losses: list[str]) -> Wire | None:
     if tool.kind not in ("function", "custom"):
         note(losses, f"tools: {tool.kind} is another vendor's own")
         return None
+    if tool.kind == "custom" and tool.native is not None and b'"format"' in bytes(tool.native):
+        note(losses, f"tools: the grammar of {tool.name} cannot be carried")
     if tool.strict:
         note(losses, "tools.strict: not asked for, the schema is a hint")
     wire: Wire = {"name": safe_name(tool.name)}

@@ -196,7 +196,7 @@ class MessageWriter:
         return tail + _STOP % self._index
 
     def _end_arguments(self) -> bytes:
-        if not self._arguments and not self._beginning:
+        if not self._arguments and not self._beginning.strip():
             return self._head + encode('{"input":""}' if self._wrap else "{}") + _TAIL
         if not self._arguments:
             return self._begin_arguments(True) + self._head + encode('"}') + _TAIL
