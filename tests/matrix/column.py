@@ -26,7 +26,8 @@ class Column(NamedTuple):
 
     Requests: `sent` finds a feature that is carried, `differently` one that is expressed by other means, `lost` has the word by which
     the caller is told of one that is not, `refused` the one by which the request is refused. Answers: `answers` are scripts that
-    say each feature, `untold` why this API cannot say some, `reasons` why a front does not hear some of them.
+    say each feature, `untold` why this API cannot say some, `unheard` why a front does not hear some of them. `signed` finds what of
+    the answer with thinking and calls has to come back unchanged in the next request; None when this API signs nothing.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column(NamedTuple):
     answers: dict[str, Script]
     untold: dict[str, str]
     unheard: dict[Key, str] = {}
+    signed: Finder | None = None
 
 
 def compatible(dialect: str) -> Callable[[str], str]:

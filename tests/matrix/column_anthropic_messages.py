@@ -224,5 +224,6 @@ COLUMN = Column(
         "refusal": "it is text, and the end says `refusal`", "log probabilities": "the API has none", "several answers": "the API gives one",
         "arguments that are no JSON": "arguments are objects",
     },
+    signed=lambda b: b["messages"][1]["content"][0] == THINKING,
     unheard={("citations", "openai.chat"): ALONE, ("citations", "openai.responses"): ALONE},
 )  # fmt: skip

@@ -244,5 +244,6 @@ ANSWERS = {
 COLUMN = Column(
     name=NAME, title="Responses", table=compatible(NAME), sent=SENT, differently=DIFFERENTLY, lost=LOST, refused={}, answers=ANSWERS,
     untold={"end at a stop sequence": "the API has none", "several answers": "the API gives one"},
+    signed=lambda b: THINKING in b["input"],
     unheard={("citations", "anthropic.messages"): "the APIs' citations have nothing in common"},
 )  # fmt: skip

@@ -15,6 +15,7 @@ class Front(NamedTuple):
     `asked` says each feature in its words; a feature that is not there cannot be said. `hear` reads an answer, whole or streamed,
     and checks its form. `expects` are values of answers in this API's own words, `differs` how it says some by other means, `unheard`
     why it cannot say some at all.
+    `replay` is the next request after an answer with two calls, as SDKs make it; `keeps`: it brings signatures of thinking back.
     `custom` is a free-text tool in its words, None when it has none.
     """
 
@@ -29,3 +30,5 @@ class Front(NamedTuple):
     expects: dict[str, Any]
     differs: dict[str, str]
     unheard: dict[str, str]
+    replay: Callable[[Body], Body]
+    keeps: bool

@@ -192,6 +192,11 @@ def _call(one: Body) -> tuple[str, Any]:
         return name, arguments
 
 
+def replay(answer: Body) -> Body:
+    message = answer["choices"][0]["message"]
+    return said(user("go"), message, *[result(call["id"], "r") for call in message["tool_calls"]], tools=[FUNCTION])
+
+
 FRONT = Front(
     name="openai.chat", title="Chat Completions", path="/v1/chat/completions", base=said(), asked=ASKED, hear=hear,
     tools=lambda name: function(name), custom=CUSTOM,
@@ -199,5 +204,5 @@ FRONT = Front(
     differs={
         "end at a stop sequence": "`stop`, without the sequence", "unknown blocks and fields": "they are left out, the rest arrives",
     },
-    unheard={},
+    unheard={}, replay=replay, keeps=False,
 )  # fmt: skip

@@ -174,6 +174,11 @@ def _heard(message: Body) -> Heard:
     }  # fmt: skip
 
 
+def replay(answer: Body) -> Body:
+    results = [result(block["id"], "r") for block in answer["content"] if block["type"] == "tool_use"]
+    return said(user("go"), {"role": "assistant", "content": answer["content"]}, user(results), tools=[tool()])
+
+
 FRONT = Front(
     name="anthropic.messages", title="Messages", path="/v1/messages", base=said(max_tokens=6000), asked=ASKED, hear=hear,
     tools=lambda name: tool(name), custom=None,
@@ -193,4 +198,5 @@ FRONT = Front(
     unheard={
         "log probabilities": "the API has none", "several answers": "the API gives one: the first",
     },
+    replay=replay, keeps=True,
 )  # fmt: skip

@@ -179,6 +179,11 @@ def _call(item: Body) -> tuple[str, Any]:
         return item["name"], item["arguments"]
 
 
+def replay(answer: Body) -> Body:
+    calls = [item["call_id"] for item in answer["output"] if item["type"] == "function_call"]
+    return said(user("go"), *answer["output"], *[output(id, "r") for id in calls], tools=[TOOL])
+
+
 FRONT = Front(
     name="openai.responses", title="Responses", path="/v1/responses", base=said(), asked=ASKED, hear=hear,
     tools=lambda name: function(name), custom=CUSTOM,
@@ -189,5 +194,5 @@ FRONT = Front(
     differs={
         "end at a stop sequence": "`completed`, without the sequence", "unknown blocks and fields": "they are left out, the rest arrives",
     },
-    unheard={"several answers": "the API gives one: the first"},
+    unheard={"several answers": "the API gives one: the first"}, replay=replay, keeps=True,
 )  # fmt: skip

@@ -57,9 +57,12 @@ class MessageReader:
         events: list[Event] = []
         if self._body:
             self._fail(read_inner_error(self._body) or UpstreamError("server", "the answer is not an event stream"), events)
-        for sent in self._reader.close():
-            if not self._done:
-                self._read(sent.data, events)
+        try:
+            for sent in self._reader.close():
+                if not self._done:
+                    self._read(sent.data, events)
+        except UpstreamError as error:
+            self._fail(error, events)
         if not self._done:
             self._fail(UpstreamError("cut", "the stream ended before the message did"), events)
         return events
@@ -126,6 +129,9 @@ class MessageReader:
             events.append(Start(id=head.id, model=head.model, usage=self._usage, service_tier=tier, dialect=NAME))
 
     def _begin(self, part: Part, events: list[Event]) -> None:
+        """Raises `UpstreamError` when the message has ended already."""
+        if self._finished:
+            raise UpstreamError("server", "the stream went on after the end of the message")
         if not self._started:
             self._started = True
             events.append(Start(id="", model="", dialect=NAME))

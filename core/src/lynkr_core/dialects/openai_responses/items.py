@@ -287,5 +287,7 @@ def named(call: ToolCall, own: bool) -> str:
 
 
 def call_id(id: str, own: bool) -> str:
-    """A call's id, the same for call and result; OpenAI takes at most 64 characters."""
+    """A call's id, the same for call and result; OpenAI takes 1 to 64 characters."""
+    if not own and not id:
+        return "call_0"
     return id if own or len(id) <= MAX_CALL_ID else f"call_{sha256(id.encode()).hexdigest()[:40]}"
