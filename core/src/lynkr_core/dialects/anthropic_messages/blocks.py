@@ -14,6 +14,8 @@ from lynkr_core.dialects.anthropic_messages.signatures import reasoning
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, File, Generic, Message, Part, Reasoning, Role, Text, ToolCall, ToolCallResponse, Uri
 
+Content = str | list[Raw] | None
+"""A string, an array of blocks, or nothing; read with what holds it, as each level that is read for itself costs a pass over the bytes."""
 NOTHING = Raw(b"")
 _NULL = Raw(b"null")
 _QUOTE = 34
@@ -34,7 +36,7 @@ class Block(Struct):
     is_error: bool | None = None
     title: str | None = None
     input: Raw = NOTHING
-    content: Raw = NOTHING
+    content: Content = None
     source: Raw = NOTHING
     citations: Raw = NOTHING
     cache_control: Raw = NOTHING
@@ -55,14 +57,14 @@ class _Source(Struct):
 
 class _Message(Struct):
     role: str
-    content: Raw = NOTHING
+    content: Content = None
 
 
 _block = msgspec.json.Decoder(Block)
 _typed = msgspec.json.Decoder(_Typed)
 _source = msgspec.json.Decoder(_Source)
 _message = msgspec.json.Decoder(_Message)
-_string = msgspec.json.Decoder(str)
+_content: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
 _list = msgspec.json.Decoder(list[Raw])
 
 
@@ -92,23 +94,25 @@ def read_message(raw: Raw, path: str) -> Message:
     role = ROLES.get(message.role)
     if role is None:
         raise InvalidRequest(f"{path}.role: expected user, assistant or system, got {message.role!r}", param=f"{path}.role")
-    return Message(role=role, parts=read_content(message.content, f"{path}.content"), native=raw)
+    return Message(role=role, parts=parts_of(message.content, f"{path}.content"), native=raw)
 
 
 def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
-    """A string, an array of blocks, or nothing. A string's text keeps the string as its fragment."""
-    if not raw or raw == _NULL:
+    """The parts of a value that is content. Raises `InvalidRequest`."""
+    if not raw:
         return ()
-    if is_string(raw):
-        return (Text(text=_text(raw, path), native=raw),)
-    return tuple([read_block(block, f"{path}[{i}]") for i, block in enumerate(read_list(raw, path))])
-
-
-def _text(raw: Raw, path: str) -> str:
     try:
-        return _string.decode(raw)
+        return parts_of(_content.decode(raw), path)
     except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
+
+
+def parts_of(content: Content, path: str) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(text=content),)
+    return tuple([read_block(block, f"{path}[{i}]") for i, block in enumerate(content)])
 
 
 def read_block(raw: Raw, path: str) -> Part:
@@ -160,7 +164,7 @@ def _read_call(block: Block, raw: Raw, path: str) -> Part:
 
 
 def _read_result(block: Block, raw: Raw, path: str) -> Part:
-    content = read_content(block.content, f"{path}.content")
+    content = parts_of(block.content, f"{path}.content")
     id, cache = _need(block.tool_use_id, path, "tool_use_id"), some(block.cache_control)
     return ToolCallResponse(id=id, content=content, is_error=bool(block.is_error), cache=cache, native=raw)
 

@@ -11,26 +11,21 @@ from msgspec import Raw
 
 from lynkr_core.dialect import opens_with
 from lynkr_core.dialects.openai_chat import wire
-from lynkr_core.dialects.openai_chat.wire import FileData, Piece, Pointer
+from lynkr_core.dialects.openai_chat.wire import Content, FileData, Piece, Pointer
 from lynkr_core.dialects.splice import difference, splice
-from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, File, Generic, Part, Reasoning, Text, Uri
 
 Fragment = dict[str, Any]
 _SOUND = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 
-def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
+def read_content(content: Content, path: str) -> tuple[Part, ...]:
     """The parts; none for null. Raises `InvalidRequest`."""
-    first = bytes(memoryview(raw)[:1])
-    if first == b'"':
-        return (Text(text=wire.read(wire.texts, raw, path), native=raw),)
-    if first == b"[":
-        items = wire.read(wire.lists, raw, path)
-        return tuple([read_part(item, f"{path}[{index}]") for index, item in enumerate(items)])
-    if first in (b"", b"n"):
+    if content is None:
         return ()
-    raise InvalidRequest(f"{path}: expected a string or a list", param=path)
+    if isinstance(content, str):
+        return (Text(text=content),)
+    return tuple([read_part(item, f"{path}[{index}]") for index, item in enumerate(content)])
 
 
 def read_part(raw: Raw, path: str) -> Part:

@@ -21,6 +21,10 @@ NULL = Raw(b"null")
 encode = msgspec.json.Encoder().encode
 
 
+Content = str | list[Raw] | None
+"""A string, a list of pieces, or nothing."""
+
+
 class Pointer(Struct):
     """`{"url"}` of an image or video."""
 
@@ -90,7 +94,7 @@ class WireMessage(Struct):
     """A message of a request or a response."""
 
     role: str = "assistant"
-    content: Raw = NOTHING
+    content: Content = None
     name: str | None = None
     refusal: str | None = None
     reasoning_content: Any = None

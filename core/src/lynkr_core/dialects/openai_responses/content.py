@@ -10,18 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.dialects.openai_responses.wire import (
-    NOTHING,
-    Wire,
-    changes,
-    fragments,
-    is_object,
-    is_string,
-    lose,
-    read,
-    some,
-    string,
-)
+from lynkr_core.dialects.openai_responses.wire import NOTHING, Wire, changes, is_object, lose, read, some
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, File, Generic, Part, Text, Uri
@@ -42,6 +31,10 @@ class _Content(Struct):
     annotations: Raw = NOTHING
 
 
+Content = str | list[Raw] | None
+"""A string, an array of parts, or nothing."""
+
+
 class Typed(Struct):
     type: str | None = None
 
@@ -53,13 +46,13 @@ _notes = msgspec.json.Decoder(list[Wire])
 _CITATIONS = ("url_citation", "file_citation", "container_file_citation", "file_path")
 
 
-def read_content(raw: Raw, path: str) -> tuple[Part, ...]:
+def read_content(content: Content, path: str) -> tuple[Part, ...]:
     """A string, an array of parts, or nothing. Raises `InvalidRequest`."""
-    if some(raw) is None:
+    if content is None:
         return ()
-    if is_string(raw):
-        return (Text(text=read(string, raw, path)),)
-    return tuple([read_part(part, f"{path}[{i}]") for i, part in enumerate(read(fragments, raw, path))])
+    if isinstance(content, str):
+        return (Text(text=content),)
+    return tuple([read_part(part, f"{path}[{i}]") for i, part in enumerate(content)])
 
 
 def read_part(raw: Raw, path: str = "content") -> Part:

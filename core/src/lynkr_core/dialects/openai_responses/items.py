@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.names import safe_name
-from lynkr_core.dialects.openai_responses.content import Typed, read_content, write_content
+from lynkr_core.dialects.openai_responses.content import Content, Typed, read_content, write_content
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, seal, unseal
 from lynkr_core.dialects.openai_responses.tools import qualified
 from lynkr_core.dialects.openai_responses.wire import (
@@ -43,15 +43,15 @@ class _Item(Struct):
 
     type: str | None = None
     role: str | None = None
-    content: Raw = NOTHING
+    content: Content = None
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
     arguments: Raw = NOTHING
     input: Raw = NOTHING
-    output: Raw = NOTHING
-    summary: Raw = NOTHING
+    output: Content = None
+    summary: Content = None
     encrypted_content: str | None = None
 
 
@@ -62,7 +62,7 @@ class _Summary(Struct):
 _item = msgspec.json.Decoder(_Item)
 _typed = msgspec.json.Decoder(Typed)
 _ADDITIONAL = re.compile(rb'"type"\s*:\s*"additional_tools"')
-_summaries = msgspec.json.Decoder(list[_Summary])
+_summary_decoder = msgspec.json.Decoder(_Summary)
 
 
 def read_input(raw: Raw | None) -> tuple[Message, ...]:
@@ -171,8 +171,8 @@ def _read_reasoning(item: _Item, raw: Raw, path: str) -> Part:
     return Reasoning(text="\n\n".join(texts), id=id, signature=signature, encrypted=encrypted, native=raw)
 
 
-def _summary(raw: Raw, path: str) -> list[str]:
-    return [] if some(raw) is None else [one.text for one in read(_summaries, raw, path)]
+def _summary(content: Content, path: str) -> list[str]:
+    return [read(_summary_decoder, one, path).text for one in content] if isinstance(content, list) else []
 
 
 def _read_generic(item: _Item, raw: Raw, path: str) -> Part:
