@@ -51,9 +51,7 @@ class Asking:
 
     async def __call__(self, front: str, back: str, script: Script | None = None, stream: bool = False, **body: Any) -> Asked:
         upstream, client = self.gateways[back]
-        upstream.reset()
-        if script is not None:
-            upstream.always(script)
+        upstream.reset().always(script or COLUMN[back].answers["text"])
         whole = {"model": "up/m", **FRONT[front].base, **body, "stream": stream}
         if stream and front == CHAT:
             whole.setdefault("stream_options", {"include_usage": True})

@@ -40,7 +40,7 @@ async def test_what_is_answered(gateways: Gateways, cell, stream):
     upstream, client = gateways[cell.column.name]
     script = cell.column.answers[cell.feature]
     same = cell.front.name == cell.column.name
-    sent = (LONG_NAME if same else safe_name(LONG_NAME)).encode()
+    sent = (LONG_NAME if same or "long tool name" in cell.column.sent else safe_name(LONG_NAME)).encode()
     events = tuple([event.replace(b"SENT_NAME", sent) for event in script.events])
     script = script.but(body=script.body.replace(b"SENT_NAME", sent), events=events)
     upstream.reset().always(script)

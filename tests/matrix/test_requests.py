@@ -17,7 +17,7 @@ CELLS = list(requests())
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 async def test_what_is_asked_for(gateways: Gateways, cell, stream):
     upstream, client = gateways[cell.column.name]
-    upstream.reset()
+    upstream.reset().always(cell.column.answers["text"])
     body = {"model": "up/m", **cell.front.base, **cell.front.asked[cell.feature], "stream": stream}
     answer = await client.post(cell.front.path, json=body)
     told = answer.headers.get("x-lynkr-losses", "")

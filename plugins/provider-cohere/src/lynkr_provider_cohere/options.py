@@ -176,6 +176,8 @@ def told_reasoning(reasoning: ReasoningOptions | None, losses: list[str]) -> Non
         return
     if reasoning.summary is not None:
         note(losses, "reasoning.summary: Cohere has no such parameter")
+    if reasoning.display is not None:
+        note(losses, "reasoning.display: Cohere has no such parameter")
     if reasoning.mode == "adaptive" and reasoning.budget is None:
         note(losses, "reasoning: Cohere's models think or do not, adaptive thinking was left to the model")
     elif reasoning.effort not in (None, "none") and reasoning.budget is None:

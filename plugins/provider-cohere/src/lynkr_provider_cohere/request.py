@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import UNSET, Raw, structs
 
 from lynkr_core.dialect import Envelope, Fields
+from lynkr_core.dialects.losses import note, note_cache_markers
+from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, write_tool
-from lynkr_core.dialects.openai_chat.translate import note
 from lynkr_core.dialects.openai_chat.wire import NULL, encode, given, lists, objects, read, texts
 from lynkr_core.dialects.splice import apply, difference
 from lynkr_core.request import Message, Node, Part, Request, Text, Tool, ToolChoice
@@ -143,6 +144,7 @@ def translate(request: Request, losses: list[str]) -> Fields:
         note(losses, "parallel_tool_calls: Cohere has no such parameter")
     for key in request.extra:
         note(losses, f"{key}: Cohere has no such parameter")
+    note_cache_markers(request, losses)
     return fields | {"stream": True} if request.stream else fields
 
 
@@ -155,7 +157,7 @@ def _carried(request: Request, losses: list[str]) -> list[Tool]:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    fragment = write_tool(structs.replace(tool, strict=None, cache=None))
+    fragment = write_tool(structs.replace(tool, name=safe_name(tool.name), strict=None, cache=None))
     fragment["function"].setdefault("parameters", _NO_PARAMETERS)
     return fragment
 

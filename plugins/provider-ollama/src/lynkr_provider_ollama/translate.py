@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Raw, structs
 
+from lynkr_core.dialects.losses import note, without_attribution
 from lynkr_core.dialects.openai_chat.content import item_of
-from lynkr_core.dialects.openai_chat.translate import ATTRIBUTION, note
 from lynkr_core.request import Blob, Generic, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolCallResponse, Uri
 from lynkr_provider_ollama.message import result_of, said
 from lynkr_provider_ollama.wire import Fragment
@@ -52,8 +52,7 @@ class Conversation:
 
     def add_system(self, parts: Iterable[Part], path: str) -> None:
         """What tells another vendor whom to bill is no prompt."""
-        parts = [part for part in parts if not (isinstance(part, Text) and part.text.startswith(ATTRIBUTION))]
-        texts, images = self.content(parts, path)
+        texts, images = self.content(without_attribution(tuple(parts), self.losses), path)
         if texts or images:
             self.out.append(said("system", (), texts, images))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Raw
 
-from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialect import UNREADABLE, opens_with
 from lynkr_core.dialects.anthropic_messages import usage as counts
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.response import FINISH
@@ -21,6 +22,8 @@ from lynkr_core.errors import UpstreamError
 from lynkr_core.events import Delta, End, Event, Failure, Finish, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import Generic, Part, Reasoning, Text, ToolCall, Usage
 from lynkr_core.sse import Reader
+
+KNOWN = ("text", "thinking", "redacted_thinking", "tool_use")
 
 
 class MessageReader:
@@ -177,8 +180,10 @@ class MessageReader:
                 self._begin(Reasoning(native=raw), events)
                 self._say(block.data, events, "encrypted")
             case WireBlock(type="tool_use"):
-                self._begin(ToolCall(id=block.id, name=block.name, arguments=""), events)
+                self._begin(ToolCall(id=block.id or made_id(), name=named(block.name), arguments=""), events)
                 self._input = bytes(block.input).decode() or "{}"
+            case None if not raw or not opens_with(raw, b"{") or type_of(raw) in KNOWN:
+                raise UpstreamError("server", "a content block of the stream is broken")
             case _:
                 self._begin(Generic(type=type_of(raw), native=raw), events)
 
@@ -239,3 +244,15 @@ class MessageReader:
         self._finish("end_turn", None, events)
         self._done = True
         events.append(End())
+
+
+def made_id() -> str:
+    """For a call that came without one."""
+    return f"toolu_{os.urandom(12).hex()}"
+
+
+def named(name: str) -> str:
+    """Raises `UpstreamError` for a call of nothing."""
+    if not name:
+        raise UpstreamError("server", "a tool call without a name")
+    return name

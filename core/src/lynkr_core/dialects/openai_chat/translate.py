@@ -8,12 +8,23 @@ from typing import Any
 
 from msgspec import structs
 
-from lynkr_core.dialects.losses import note, without_attribution
+from lynkr_core.dialects.losses import ATTRIBUTION, note, without_attribution
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat.content import Fragment, item_of
 from lynkr_core.dialects.openai_chat.message import write_call
 from lynkr_core.request import File, Generic, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
+__all__ = [
+    "ATTRIBUTION",
+    "LOST_THINKING",
+    "MAX_ID",
+    "Conversation",
+    "Translated",
+    "compact",
+    "note",
+    "short_id",
+    "translate_messages",
+]
 LOST_THINKING = "reasoning: earlier thinking is good for its own vendor only"
 MAX_ID = 40
 """Longest tool-call id that OpenAI takes."""

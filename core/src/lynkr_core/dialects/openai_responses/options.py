@@ -86,6 +86,8 @@ def _extra(fields: Mapping[str, Raw]) -> dict[str, Raw]:
         if raw := some(fields.get(key)):
             extra |= {f"{key}.{name}": value for name, value in read(_object, raw, key).items() if name not in known}
     extra |= inside(fields)
+    if "include" in extra and bytes(extra["include"]).strip(b"[] \n") in (b"", _LOGPROBS):
+        del extra["include"]  # nothing, or log probabilities, which have a field
     if is_partial(fields.get("tool_choice")):
         extra["tool_choice.type"] = fields["tool_choice"]
     return extra
