@@ -114,6 +114,21 @@ def test_what_only_looks_like_half_a_character_is_not(name, text):
     assert find_dialect(name).peek(body(name, [], "1", [f'"{text}"'])).model == "m"
 
 
+BROKEN = {
+    "openai.chat": b'{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":BAD}}]}]}',
+    "anthropic.messages": b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":BAD}]}]}',
+    "openai.responses": b'{"model":"m","input":[{"type":"function_call","call_id":"a","name":"f","arguments":BAD}]}',
+}
+
+
+@dialects
+@pytest.mark.parametrize("bad", [b'{"a":"\x80"}', b'"\x80"', b'["\xff"]'])
+def test_bytes_that_are_no_text_are_an_invalid_request(name, bad):
+    dialect = find_dialect(name)
+    with pytest.raises(InvalidRequest):
+        dialect.decode_request(dialect.peek(BROKEN[name].replace(b"BAD", bad)))
+
+
 # streams
 STREAMS = {name: [b"".join(made[name].events) for made in (RICH, SHORT, CANNED)] for name in NAMES}
 LINES = st.sampled_from(

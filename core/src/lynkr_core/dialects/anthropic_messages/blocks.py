@@ -159,7 +159,10 @@ def _read_redacted(block: Block, raw: Raw, path: str) -> Part:
 
 def _read_call(block: Block, raw: Raw, path: str) -> Part:
     id, name = _need(block.id, path, "id"), _need(block.name, path, "name")
-    arguments = bytes(block.input).decode() if block.input else "{}"
+    try:
+        arguments = bytes(block.input).decode() if block.input else "{}"
+    except UnicodeDecodeError as error:  # passed over unread until now
+        raise InvalidRequest(f"{path}.input: {error}", param=f"{path}.input") from None
     return ToolCall(id=id, name=name, arguments=arguments, cache=some(block.cache_control), native=raw)
 
 

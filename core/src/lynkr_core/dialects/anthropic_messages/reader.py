@@ -53,6 +53,8 @@ class MessageReader:
                 self._read(sent.data, events)
         except UpstreamError as error:
             self._fail(error, events)
+        except UNREADABLE as error:  # a value that was passed over unread, such as an input, is checked only here
+            self._fail(UpstreamError("server", f"an event of the stream is broken: {error}"), events)
         return events
 
     def close(self) -> Sequence[Event]:
@@ -66,6 +68,8 @@ class MessageReader:
                     self._read(sent.data, events)
         except UpstreamError as error:
             self._fail(error, events)
+        except UNREADABLE as error:
+            self._fail(UpstreamError("server", f"an event of the stream is broken: {error}"), events)
         if not self._done:
             self._fail(UpstreamError("cut", "the stream ended before the message did"), events)
         return events

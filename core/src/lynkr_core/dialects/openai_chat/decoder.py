@@ -127,6 +127,8 @@ class Decoder:
                     self._read(event, events)
         except UpstreamError as error:
             self._fail(error, events)
+        except UNREADABLE as error:  # a value that was passed over unread, such as arguments, is checked only here
+            self._fail(UpstreamError("server", f"a chunk of the stream is broken: {error}"), events)
         return events
 
     def close(self) -> list[Event]:
@@ -142,6 +144,8 @@ class Decoder:
                 self._cut(events)
         except UpstreamError as error:
             self._fail(error, events)
+        except UNREADABLE as error:
+            self._fail(UpstreamError("server", f"a chunk of the stream is broken: {error}"), events)
         return events
 
     def _is_plain(self, data: bytes) -> bool:

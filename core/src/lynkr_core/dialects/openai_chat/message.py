@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, Raw, structs
 
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.content import Fragment, json_text, kept, read_content, write_content
 from lynkr_core.dialects.openai_chat.wire import WireMessage
@@ -53,7 +54,7 @@ def read_parts(message: WireMessage, path: str) -> tuple[Part, ...]:
         parts.append(read_call(raw, f"{path}.tool_calls[{index}]"))
     if message.function_call is not None and message.function_call.name:
         called = message.function_call
-        arguments = json_text(called.arguments) or "{}"
+        arguments = read_arguments(called.arguments, f"{path}.function_call.arguments")
         parts.append(ToolCall(id=legacy_id(called.name), name=called.name or "", arguments=arguments))
     return tuple(parts)
 
@@ -71,8 +72,16 @@ def read_call(raw: Raw, path: str) -> ToolCall:
         return ToolCall(id=call.id or "", name=call.custom.name, arguments=call.custom.input or "", kind="custom", native=raw)
     if call.function is None or not call.function.name:
         raise InvalidRequest(f"{path}.function.name: missing", param=f"{path}.function.name")
-    arguments = json_text(call.function.arguments) or "{}"
+    arguments = read_arguments(call.function.arguments, f"{path}.function.arguments")
     return ToolCall(id=call.id or "", name=call.function.name, arguments=arguments, signature=call.signature, native=raw)
+
+
+def read_arguments(raw: Raw, path: str) -> str:
+    """Passed over unread until now. Raises `InvalidRequest`."""
+    try:
+        return json_text(raw) or "{}"
+    except UNREADABLE as error:
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
 def write_call(call: ToolCall, native: bool = False, id: str | None = None) -> Fragment | Raw:

@@ -138,7 +138,10 @@ def _text(raw: Raw, path: str, default: str) -> str:
     """A string; another JSON value as its text."""
     if some(raw) is None:
         return default
-    return read(string, raw, path) if is_string(raw) else bytes(raw).decode()
+    try:
+        return read(string, raw, path) if is_string(raw) else bytes(raw).decode()
+    except UnicodeDecodeError as error:  # passed over unread until now
+        raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
 def _read_call(item: _Item, raw: Raw, path: str) -> Part:
