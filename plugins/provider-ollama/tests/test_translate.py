@@ -168,7 +168,7 @@ def test_signed_thinking_and_cache_markers_are_told_and_the_rest_is_carried():
     fields, losses = native(body, "anthropic.messages")
     assert fields["messages"][0] == {"role": "system", "content": "be brief"}
     assert fields["messages"][2] == {"role": "assistant", "content": "so", "thinking": "hm"}
-    assert sorted(line.partition(":")[0] for line in losses) == ["cache_control", "reasoning"]
+    assert sorted(line.partition(":")[0] for line in losses) == ["cache_control", "reasoning", "system"]
 
 
 def test_calls_that_come_one_by_one_are_one_turn():

@@ -17,6 +17,7 @@ from lynkr_core.dialects.callids import unpack
 from lynkr_core.dialects.losses import note
 from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
+__all__ = ["NO_RESULT", "OPENING", "Turn", "arrange", "in_tool_loop", "note", "split_system", "write_parts", "write_turns"]
 OPENING = "(conversation continues)"
 """Said by the user when the conversation would begin with the assistant."""
 NO_RESULT = "(no result)"
