@@ -27,7 +27,8 @@ class Column(NamedTuple):
     Requests: `sent` finds a feature that is carried, `differently` one that is expressed by other means, `lost` has the word by which
     the caller is told of one that is not, `refused` the one by which the request is refused. Answers: `answers` are scripts that
     say each feature, `untold` why this API cannot say some, `unheard` why a front does not hear some of them. `signed` finds what of
-    the answer with thinking and calls has to come back unchanged in the next request; None when this API signs nothing.
+    the answer with thinking and calls has to come back unchanged in the next request; None when this API signs nothing;
+    `kin` are the other columns whose models take the same signatures.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Column(NamedTuple):
     untold: dict[str, str]
     unheard: dict[Key, str] = {}
     signed: Finder | None = None
+    kin: tuple[str, ...] = ()
 
 
 def compatible(dialect: str) -> Callable[[str], str]:

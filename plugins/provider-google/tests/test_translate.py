@@ -67,7 +67,7 @@ RICH: dict[str, Any] = {
 }  # fmt: skip
 TOLD = {
     "openai.chat": ["image.detail", "reasoning", "tools.strict"],
-    "anthropic.messages": ["messages", "reasoning", "tools", "user"],
+    "anthropic.messages": ["cache_control", "messages", "reasoning", "tools", "user"],
     "openai.responses": ["cache_key", "reasoning", "tools"],
 }
 """What each of them loses."""

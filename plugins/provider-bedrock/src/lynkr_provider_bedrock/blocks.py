@@ -14,6 +14,7 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.anthropic_messages.fragments import tool_input
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.turns import NO_RESULT, Turn, note
+from lynkr_core.dialects.callids import unpack
 from lynkr_core.dialects.openai_chat.content import data_url
 from lynkr_core.request import Blob, Part, Reasoning, Text, ToolCall, ToolCallResponse, Uri
 from lynkr_provider_bedrock.turns import carried
@@ -51,7 +52,8 @@ _marker = msgspec.json.Decoder(_Marker)
 
 
 def safe_id(id: str) -> str:
-    """The same id gives the same answer, so a call and its result still belong together."""
+    """The same id gives the same answer, so a call and its result still belong together; another vendor's signature in it is gone."""
+    id = unpack(id)[0]
     clean = _foreign_id.sub("_", id)
     if clean == id and 0 < len(id) <= 64:
         return id

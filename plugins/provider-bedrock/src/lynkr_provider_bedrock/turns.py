@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from lynkr_core.dialects.anthropic_messages.signatures import is_foreign
 from lynkr_core.dialects.anthropic_messages.turns import NO_RESULT, OPENING, Turn, note
 from lynkr_core.request import Blob, File, Generic, Message, Part, Reasoning, Text, ToolCall, ToolCallResponse, Uri
 
@@ -73,7 +74,7 @@ def carried(part: Part, role: str, losses: list[str]) -> bool:
 def is_signed(part: Reasoning) -> bool:
     """Encrypted reasoning with an item id, or that begins as a Fernet token does, is OpenAI's."""
     if part.signature is not None:
-        return bool(part.text) and not part.signature.startswith("lynkr-")
+        return bool(part.text) and not part.signature.startswith("lynkr-") and not is_foreign(part.signature)
     return bool(part.encrypted) and part.id is None and not str(part.encrypted).startswith(_FERNET)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Raw, structs
 
+from lynkr_core.dialects.callids import unpack
 from lynkr_core.dialects.losses import note, without_attribution
 from lynkr_core.dialects.openai_chat.content import item_of
 from lynkr_core.request import Blob, Generic, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolCallResponse, Uri
@@ -63,7 +64,8 @@ class Conversation:
             self.aside += images
         if result.is_error:
             note(self.losses, "tool results: is_error cannot be told, the text stands for itself")
-        self.out.append(result_of(structs.replace(result, name=result.name or self.names.get(result.id)), texts, []))
+        id = unpack(result.id)[0]
+        self.out.append(result_of(structs.replace(result, id=id, name=result.name or self.names.get(id)), texts, []))
 
     def add_user(self, parts: list[Part], path: str) -> None:
         texts, images = self.content(parts, path)
@@ -74,7 +76,7 @@ class Conversation:
     def add_answer(self, parts: list[Part], path: str) -> None:
         """An assistant message; one that follows another is joined to it, as results must follow all calls of a turn."""
         self.flush()
-        answer = [structs.replace(part, native=None) for part in parts if isinstance(part, (Reasoning, ToolCall))]
+        answer = [bare(part) for part in parts if isinstance(part, (Reasoning, ToolCall))]
         self.names |= {part.id: part.name for part in answer if isinstance(part, ToolCall)}
         for part in answer:
             self.check(part)
@@ -122,6 +124,13 @@ class Conversation:
             return
         kind = part.type if isinstance(part, Generic) else getattr(part, "modality", type(part).__name__.lower())
         note(self.losses, f"{path}: a part of type {kind} cannot be carried here")
+
+
+def bare(part: Reasoning | ToolCall) -> Reasoning | ToolCall:
+    """Without what is another dialect's: its fragment, and the signature that a call's id may carry for another vendor."""
+    if isinstance(part, ToolCall):
+        return structs.replace(part, native=None, id=unpack(part.id)[0])
+    return structs.replace(part, native=None)
 
 
 def merge(last: Fragment, more: Fragment) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.callids import unpack
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_responses.content import Content, Typed, read_content, write_content
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, seal, unseal
@@ -291,6 +292,7 @@ def named(call: ToolCall, own: bool) -> str:
 
 def call_id(id: str, own: bool) -> str:
     """A call's id, the same for call and result; OpenAI takes 1 to 64 characters."""
-    if not own and not id:
-        return "call_0"
-    return id if own or len(id) <= MAX_CALL_ID else f"call_{sha256(id.encode()).hexdigest()[:40]}"
+    if own:
+        return id
+    id = unpack(id)[0] or "call_0"
+    return id if len(id) <= MAX_CALL_ID else f"call_{sha256(id.encode()).hexdigest()[:40]}"

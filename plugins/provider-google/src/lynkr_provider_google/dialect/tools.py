@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from lynkr_core.dialects import names
 from lynkr_core.dialects.splice import difference, splice
 from lynkr_core.request import Request, Tool
 from lynkr_provider_google.dialect import wire
@@ -100,6 +101,9 @@ def safe_name(name: str) -> str:
     """Letters, digits, `_`, `.`, `:` and `-`, at most 64, a letter or `_` first; the same name always gives the same one."""
     if _NAME.fullmatch(name):
         return name
+    common = names.safe_name(name)
+    if _NAME.fullmatch(common):
+        return common  # the stand-in that callers are given their own name back for
     short = blake2b(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
     clean = _ODD.sub("_", name)
     return f"{clean if clean[:1].isalpha() else '_' + clean}"[:55] + f"_{short}"

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Raw, structs
 
 from lynkr_core.dialect import Fields
+from lynkr_core.dialects.losses import note_cache_markers
 from lynkr_core.request import Request, ToolChoice
 from lynkr_provider_google.dialect.options import CONFIG, LEVELS, write_choice, write_config
 from lynkr_provider_google.dialect.tools import DECLARATIONS, safe_name, translate_tools
@@ -18,7 +19,7 @@ MAX_STOP = 5
 MAX_LOGPROBS = 20
 _EMPTY = (Raw(b"null"), Raw(b"{}"))
 _NO_LOSS: dict[str, tuple[bytes, ...]] = {
-    "store": (b"false", b"true", b"null"), "stream_options": (b"",), "include": (b"[]", b'["reasoning.encrypted_content"]'),
+    "store": (b"false", b"null"), "stream_options": (b"",), "include": (b"[]", b'["reasoning.encrypted_content"]'),
 }  # fmt: skip
 """Keys of other dialects that say nothing of the answer, with such values."""
 
@@ -93,6 +94,7 @@ def _tell_losses(request: Request, losses: list[str]) -> None:
     wanted = request.response_format
     if wanted is not None and wanted.kind == "json_schema" and wanted.strict is False:
         note(losses, "response_format.strict: the schema is always kept to")
+    note_cache_markers(request, losses)
     for key, value in request.extra.items():
         if value != Raw(b"null") and bytes(value) not in _NO_LOSS.get(key, ()):
             note(losses, f"{key}: Gemini has no place for it")
