@@ -11,14 +11,14 @@ from lynkr_core.dialects.anthropic_messages.errors import read_error, write_erro
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
 from lynkr_core.dialects.anthropic_messages.request import SHAPES, peek, read_request, write_request
 from lynkr_core.dialects.anthropic_messages.response import read_response, write_response
-from lynkr_core.dialects.anthropic_messages.shapes import leftovers
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.translate import translate
 from lynkr_core.dialects.anthropic_messages.usage import read_body
+from lynkr_core.dialects.anthropic_messages.vocabulary import leftovers
 from lynkr_core.dialects.anthropic_messages.writer import MessageWriter
+from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.pairing import check_turns
 from lynkr_core.dialects.shapes import check_shapes
-from lynkr_core.dialects.calls import Calls
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage

@@ -12,8 +12,8 @@ from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content,
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
-from lynkr_core.dialects.anthropic_messages.shapes import inside
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
+from lynkr_core.dialects.anthropic_messages.vocabulary import inside
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest

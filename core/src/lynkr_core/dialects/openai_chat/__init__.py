@@ -15,11 +15,11 @@ from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
 from lynkr_core.dialects.openai_chat.encoder import Encoder
 from lynkr_core.dialects.openai_chat.request import decode_request, encode_request
 from lynkr_core.dialects.openai_chat.response import decode_response, encode_response
-from lynkr_core.dialects.openai_chat.shapes import leftovers
 from lynkr_core.dialects.openai_chat.usage import read_usage
+from lynkr_core.dialects.openai_chat.vocabulary import leftovers
+from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.pairing import check_chat
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
-from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.plugins import NoConfig, Plugin

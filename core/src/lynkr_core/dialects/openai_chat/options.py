@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from lynkr_core.dialect import Fields
 from lynkr_core.dialects.openai_chat import wire
-from lynkr_core.dialects.openai_chat.shapes import inside
+from lynkr_core.dialects.openai_chat.vocabulary import inside
 from lynkr_core.dialects.openai_chat.wire import Choosing, Format
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import ReasoningOptions, Request, ResponseFormat, ToolChoice

@@ -21,7 +21,7 @@ from lynkr_core.dialects.openai_responses import usage as usage_of
 from lynkr_core.dialects.openai_responses.decoder import ResponsesDecoder
 from lynkr_core.dialects.openai_responses.encoder import ResponsesEncoder
 from lynkr_core.dialects.openai_responses.sealing import drop_foreign
-from lynkr_core.dialects.openai_responses.shapes import leftovers
+from lynkr_core.dialects.openai_responses.vocabulary import leftovers
 from lynkr_core.dialects.openai_responses.wire import NAME
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin

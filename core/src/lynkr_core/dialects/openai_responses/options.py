@@ -11,8 +11,8 @@ from msgspec import Raw, Struct
 
 from lynkr_core.dialect import Fields
 from lynkr_core.dialects.losses import note_cache_markers, note_citations
-from lynkr_core.dialects.openai_responses.shapes import inside
 from lynkr_core.dialects.openai_responses.tools import is_partial, read_choice, write_choice
+from lynkr_core.dialects.openai_responses.vocabulary import inside
 from lynkr_core.dialects.openai_responses.wire import NAME, NOTHING, Wire, changes, lose, read, some
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest
