@@ -45,6 +45,7 @@ MEASURES = (
     Measure(name="agent c=1", body="agent", connections=1),
     Measure(name="agent c=64", body="agent", quick=True),
     Measure(name="agent c=256", body="agent", connections=256, peers=False),
+    Measure(name="agent translated c=64", body="agent", front="anthropic", peers=False),
     Measure(name="large c=1", body="large", connections=1),
     Measure(name="large c=16", body="large", connections=16, peers=False),
     Measure(name="stream 0 ms", stream=True, connections=32, quick=True),
