@@ -170,9 +170,6 @@ def test_a_store_that_forgets_must_say_so(run_suite):
     assert run_suite(STORE.replace("False", "True")).failed == failed
 
 
-    assert run_suite(STORE.replace("False", "True")).failed == {"test_a_new_instance_finds_what_was_written"}
-
-
 POLICY = """
 from lynkr_core.testing.contracts.policy import PolicyContract
 from lynkr_core.errors import Unavailable
