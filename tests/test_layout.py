@@ -30,16 +30,19 @@ TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "ex
 
 LAYERS = [
     {"errors", "secret", "order", "py.typed"},
-    {"request", "sse"},
+    {"request", "sse", "waiting"},
     {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
     {"hooks", "candidates", "headers", "relay"},
     {"config"},
-    {"plugins"},
+    {"plugins", "course", "watch"},
     {"provider"},
+    {"hedging", "resuming"},
     {"attempts"},
+    {"failover"},
+    {"delivery"},
     {"kernel"},
     {"assembly", "models", "passthrough"},
     {"app"},
@@ -47,6 +50,8 @@ LAYERS = [
 """From the ground up: a module imports from its own layer and those before it."""
 FRONT = {"app", "models", "passthrough"}
 """What stands in front of the kernel and calls its public methods: the ASGI app, its lists, and what is passed on unread."""
+OPT_IN = {"hedging", "resuming"}
+"""What does nothing where it is not asked for."""
 LARGER = {
     "scorer-heuristic": 800,
     "provider-bedrock": 1400,
@@ -123,10 +128,12 @@ def test_no_function_is_long():
 
 
 def test_the_kernel_is_small():
-    """The transport stands behind an interface of its own, the front before the kernel's; each is counted for itself."""
+    """The transport stands behind an interface of its own, the front before the kernel's, and some is opt-in; each is counted for itself."""
     transport = [path for path in kernel() if path.parent.name == "upstream"]
     front = [path for path in kernel() if path.stem in FRONT]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front)) <= 2800
+    opt_in = [path for path in kernel() if path.stem in OPT_IN]
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3100
+    assert sum(code_lines(path) for path in opt_in) <= 220
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in front) <= 350
 

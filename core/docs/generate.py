@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from lynkr_core import hookspecs
-from lynkr_core.config import Routing, Server, TierTable
+from lynkr_core.config import Limits, Routing, Server, TierTable
 from lynkr_core.hooks import HOOKS
 from lynkr_core.plugins import manifest
 
@@ -40,7 +40,7 @@ def signature(function: Any) -> str:
 def config_page() -> str:
     """The sections that belong to the core."""
     out = ["# lynkr.toml\n\n", NOTE, "The tables of plugins are described in their READMEs; see [the list](plugins.md).\n"]
-    for section, struct in (("server", Server), ("routing", Routing), ("tiers", TierTable)):
+    for section, struct in (("server", Server), ("routing", Routing), ("routing.limits", Limits), ("tiers", TierTable)):
         out.append(f"\n## `[{section}]`\n\n{table(struct)}")
     out.append(
         "\n## `[models]`\n\nA name callers may ask for, and the candidates tried in order: "

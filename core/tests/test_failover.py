@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import socket
 import time
 
 import pytest
 
+from lynkr_core.exchange import Reservation
 from lynkr_core.testing.canned import CANNED, IN_200, TEXT, Script
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +144,54 @@ async def test_when_all_fail_the_error_lists_the_attempts(gateway, scripted_prov
 
 
 @fronts
+@streams
+async def test_the_final_error_has_status_class_and_time_of_each_attempt(gateway, scripted_provider, front, stream):
+    scripted_provider.then(FAILURES["429"], FAILURES["503"])
+    made = await gateway(
+        scripted_provider.url, scripted_provider.url, f"http://127.0.0.1:{free_port()}", config="[routing]\nretries = 0"
+    )
+    answer = await made.ask(front, model="chain", stream=stream)
+    lines = [
+        r"up1/m: 429 rate_limited after \d\.\d\d s",
+        r"up2/m: 503 server after \d\.\d\d s",
+        r"up3/m: unavailable after \d\.\d\d s",
+    ]
+    assert all(re.search(line, answer.json()["error"]["message"]) for line in lines)
+    assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+
+
+@fronts
+@streams
+async def test_when_everything_is_down_it_is_told_soon(gateway, front, stream):
+    down = f"http://127.0.0.1:{free_port()}"
+    made = await gateway(down, down, down)
+    began = time.monotonic()
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+    assert time.monotonic() - began < 3
+
+
+@streams
+async def test_the_last_one_standing_is_asked_again(gateway, scripted_provider, stream):
+    scripted_provider.then(FAILURES["500"], FAILURES["503"])
+    made = await gateway(scripted_provider.url, scripted_provider.url)
+    began = time.monotonic()
+    answer = await made.ask(model="chain", stream=stream)
+    assert (answer.status, answer.headers["x-lynkr-attempts"]) == (200, "3")
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+async def test_a_content_filter_moves_on_only_where_that_is_wanted(gateway, scripted_provider, fallback):
+    blocked = b'{"error": {"message": "no", "type": "invalid_request_error", "code": "content_policy_violation"}}'
+    scripted_provider.then(Script(status=400, body=blocked))
+    config = "[routing.fallback]\ncontent = true" if fallback else ""
+    made = await gateway(scripted_provider.url, scripted_provider.url, config=config)
+    answer = await made.ask("/v1/chat/completions", model="chain")
+    assert (answer.status, len(scripted_provider.requests)) == ((200, 2) if fallback else (400, 1))
+
+
+@fronts
 async def test_retry_after_is_passed_on(gateway, scripted_provider, front):
     scripted_provider.always(FAILURES["429"])
     answer = await (await gateway(scripted_provider.url)).ask(front)
@@ -171,6 +221,65 @@ async def test_a_client_that_leaves_in_the_middle_of_a_stream(gateway, scripted_
         left = time.monotonic()
     await asyncio.wait_for(scripted_provider.last.gone.wait(), 1)
     assert scripted_provider.last.gone_at - left < 0.1
+
+
+@pytest.mark.parametrize("front", [*FRONTS, "/v1/embeddings"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@streams
+async def test_whoever_leaves_is_settled_with_what_was_used(gateway, scripted_provider, front, when, stream):
+    settled = []
+
+    class Money:
+        def reserve(self, exchange, candidate):
+            return Reservation()
+
+        def settle(self, reservation, outcome):
+            settled.append(outcome)
+
+    name = FRONTS.get(front, "openai.embeddings")
+    slow = CANNED[name].but(pause=0.1) if stream and CANNED[name].events else CANNED[name].but(cut_bytes=5)
+    scripted_provider.always(Script(delay=30) if when == "before" or not (stream and CANNED[name].events) else slow)
+    made = await gateway(scripted_provider.url, plugins=(("policy", Money()),))
+    async with asyncio.timeout(5):
+        if when == "after" and stream and CANNED[name].events:
+            async with made.stream(front) as streamed:
+                async for _ in streamed:
+                    break
+                left = time.monotonic()
+        else:
+            task = asyncio.ensure_future(made.ask(front, stream=stream))
+            await scripted_provider.arrived()
+            task.cancel()
+            left = time.monotonic()
+        await scripted_provider.last.gone.wait()
+        while not settled:
+            await asyncio.sleep(0.01)
+    assert scripted_provider.last.gone_at - left < 0.1
+    assert [outcome.status for outcome in settled] == ["cancelled"]
+    assert settled[0].usage.input_tokens > 0
+
+
+async def test_whoever_leaves_while_a_retry_is_waited_for_is_not_kept(gateway, scripted_provider):
+    scripted_provider.always(Script(status=429, body=b"{}", headers={"retry-after": "9"}))
+    outcomes = []
+    made = await gateway(scripted_provider.url, plugins=(("sink", Sink(outcomes)),))
+    task = asyncio.ensure_future(made.ask())
+    await scripted_provider.arrived()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    left = time.monotonic()
+    while not outcomes:
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - left < 0.2
+    assert outcomes[0].status == "cancelled"
+
+
+class Sink:
+    def __init__(self, outcomes):
+        self.outcomes = outcomes
+
+    def post_response(self, exchange, outcome):
+        self.outcomes.append(outcome)
 
 
 @fronts

@@ -119,7 +119,7 @@ async def test_hook_reserve(gateway, scripted_provider):
     made = await gateway(scripted_provider.url, scripted_provider.url, plugins=both)
     answer = await made.ask(model="chain")
     assert (answer.status, answer.headers["x-lynkr-provider"]) == (200, "up2")
-    assert settled == [("up1/m", "error"), ("up2/m", "ok")]
+    assert settled == [("up1/m", "refused"), ("up2/m", "ok")]
 
 
 async def test_hook_reserve_refused_everywhere(gateway, scripted_provider):

@@ -115,7 +115,8 @@ class Application:
 
     async def ready(self, request: Request) -> Response:
         off = sorted({call.plugin for call in self.kernel.hooks.all if call.off})
-        return reply({"status": "ok", "providers": sorted(self.kernel.catalog.providers), "plugins_off": off})
+        providers = sorted(self.kernel.catalog.providers)
+        return reply({"status": "ok", "providers": providers, "plugins_off": off, "plugins": self.kernel.statuses()})
 
     async def models(self, request: Request) -> Response:
         try:

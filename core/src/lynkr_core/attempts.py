@@ -1,34 +1,29 @@
-"""Stage 7: candidates are tried in order until one of them has begun to answer.
-
-Failover ends at the commit point: the whole body of a plain answer, the first content event of a stream. Nothing has reached the
-caller before it.
-"""
+"""One attempt: reserved, written, sent, and read up to the commit point. After it, see `delivery.py`; between two, `failover.py`."""
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lynkr_core import capabilities, tokens
+from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Reply, Reservation, Verdict
+from lynkr_core.exchange import Attempt, Exchange, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Observer, Rewritten, Stream, Translated
+from lynkr_core.request import Request, Usage
+from lynkr_core.resuming import Resumable, continued
+from lynkr_core.tokens import estimate
 from lynkr_core.upstream import UpstreamResponse
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
 MAX_ERROR_BODY = 256 * 1024
-MAX_WAIT = 15.0
-"""Seconds beyond which waiting for a `retry-after` is not worth it."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -50,98 +45,73 @@ class Refused(Exception):
         self.error = error
 
 
-async def attempt(kernel: Kernel, exchange: Exchange) -> Answer:
-    """Tries the selection in order. Raises `AllFailed`, the last refusal, or `ClientGone`."""
-    retries = kernel.config.routing.retries
-    failure: Exception | None = None
-    order = exchange.selection.order if exchange.selection else ()
-    for place, candidate in enumerate(order):
-        while True:
-            if exchange.gone:
-                raise ClientGone
-            try:
-                return await one(kernel, exchange, candidate)
-            except Refused as refused:
-                failure = failure or refused.error
-                break
-            except UpstreamError as error:
-                failure = error
-                verdict = await judge(kernel, exchange, candidate, error, place + 1 < len(order), retries)
-            if verdict.action == "next":
-                break
-            if verdict.action == "fail" or exchange.remaining(kernel.config.routing.deadline) <= verdict.delay:
-                raise failed(exchange, failure)
-            retries -= 1
-            await asyncio.sleep(verdict.delay)
-    raise failed(exchange, failure)
-
-
-def failed(exchange: Exchange, failure: Exception | None) -> Exception:
-    """What the caller is told when no candidate answered."""
-    if isinstance(failure, UpstreamError):
-        return AllFailed(failure, [attempt.describe() for attempt in exchange.attempts])
-    return failure or InvalidRequest("no candidate can serve this request: " + "; ".join(r.reason for r in exchange.removed))
-
-
-def local(exchange: Exchange, failed: AllFailed) -> Reply:
-    """An answer without any provider, where the dialect has one and the request was not to blame. Raises `failed` where not."""
-    body = exchange.dialect.local(exchange.request) if KINDS[failed.last.kind].fallback else None
-    if body is None:
-        raise failed
-    return Reply(body=body, reason=f"answered by lynkr itself: {failed.last.kind}")
-
-
-async def judge(
-    kernel: Kernel, exchange: Exchange, candidate: Candidate, error: UpstreamError, more: bool, retries: int
-) -> Verdict:
-    """What follows from a failed attempt: a plugin's word, else the table of kinds."""
-    if exchange.gone:
-        raise ClientGone
-    if kernel.hooks.attempt_failed.calls:
-        verdict, _ = await kernel.hooks.attempt_failed.first(exchange, candidate, error)
-        if isinstance(verdict, Verdict):
-            return verdict
-    consequence = KINDS[error.kind]
-    if more and consequence.fallback and exchange.remaining(kernel.config.routing.deadline) > 0:
-        return Verdict("next")
-    tried = sum(attempt.candidate is candidate for attempt in exchange.attempts)
-    wait = error.retry_after if error.retry_after is not None else 0.25 * 2**tried * random.uniform(0.75, 1.0)  # noqa: S311
-    if tried <= consequence.retries and retries > 0 and wait <= MAX_WAIT:
-        return Verdict("retry", wait)
-    return Verdict("fail")
-
-
-async def one(kernel: Kernel, exchange: Exchange, candidate: Candidate) -> Answer:
+async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float, before: Resumable | None = None) -> Answer:
     """One attempt, up to the commit point. Raises `UpstreamError` or `Refused`, everything reserved then settled."""
-    attempt = Attempt(candidate)
+    candidate = attempt.candidate
     exchange.attempts.append(attempt)
+    attempt.until = until
+    limits = kernel.limits(candidate.provider, exchange.envelope.stream)
+    kernel.watch.add(attempt, limits)
     try:
         if kernel.hooks.reserve.calls:
             await reserve(kernel, exchange, attempt)
         dialect = kernel.upstream_dialect(exchange.dialect, candidate)
         assert dialect is not None, "stage 4 left only candidates that have the operation"
-        body = await outgoing(kernel, exchange, candidate, dialect)
+        rest = continued(exchange.request, before.told.text, candidate) if before else None
+        body = await outgoing(kernel, exchange, attempt, dialect, rest)
+        if attempt.expired:
+            raise UpstreamError("timeout", attempt.expired)
         call = candidate.provider.send(exchange, candidate, dialect, body)
-        exchange.upstream = call
+        attempt.upstream = call
         response = await call.response()
-        exchange.upstream = response
+        attempt.upstream = response
         if response.status >= 400:
             error_body = await response.read(MAX_ERROR_BODY)
             raise candidate.provider.classify(dialect, response.status, response.headers, error_body)
-        if exchange.envelope.stream:
-            return await begin(kernel, exchange, attempt, dialect, response)
-        return await whole(kernel, exchange, attempt, dialect, response)
+        if not exchange.envelope.stream:
+            return await whole(kernel, exchange, attempt, dialect, response)
+        answer = await begin(kernel, exchange, attempt, dialect, response, before)
+        attempt.until = min(attempt.started + limits.total, exchange.until)
+        return answer
     except UpstreamError as error:
-        attempt.error = error
-        raise
+        attempt.error = timed_out(attempt, error)
+        raise attempt.error from None
     finally:
         if attempt.first_token is None:
-            attempt.ended = time.monotonic()
-            if exchange.upstream is not None:
-                exchange.upstream.abort()  # does nothing to a response that was read to its end
-                exchange.upstream = None
-            if attempt.reservations:
-                kernel.settle(attempt, Outcome(status="error", http_status=0, candidate=candidate, usage=attempt.usage))
+            release(kernel, exchange, attempt)
+        elif not exchange.envelope.stream:
+            kernel.watch.discard(attempt)
+
+
+def timed_out(attempt: Attempt, error: UpstreamError) -> UpstreamError:
+    """The error by its own name when it was a time limit that ended the call."""
+    if not attempt.expired or error.kind == "timeout":
+        return error
+    return UpstreamError("timeout", f"{attempt.candidate.id} {attempt.expired}")
+
+
+def release(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
+    """An attempt that comes to nothing: its call is ended, and what was reserved for it settled."""
+    attempt.ended = time.monotonic()
+    attempt.abort()  # does nothing to a response that was read to its end
+    kernel.watch.discard(attempt)
+    if attempt.reservations:
+        if (attempt.lost or exchange.gone) and attempt.usage is None:
+            attempt.usage = consumed(exchange, attempt)
+        status: Status = "cancelled" if attempt.lost or exchange.gone else "error"
+        kernel.settle(attempt, Outcome(status=status, http_status=0, candidate=attempt.candidate, usage=attempt.usage))
+
+
+def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
+    """What an attempt that was broken off has cost so far, where nobody told: an estimate. None when nothing was sent."""
+    if attempt.upstream is None or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
+        return None
+    try:
+        asked = estimate(exchange.request)
+    except InvalidRequest:  # bytes that went through unread
+        asked = len(exchange.body) // 4
+    pieces = attempt.stream.pieces if attempt.stream else 0
+    return Usage(input_tokens=asked, output_tokens=pieces, estimated=True)
 
 
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
@@ -150,22 +120,24 @@ async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     for call in kernel.hooks.reserve.calls:
         answer = await run(call, (exchange, attempt.candidate), until)
         if isinstance(answer, Reject):
+            exchange.attempts.remove(attempt)  # nobody was asked
+            kernel.settle(attempt, Outcome(status="refused", http_status=0, candidate=attempt.candidate))
+            exchange.removed += (Removal(attempt.candidate.id, answer.error.message, call.plugin),)
             raise Refused(answer.error)
         if isinstance(answer, Reservation):
             attempt.reservations.append((call.plugin, answer))
 
 
-async def outgoing(kernel: Kernel, exchange: Exchange, candidate: Candidate, dialect: Dialect) -> bytes:
-    """The body for this candidate. The caller's own bytes when nothing has to be changed."""
-    envelope = exchange.envelope
-    request = None
+async def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, request: Request | None) -> bytes:
+    """The body for this candidate; of `request`, if it is not the caller's. The caller's own bytes when nothing has to be changed."""
+    envelope, candidate = exchange.envelope, attempt.candidate
     if kernel.hooks.transform_request.calls:
-        original = exchange.request
-        request = await kernel.hooks.transform_request.fold(exchange, original, candidate)
-        request = None if request is original else request
+        original = request or exchange.request
+        changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
+        request = request if changed is original else changed
     same = dialect is exchange.dialect
     changed = not same or request is not None
-    exchange.losses = losses = list[str]()
+    attempt.losses = exchange.losses = losses = list[str]()
     refused = capabilities.refused(exchange, candidate.card)
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)
@@ -204,12 +176,14 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     return Answer(attempt, body)
 
 
-async def begin(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, response: UpstreamResponse) -> Answer:
+async def begin(
+    kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
+) -> Answer:
     """A stream, read up to its first content event."""
     if response.headers.get(b"content-type", b"").startswith(b"application/json"):
         dialect.decode_response(await response.read())  # raises for an error that hides behind status 200
         raise UpstreamError("server", "the upstream sent a plain answer where a stream was asked for")
-    stream = fidelity(kernel, exchange, dialect, response)
+    stream = attempt.stream = fidelity(kernel, exchange, dialect, response, before)
     held: list[bytes] = []
     while not stream.committed and stream.failure is None:
         piece = await stream.next()
@@ -222,14 +196,21 @@ async def begin(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     return Answer(attempt, b"".join(held), stream)
 
 
-def fidelity(kernel: Kernel, exchange: Exchange, dialect: Dialect, response: UpstreamResponse) -> Stream:
+def fidelity(
+    kernel: Kernel, exchange: Exchange, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
+) -> Stream:
     """How deep this stream has to be read."""
     hooks, envelope = kernel.hooks, exchange.envelope
+    resumable = kernel.config.routing.resume and not hooks.transform_stream.calls
     observer = observers(kernel, exchange) if hooks.observe_event.calls or exchange.observers else None
-    if dialect is exchange.dialect and not hooks.transform_stream.calls:
+    if before is not None:
+        return Resumable(response, dialect.decoder(), before.encoder, observer, before.told)
+    if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request
-    encoder = exchange.dialect.encoder(request, envelope, tokens.estimate(request))
+    encoder = exchange.dialect.encoder(request, envelope, estimate(request))
+    if resumable:
+        return Resumable(response, dialect.decoder(), encoder, observer, None)
     if not hooks.transform_stream.calls:
         return Translated(response, dialect.decoder(), encoder, observer)
 

@@ -44,7 +44,8 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `operation`: `chat` or `embeddings`. Limits are in tokens. `takes` and `refuses`: kinds of input besides text. `refused`: the
     request's top-level keys, in every dialect's spelling, that it answers with an error, by their name in the internal model;
     `refused_thinking`: only while it thinks. `thinks`: whether it does when the request does not say. `token_limit`: the key that
-    limits a chat answer. `dimensions` of an embedding. `ends`: the last day it is served.
+    limits a chat answer. `prefill`: whether it goes on from an assistant's message that stands last. `dimensions` of an embedding.
+    `ends`: the last day it is served.
     """
 
     id: str
@@ -61,6 +62,7 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refused: Mapping[str, str] = {}
     refused_thinking: Mapping[str, str] = {}
     token_limit: str | None = None
+    prefill: bool | None = None
     price: Price | None = None
     ends: date | None = None
 

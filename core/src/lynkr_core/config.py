@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, structs
 
 from lynkr_core.candidates import AUTO, BOUNDS, TIERS
 from lynkr_core.cards import Price
-from lynkr_core.errors import ConfigError
+from lynkr_core.errors import ConfigError, Kind
 from lynkr_core.order import KINDS
 from lynkr_core.secret import Secret
 
@@ -39,6 +39,22 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
     cors_origins: Annotated[list[str], Meta(description='Origins whose web pages may call lynkr; `["*"]` allows all.')] = []
 
 
+Positive = Annotated[float, Meta(gt=0)]
+LimitName = Literal["attempt", "first_event", "gap", "reasoning", "total"]
+
+
+class Limits(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`[routing.limits]`, in seconds; `[provider.NAME.limits]` overrules them. Signs of life without content end no silence."""
+
+    attempt: Annotated[float, Meta(gt=0, description="For one attempt, until its answer or the first event is here.")] = 120.0
+    first_event: Annotated[float, Meta(gt=0, description="Until the first event of a stream.")] = 120.0
+    gap: Annotated[
+        float, Meta(gt=0, description="Between two events with content, not counting time the caller does not read.")
+    ] = 120.0
+    reasoning: Annotated[float, Meta(gt=0, description="As `gap`, before the first content and while the model thinks.")] = 300.0
+    total: Annotated[float, Meta(gt=0, description="For one streamed answer.")] = 3600.0
+
+
 class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
     """`[routing]`"""
 
@@ -53,6 +69,16 @@ class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
             description="What becomes of a parameter that a model is known to refuse: it is left out and told, or the model is."
         ),
     ] = "drop"
+    limits: Annotated[Limits, Meta(description="Seconds that an attempt may take; see below.")] = Limits()
+    fallback: Annotated[
+        dict[Kind, bool], Meta(description="Whether the next candidate may follow a kind of error, as in `content = true`.")
+    ] = {}
+    resume: Annotated[bool, Meta(description="Let the next candidate continue a plain text answer that was cut.")] = False
+    hedge_after: Annotated[
+        Literal["p95"] | Positive | None,
+        Meta(description="Seconds of silence after which a second candidate is asked too; `p95`: what 95 % of answers took."),
+    ] = None
+    hedge_share: Annotated[float, Meta(ge=0, le=1, description="How many second candidates for each request.")] = 0.05
 
 
 class TierTable(Struct, forbid_unknown_fields=True, kw_only=True):

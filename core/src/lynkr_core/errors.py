@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 Kind = Literal[
     "unavailable", "timeout", "conflict", "server", "overloaded", "rate_limited", "quota", "auth",
@@ -34,31 +34,41 @@ Kind = Literal[
 class Consequence(Struct, frozen=True):
     """What a failed attempt of one kind leads to.
 
-    `retries`: tries of the same candidate that may follow. `fallback`: whether the next candidate may be tried.
-    `status`: the HTTP status told to the caller when the upstream gave none.
+    `retries`: tries of the same candidate that may follow, the first after about `pause` seconds, each later one after twice as long.
+    `fallback`: whether the next candidate may be tried; `larger`: only one with a larger context window. `status`: the HTTP status told
+    to the caller when the upstream gave none. `counts`: whether it speaks against the candidate's health.
     """
 
     retries: int
     fallback: bool
     status: int
+    pause: float = 0.5
+    counts: bool = False
+    larger: bool = False
 
 
 KINDS: dict[Kind, Consequence] = {
-    "unavailable": Consequence(retries=1, fallback=True, status=502),
-    "timeout": Consequence(retries=0, fallback=True, status=504),
-    "conflict": Consequence(retries=1, fallback=False, status=409),
-    "server": Consequence(retries=1, fallback=True, status=502),
-    "overloaded": Consequence(retries=1, fallback=True, status=503),
-    "rate_limited": Consequence(retries=1, fallback=True, status=429),
+    "unavailable": Consequence(retries=1, fallback=True, status=502, pause=0.1, counts=True),
+    "timeout": Consequence(retries=1, fallback=True, status=504, counts=True),
+    "conflict": Consequence(retries=2, fallback=False, status=409, pause=0.25),
+    "server": Consequence(retries=2, fallback=True, status=502, counts=True),
+    "overloaded": Consequence(retries=1, fallback=True, status=503, pause=1.0, counts=True),
+    "rate_limited": Consequence(retries=2, fallback=True, status=429, pause=1.0),
     "quota": Consequence(retries=0, fallback=True, status=429),
     "auth": Consequence(retries=0, fallback=True, status=502),
     "not_found": Consequence(retries=0, fallback=True, status=404),
-    "context": Consequence(retries=0, fallback=True, status=400),
+    "context": Consequence(retries=0, fallback=True, status=400, larger=True),
     "content": Consequence(retries=0, fallback=False, status=400),
     "invalid": Consequence(retries=0, fallback=False, status=400),
-    "warming": Consequence(retries=1, fallback=True, status=503),
-    "cut": Consequence(retries=0, fallback=True, status=502),
+    "warming": Consequence(retries=2, fallback=True, status=503, pause=4.0),
+    "cut": Consequence(retries=1, fallback=True, status=502, counts=True),
 }
+
+
+def consequence(error: UpstreamError) -> Consequence:
+    """What follows. An upstream that says it timed out may be asked again; one that kept silent for so long may not."""
+    found = KINDS[error.kind]
+    return structs.replace(found, retries=0) if error.kind == "timeout" and error.status is None else found
 
 
 class LynkrError(Exception):
@@ -123,6 +133,10 @@ class RateLimited(GatewayError):
 
 class Unavailable(GatewayError):
     status, type = 503, "server_error"
+
+
+class Timeout(GatewayError):
+    status, type = 504, "server_error"
 
 
 class UpstreamError(LynkrError):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 
 from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
-from lynkr_core.errors import ClientGone, GatewayError, Kind, UpstreamError
+from lynkr_core.errors import ClientGone, GatewayError
 from lynkr_core.events import Event
 from lynkr_core.request import Request, Response, Usage
+from lynkr_core.waiting import Abortable, Pause
+from lynkr_core.waiting import Attempt as Attempt  # plugins import it from here
 
 if TYPE_CHECKING:
     from lynkr_core.provider import Provider
@@ -126,35 +129,11 @@ class Verdict(Struct, frozen=True):
     delay: float = 0.0
 
 
-class Attempt:
-    """One upstream try. Times are seconds on the monotonic clock."""
-
-    __slots__ = ("candidate", "ended", "error", "first_token", "reservations", "started", "usage")
-
-    def __init__(self, candidate: Candidate) -> None:
-        self.candidate = candidate
-        self.started = time.monotonic()
-        self.first_token: float | None = None
-        self.ended: float | None = None
-        self.error: UpstreamError | None = None
-        self.usage: Usage | None = None
-        self.reservations: list[tuple[Any, Reservation]] = []
-
-    @property
-    def kind(self) -> Kind | None:
-        return self.error.kind if self.error else None
-
-    def describe(self) -> str:
-        """`local/llama3.2: 503 server after 0.12 s`."""
-        took = (self.ended or time.monotonic()) - self.started
-        if self.error is None:
-            return f"{self.candidate.id}: ok after {took:.2f} s"
-        status = f"{self.error.status} " if self.error.status else ""
-        return f"{self.candidate.id}: {status}{self.error.kind} after {took:.2f} s"
-
-
 class Outcome(Struct, frozen=True, kw_only=True, eq=False):
-    """How an exchange, or one attempt of it, ended. Times in seconds; `cost` in USD, None when the price is unknown."""
+    """How an exchange, or one attempt of it, ended. Times in seconds; `cost` in USD, None when the price is unknown.
+
+    `resumed`: how often a cut stream was continued by another attempt.
+    """
 
     status: Status
     http_status: int
@@ -165,12 +144,7 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
     duration: float = 0.0
     first_token: float | None = None
     attempts: Sequence[Attempt] = ()
-
-
-class Abortable(Protocol):
-    """Something that can be stopped at once."""
-
-    def abort(self) -> None: ...
+    resumed: int = 0
 
 
 class Exchange:
@@ -198,7 +172,12 @@ class Exchange:
     reply: Reply | None = None
     dry_run: bool = False
     gone: bool = False
-    upstream: Abortable | None = None
+    until: float = math.inf
+    """When the caller gives up, on the monotonic clock; it may say so by `x-lynkr-deadline-ms`."""
+    waiting: Abortable | None = None
+    """What is waited for beside upstreams; aborted when the caller leaves."""
+    resumed: int = 0
+    """How often a cut stream was continued by another attempt."""
     observers: tuple[Callable[[Event | Response], None], ...] = ()
     """Called with the whole answer, or each event of a stream, of this exchange alone; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()
@@ -268,16 +247,22 @@ class Exchange:
         self._request = None
 
     def abort(self) -> None:
-        """The caller has left: the upstream call is closed at once."""
+        """The caller has left: what is waited for, and every upstream call, is ended at once."""
         self.gone = True
-        if self.upstream is not None:
-            self.upstream.abort()
+        for attempt in self.attempts:
+            attempt.abort()
+        if self.waiting is not None:
+            self.waiting.abort()
+
+    async def pause(self, seconds: float) -> None:
+        """Waits so long, or until the caller leaves."""
+        self.waiting = pause = Pause(seconds)
+        try:
+            await pause.wait()
+        finally:
+            self.waiting = None
 
     def check(self) -> None:
         """Raises `ClientGone` when the caller has left."""
         if self.gone:
             raise ClientGone
-
-    def remaining(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> float:
-        """Seconds until `deadline` seconds after the start."""
-        return self.started + deadline - clock()

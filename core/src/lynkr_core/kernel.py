@@ -12,21 +12,26 @@ from typing import Any, Self
 from msgspec import structs
 
 from lynkr_core import capabilities
-from lynkr_core.attempts import Answer, attempt, local
+from lynkr_core.attempts import Answer, consumed
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
-from lynkr_core.config import Config
+from lynkr_core.config import Config, Limits
+from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel, UpstreamError
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Route, Selection, Status
+from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
+from lynkr_core.hedging import Hedges
 from lynkr_core.hooks import Background, Hooks
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
+from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
+from lynkr_core.watch import Watch
 
 log = logging.getLogger("lynkr.kernel")
 Ended = tuple[Status, str | None]
@@ -65,6 +70,10 @@ class Kernel:
         self._same: dict[tuple[Dialect, Target], bool] = {}
         self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
         self.background = Background()
+        routing = config.routing
+        self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
+        self.watch = Watch()
+        self._limits: dict[tuple[Provider, bool], Limits] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -78,6 +87,7 @@ class Kernel:
     async def __aexit__(self, *error: object) -> None:
         await self.background.settle()
         await self._stack.aclose()
+        self.watch.close()
         await self.transport.aclose()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -112,7 +122,7 @@ class Kernel:
             exchange.body = await read_body(receive, self.config.server.max_body)
             caller.watch(exchange.abort)
             answer = await serve(exchange, caller)
-            status, error = await self.respond(exchange, caller, answer) if isinstance(answer, Answer) else answer
+            status, error = await respond(self, exchange, caller, answer) if isinstance(answer, Answer) else answer
         except ClientGone:
             status = "cancelled"
         except GatewayError as refusal:
@@ -237,33 +247,19 @@ class Kernel:
             self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
         return self._upstream[key]
 
-    async def respond(self, exchange: Exchange, caller: Caller, answer: Answer) -> Ended:
-        """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
-        exchange.chosen = answer.attempt.candidate
-        for tap in exchange.taps:
-            tap(answer.body)
-        if answer.stream is None:
-            await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
-            return "ok", None
-        stream = answer.stream
-        if caller.status is None:
-            await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
-        try:
-            if answer.body:
-                await caller.piece(answer.body)
-            await stream.pump(exchange.tapped(caller.put))
-        except UpstreamError as error:
-            answer.attempt.error = stream.failure = error
-            if exchange.gone:
-                raise ClientGone from None
-            cut = AllFailed(error, [answer.attempt.describe()])
-            await caller.piece(stream.broken(error) or exchange.dialect.encode_cut(cut, exchange.id, stream.sent))
-        finally:
-            stream.response.abort()  # does nothing to a response that was read to its end
-            answer.attempt.ended = time.monotonic()
-            answer.attempt.usage = stream.usage
-        await caller.end()
-        return ("ok", None) if stream.failure is None else ("cut", stream.failure.message)
+    def statuses(self) -> dict[str, Any]:
+        """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""
+        return {plugin.id: plugin.instance.status() for plugin in self.plugins if hasattr(plugin.instance, "status")}
+
+    def limits(self, provider: Provider, stream: bool) -> Limits:
+        """The time limits of this provider's attempts."""
+        found = self._limits.get((provider, stream))
+        if found is None:
+            found = structs.replace(self.config.routing.limits, **provider.limits)
+            if stream:
+                found = structs.replace(found, attempt=min(found.attempt, found.first_event))
+            self._limits[provider, stream] = found
+        return found
 
     async def refuse(self, exchange: Exchange, caller: Caller, error: GatewayError) -> None:
         """Tells the caller of an error, in its dialect, wherever the answer stands."""
@@ -282,10 +278,13 @@ class Kernel:
         if not self.hooks.post_response.calls and not (last and last.reservations):
             return
         now = time.monotonic()
+        if last and last.usage is None and status in ("cancelled", "cut"):
+            last.usage = consumed(exchange, last)
         outcome = Outcome(
             status=status, http_status=http_status, candidate=exchange.chosen, error=error, duration=now - exchange.started,
             usage=last.usage if last else None, cost=cost(last.usage, last.candidate.price) if last else None,
             first_token=last.first_token - exchange.started if last and last.first_token else None, attempts=exchange.attempts,
+            resumed=exchange.resumed,
         )  # fmt: skip
         if last and last.reservations:
             self.settle(last, outcome)

@@ -81,8 +81,8 @@ class Passthrough:
         exchange.attempts.append(attempt)
         try:
             await reserve(self._kernel, exchange, attempt)
-            call = exchange.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
-            response = exchange.upstream = await call.response()
+            call = attempt.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
+            response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
                 return await self._whole(exchange, candidate.provider, response, caller)
@@ -97,8 +97,7 @@ class Passthrough:
             return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
         finally:
             attempt.ended = time.monotonic()
-            if exchange.upstream is not None:
-                exchange.upstream.abort()  # does nothing to a response that was read to its end
+            attempt.abort()  # does nothing to a response that was read to its end
 
     async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
         """An error, or an answer that has no body."""

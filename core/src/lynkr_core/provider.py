@@ -9,11 +9,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from lynkr_core.config import LimitName, Positive
 from lynkr_core.dialect import Dialect, Fields, Headers
 from lynkr_core.errors import InvalidRequest, Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
@@ -34,6 +35,10 @@ class Provider(ABC):
     """Models it is known to have; it may have more."""
     vendor: str = ""
     """The name under which catalogues list its models; empty when they know none of them."""
+    limits: Mapping[LimitName, float] = {}
+    """Its own time limits, in seconds, instead of those of `[routing.limits]`."""
+    local: bool = False
+    """Whether it runs on this machine; whoever looks after providers may ask it for its models now and then."""
 
     def dialects_of(self, model: str) -> tuple[str, ...]:
         """Those of `dialects` that this model speaks, the preferred one first; asked on each request, so it must be fast."""
@@ -82,6 +87,9 @@ class HTTPConfig(Struct, forbid_unknown_fields=True, kw_only=True):
     headers: Annotated[dict[str, Secret], Meta(description="More request headers; they win over all others.")] = {}
     timeout: Annotated[float, Meta(gt=0, description="Seconds of silence after which an attempt is given up.")] = 120.0
     connect_timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection.")] = 10.0
+    limits: Annotated[
+        dict[LimitName, Positive], Meta(description="Time limits in seconds, instead of those of `[routing.limits]`.")
+    ] = {}
 
 
 class Listed(Struct):
@@ -96,6 +104,7 @@ class Listing(Struct):
 
 LISTINGS: Any = Listing | list[Listed]
 """Some give the list alone."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_ENDPOINTS = 1000
 """Endpoints of models that are remembered; callers name models, so there is no other bound."""
 MASKED = re.compile(r"[\w-]*\*{3,}[\w-]*")
@@ -120,6 +129,8 @@ class HTTPProvider(Provider):
         self.name = context.name
         self.config = config
         self.models = tuple(config.models)
+        self.limits = config.limits
+        self.local = urlsplit(config.base_url).hostname in LOOPBACK
         self.dialects = tuple(self.paths)
         self._transport = context.transport
         self._own = {name.lower().encode(): value.reveal().encode() for name, value in config.headers.items()}

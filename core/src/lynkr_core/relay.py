@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from lynkr_core.dialect import Dialect, StreamDecoder, StreamEncoder
 from lynkr_core.errors import UpstreamError
-from lynkr_core.events import CONTENT, End, Event, Failure, Start, UsageEvent
-from lynkr_core.request import Usage
+from lynkr_core.events import CONTENT, End, Event, Failure, PartStart, Start, UsageEvent
+from lynkr_core.request import Reasoning, Usage
 from lynkr_core.sse import MAX_EVENT
 from lynkr_core.upstream import UpstreamResponse
 
@@ -21,6 +21,8 @@ Observer = Callable[[Event], None]
 Wrapper = Callable[[AsyncIterator[Event]], AsyncIterator[Event]]
 
 
+IDLE = (b":", b"\n", b"\r")
+"""How an event begins that only says that the upstream lives."""
 Put = Callable[[bytes], Awaitable[object] | None]
 """Writes to the caller, who may have nothing to get; what it returns has to be awaited before more is written."""
 
@@ -32,10 +34,14 @@ def nobody(data: bytes) -> None:
 class Stream(ABC):
     """One streamed answer. `usage` is the last one told; `failure` the error the upstream reported inside the stream.
 
-    `sent`: the last bytes of a stream that goes to the caller as it comes.
+    `sent`: the last bytes of a stream that goes to the caller as it comes. `pieces` counts what came after the commit point. The rest is
+    for the time limits, see `waiting.Pulse`.
     """
 
-    __slots__ = ("closed", "committed", "decoder", "ended", "failure", "observer", "put", "response", "sent", "usage")
+    __slots__ = (
+        "begun", "blocked", "closed", "committed", "decoder", "ended", "failure", "heard", "observer", "pieces", "put", "response",
+        "sent", "thinking", "usage",
+    )  # fmt: skip
 
     def __init__(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> None:
         self.response = response
@@ -44,6 +50,8 @@ class Stream(ABC):
         self.observer = observer
         self.committed = self.ended = self.closed = False
         self.sent = b""
+        self.begun = self.heard = self.thinking = self.blocked = False
+        self.pieces = 0
         self.usage: Usage | None = None
         self.failure: UpstreamError | None = None
 
@@ -63,12 +71,26 @@ class Stream(ABC):
             self.put = put
             await self.response.pump(self.take)
             self.closed = True
-            full = put(self.close())
-            if full is not None:
-                await full
+            await self.give(put, self.close())
 
     def take(self, piece: bytes) -> Awaitable[object] | None:
-        return self.put(self.feed(piece))
+        self.pieces += 1
+        full = self.put(self.feed(piece))
+        return None if full is None else self.unblocked(full)
+
+    async def give(self, put: Put, data: bytes) -> None:
+        """Puts, and waits until more may be put."""
+        full = put(data)
+        if full is not None:
+            await self.unblocked(full)
+
+    async def unblocked(self, full: Awaitable[object]) -> None:
+        """Waits for a caller that reads too slowly; the silence meanwhile is not the upstream's."""
+        self.blocked = True
+        try:
+            await full
+        finally:
+            self.blocked = False
 
     @abstractmethod
     def feed(self, piece: bytes) -> bytes: ...
@@ -84,10 +106,13 @@ class Stream(ABC):
         """Remembers what the kernel must know of the stream, and shows the events to the observers."""
         for event in events:
             if isinstance(event, CONTENT):
-                self.committed = True
+                self.committed = self.begun = self.heard = True
+                if isinstance(event, PartStart):
+                    self.thinking = isinstance(event.part, Reasoning)
             elif isinstance(event, UsageEvent):
                 self.usage = event.usage
             elif isinstance(event, Start):
+                self.begun = self.heard = True
                 self.usage = event.usage or self.usage
             elif isinstance(event, End):
                 self.ended = self.committed = True
@@ -100,12 +125,13 @@ class Stream(ABC):
 class Metered(Stream):
     """Raw bytes out, whole events at a time. `strip`: usage that only lynkr asked for is taken out again."""
 
-    __slots__ = ("_boundary", "_dialect", "_held", "_marks", "_strip")
+    __slots__ = ("_boundary", "_dialect", "_held", "_idle", "_marks", "_strip")
 
     def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
         super().__init__(response, dialect.decoder(), observer)
         self._dialect = dialect
         self._marks = dialect.marks
+        self._idle = (*IDLE, dialect.ping.partition(b"\n")[0]) if dialect.ping else IDLE
         self._strip = strip
         self._held = b""
         self._boundary = dialect.boundary
@@ -117,8 +143,12 @@ class Metered(Stream):
                     break
             else:
                 self.sent = piece
+                if not piece.startswith(self._idle) or self._says_something(piece):
+                    self.heard = True
                 return piece  # whole events, and nothing in them to be read: nearly all of a stream
         data = self._held + piece if self._held else piece
+        if self.committed and self.observer is None and (not data.startswith(self._idle) or self._says_something(data)):
+            self.heard = True
         if data.endswith(self._boundary):
             whole, self._held = data, b""
         else:
@@ -126,6 +156,10 @@ class Metered(Stream):
         told = self._look(whole)
         self.sent = whole or self.sent
         return self._dialect.strip_usage(whole) if self._strip and told else whole
+
+    def _says_something(self, data: bytes) -> bool:
+        """Whether any of these events is more than a sign of life."""
+        return any(event and not event.startswith(self._idle) for event in data.split(self._boundary))
 
     def _whole_events(self, data: bytes) -> bytes:
         if not self.committed and self._boundary == b"\n\n" and b"\r\n\r\n" in data:
@@ -214,9 +248,7 @@ class Rewritten(Translated):
 
     async def pump(self, put: Put) -> None:
         while (piece := await self.next()) is not None:
-            full = put(piece)
-            if full is not None:
-                await full
+            await self.give(put, piece)
 
     async def _events(self) -> AsyncIterator[Event]:
         while piece := await self.response.next():

@@ -4,7 +4,9 @@ import json
 import signal
 import socket
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
 
@@ -148,9 +150,33 @@ def test_plugins_are_listed_as_json_and_as_a_table(folder):
     (echo,) = [row for row in rows if (row["kind"], row["plugin"]) == ("provider", "echo")]
     assert echo == {
         "kind": "provider", "plugin": "echo", "package": "lynkr-provider-echo", "version": "0.1.0", "enabled": ["provider.echo"],
+        "state": {},
     }  # fmt: skip
     table = lynkr("plugins", cwd=folder).stdout
     assert all(row["package"] in table for row in rows)
+
+
+def test_plugins_tell_what_a_running_server_says_of_them(folder):
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"plugins": {"provider.echo": {"up1/m": {"state": "open"}}}}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        threading.Thread(target=server.serve_forever).start()
+        (folder / "lynkr.toml").write_text(f"[server]\nport = {server.server_port}\n{GOOD}")
+        rows = json.loads(lynkr("plugins", "--json", cwd=folder).stdout)
+        table = lynkr("plugins", cwd=folder).stdout
+        server.shutdown()
+    (echo,) = [row for row in rows if (row["kind"], row["plugin"]) == ("provider", "echo")]
+    assert echo["state"] == {"provider.echo": {"up1/m": {"state": "open"}}}
+    assert '"state":"open"' in table
 
 
 def test_the_schema_knows_sections_and_plugins(tmp_path):
@@ -184,6 +210,7 @@ def test_init_takes_the_keys_it_finds_and_writes_none_of_them(tmp_path):
     assert "sk-test" not in text
     assert "[provider.echo]" not in text
     assert "[catalog.default]" in text
+    assert "[policy.breaker]" in text
     assert 'simple = ["openai/' in text
     assert lynkr("check", cwd=tmp_path, env=env).returncode == 0
 

@@ -168,3 +168,61 @@ def test_a_bad_store_fails(run_suite, method, test):
 def test_a_store_that_forgets_must_say_so(run_suite):
     failed = {"test_a_new_instance_finds_what_was_written", "test_another_instance_reads_what_was_set"}
     assert run_suite(STORE.replace("False", "True")).failed == failed
+
+
+POLICY = """
+from lynkr_core.testing.contracts.policy import PolicyContract
+from lynkr_core.errors import Unavailable
+from lynkr_core.exchange import Key, Reject, Reservation
+
+INSIDE = Key("inside")
+
+class Good:
+    def __init__(self):
+        self.active = 0
+
+    def pre_route(self, exchange):
+        if exchange.dry_run:
+            return None
+        if self.active >= 9:
+            return Reject(Unavailable("busy"))
+        self.active += 1
+        exchange.set(INSIDE, True)
+
+    def reserve(self, exchange, candidate):
+        return Reservation(data=candidate)
+
+    def settle(self, reservation, outcome):
+        assert reservation.data is outcome.candidate
+
+    def post_response(self, exchange):
+        self.active -= bool(exchange.get(INSIDE))
+
+    def status(self):
+        return {"active": self.active}
+
+class TestGood(PolicyContract):
+    plugin = plugin_of(Good)
+"""
+
+
+def test_a_good_policy_passes(run_suite):
+    assert set(run_suite(POLICY).results.values()) == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "test"),
+    [
+        ("self.active -= bool(exchange.get(INSIDE))", "pass", "test_what_is_reserved_is_given_back"),
+        ("if exchange.dry_run:", "if False:", "test_a_dry_run_takes_nothing"),
+        ("return Reservation(data=candidate)", "return candidate", "test_its_answers_are_those_of_its_hooks"),
+        (
+            "assert reservation.data is outcome.candidate",
+            'assert outcome.status == "ok"',
+            "test_failures_of_every_status_are_taken",
+        ),
+        ('{"active": self.active}', '{"active": self}', "test_its_status_may_be_read_by_anybody"),
+    ],
+)
+def test_a_bad_policy_fails(run_suite, good, bad, test):
+    assert test in run_suite(POLICY.replace(good, bad)).failed

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from lynkr_core.candidates import TIERS, Catalog, unique
-from lynkr_core.config import SECTIONS, load
+from lynkr_core.config import SECTIONS, Config, Server, load
 from lynkr_core.errors import PluginError
 from lynkr_core.kernel import Kernel
 from lynkr_core.order import KINDS, group
@@ -61,15 +61,17 @@ def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("kind", "plugin", "package", "version", "enabled as", box=None)
+    table = Table("kind", "plugin", "package", "version", "enabled as", "state", box=None)
     for row in rows:
-        table.add_row(row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]))
+        state = "" if not row["state"] else msgspec.json.encode(row["state"]).decode()
+        table.add_row(row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]), state)
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # a pipe has no width, and rich would fold at 80
 
 
 def plugin_rows(config: Path) -> list[dict[str, Any]]:
-    """One row for each installed plugin; nothing is imported."""
-    enabled = load(config, os.environ).plugins if config.exists() else []
+    """One row for each installed plugin; nothing is imported. `state`: what the enabled ones of a running server tell of themselves."""
+    settings = load(config, os.environ) if config.exists() else Config()
+    enabled, told = settings.plugins, states(settings.server) if settings.plugins else {}
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
         for name, entry in sorted(installed(kind).items()):
@@ -77,8 +79,22 @@ def plugin_rows(config: Path) -> list[dict[str, Any]]:
             used = [table.section for table in enabled if table.kind == kind and table.use in names]
             package = entry.dist.name if entry.dist else ""
             version = entry.dist.version if entry.dist else ""
-            rows.append({"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used})
+            state = {section: told[section] for section in used if told.get(section)}
+            row = {"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used, "state": state}
+            rows.append(row)
     return rows
+
+
+def states(server: Server) -> dict[str, Any]:
+    """What `/health/ready` of the configured server tells of its plugins; empty when none answers."""
+    import httpx2
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    try:
+        with httpx2.Client(trust_env=False, timeout=1.0) as client:
+            return client.get(f"http://{f'[{host}]' if ':' in host else host}:{server.port}/health/ready").json()["plugins"]
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError):
+        return {}
 
 
 def schema() -> None:

@@ -123,6 +123,8 @@ def render(sources: Sequence[Source]) -> str:
         "",
     ]
     lines += ["[scorer.heuristic]", "", "[selector.tiers]", ""]
+    if "breaker" in installed("policy"):
+        lines += ["[policy.breaker]  # leaves models alone while they fail or their limits are used up", ""]
     if "default" in installed("catalog"):
         lines += ["[catalog.default]  # what models can do, what they cost and when they end", ""]
     if "sqlite" in installed("store") and "journal" in installed("sink"):

@@ -19,6 +19,7 @@ SUITES = (
     "dialect",
     "fuzz",
     "offline",
+    "policy",
     "provider",
     "scorer",
     "selector",

@@ -1,0 +1,64 @@
+"""Stage 8: the caller gets the answer, and the truth about how it ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from lynkr_core.attempts import Answer, timed_out
+from lynkr_core.caller import Caller
+from lynkr_core.errors import AllFailed, ClientGone, UpstreamError
+from lynkr_core.exchange import Exchange, Status
+from lynkr_core.failover import resume
+from lynkr_core.headers import response_headers
+from lynkr_core.relay import Stream
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
+
+
+async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
+    """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
+    exchange.chosen = answer.attempt.candidate
+    for tap in exchange.taps:
+        tap(answer.body)
+    if answer.stream is None:
+        await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
+        return "ok", None
+    if caller.status is None:
+        await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
+    failure = await relay(kernel, exchange, caller, answer, answer.stream)
+    while failure is not None and kernel.config.routing.resume:
+        rest = await resume(kernel, exchange, exchange.attempts[-1], failure)
+        if rest is None or rest.stream is None:
+            break
+        answer, exchange.chosen = rest, rest.attempt.candidate
+        for tap in exchange.taps:
+            tap(rest.body)
+        failure = await relay(kernel, exchange, caller, rest, rest.stream)
+    if failure is not None:
+        stream = cast("Stream", answer.stream)
+        cut = AllFailed(failure, [attempt.describe() for attempt in exchange.attempts if attempt.error])
+        await caller.piece(stream.broken(failure) or exchange.dialect.encode_cut(cut, exchange.id, stream.sent))
+        stream.failure = failure
+    await caller.end()
+    failure = cast("Stream", answer.stream).failure
+    return ("ok", None) if failure is None else ("cut", failure.message)
+
+
+async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer, stream: Stream) -> UpstreamError | None:
+    """Gives the caller the stream to its end. Gives back why it was cut, of which the caller has not been told."""
+    try:
+        await stream.give(caller.put, answer.body)
+        await stream.pump(exchange.tapped(caller.put))
+    except UpstreamError as cause:
+        if exchange.gone:
+            raise ClientGone from None
+        answer.attempt.error = timed_out(answer.attempt, cause)
+        return answer.attempt.error
+    finally:
+        stream.response.abort()  # does nothing to a response that was read to its end
+        answer.attempt.ended = time.monotonic()
+        answer.attempt.usage = stream.usage
+        kernel.watch.discard(answer.attempt)
+    return None

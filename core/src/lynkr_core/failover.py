@@ -1,0 +1,137 @@
+"""Stage 7: candidates are tried in order until one of them has begun to answer.
+
+Failover ends at the commit point: the whole body of a plain answer, the first content event of a stream. Nothing has reached the
+caller before it. After it, a cut stream may be continued where that is configured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lynkr_core.attempts import Answer, Refused, one, release
+from lynkr_core.course import Course, Step
+from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, Timeout, UpstreamError
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reply, Verdict
+from lynkr_core.hedging import Hedges, Race
+from lynkr_core.resuming import Resumable, may_resume
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
+
+MAX_DIGITS = 9
+"""Of a deadline in milliseconds: eleven days."""
+
+
+async def attempt(kernel: Kernel, exchange: Exchange) -> Answer:
+    """Tries the selection in order. Raises `AllFailed`, the last refusal, or `ClientGone`."""
+    return await follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order if exchange.selection else ()))
+
+
+async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:
+    """The rest of a cut stream, from the next candidate or, last, from the same one; None when there is none."""
+    stream = cut.stream
+    if not isinstance(stream, Resumable) or not may_resume(stream, error) or exchange.resumed >= kernel.config.routing.retries:
+        return None
+    if cut.reservations:
+        kernel.settle(cut, Outcome(status="cut", http_status=200, candidate=cut.candidate, usage=cut.usage, error=error.message))
+    order = exchange.selection.order if exchange.selection else ()
+    place = order.index(cut.candidate) + 1
+    course = course_of(kernel, exchange, (*order[place:], *order[:place]))
+    exchange.resumed += 1
+    try:
+        return await follow(kernel, exchange, course, stream)
+    except GatewayError:
+        exchange.attempts.remove(cut)  # it was the one that answered, so it stands last
+        exchange.attempts.append(cut)
+        return None
+
+
+async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Resumable | None = None) -> Answer:
+    """An answer, or the rest of the one `before`."""
+    failure: Exception | None = None
+    step = course.next(time.monotonic())
+    while step is not None:
+        if step.delay:
+            await exchange.pause(step.delay)
+        if exchange.gone:
+            raise ClientGone
+        try:
+            if kernel.hedges is not None and before is None:
+                return await raced(kernel, exchange, course, step.candidate, kernel.hedges)
+            return await one(kernel, exchange, Attempt(step.candidate), course.until, before)
+        except Refused as refused:
+            failure = failure or refused.error
+            step = course.next(time.monotonic())
+        except UpstreamError as error:
+            failure = error
+            step = await judge(kernel, exchange, course, exchange.attempts[-1].candidate, error)
+    raise failed(exchange, failure)
+
+
+def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate]) -> Course:
+    """Raises `InvalidRequest` for a deadline that is no time."""
+    routing = kernel.config.routing
+    asked = exchange.headers.get(b"x-lynkr-deadline-ms")
+    if asked is not None:
+        if not asked.isdigit() or len(asked) > MAX_DIGITS:
+            raise InvalidRequest("x-lynkr-deadline-ms must be a whole number of milliseconds", param="x-lynkr-deadline-ms")
+        exchange.until = exchange.started + int(asked) / 1000
+    until = min((time.monotonic() if exchange.resumed else exchange.started) + routing.deadline, exchange.until)
+    return Course(order, retries=routing.retries, until=until, fallback=routing.fallback)
+
+
+async def raced(kernel: Kernel, exchange: Exchange, course: Course, candidate: Candidate, hedges: Hedges) -> Answer:
+    """One attempt, and a second one beside it when the first is slow."""
+    race = Race(exchange, lambda attempt: one(kernel, exchange, attempt, course.until))
+    best: Attempt | None = None
+    try:
+        answer = await race.answer(hedges, candidate, course.fresh)
+        best, exchange.losses = answer.attempt, answer.attempt.losses
+        return answer
+    except UpstreamError as error:
+        best = next(attempt for attempt in race.running if attempt.error is error)
+        raise
+    finally:
+        for other in await race.end():
+            if other.attempt is not best:
+                other.attempt.lost = True
+                release(kernel, exchange, other.attempt)
+        if best is not None:
+            exchange.attempts.remove(best)  # it is the one that decides, so it stands last
+            exchange.attempts.append(best)
+        for other in race.running:
+            if other is not best and other.error and not other.lost:
+                course.noted(other.candidate, other.error, time.monotonic())
+                with suppress(GatewayError):  # the answer is here: what is said of the other attempt changes nothing
+                    await kernel.hooks.attempt_failed.first(exchange, other.candidate, other.error)
+
+
+def failed(exchange: Exchange, failure: Exception | None) -> Exception:
+    """What the caller is told when no candidate answered."""
+    if isinstance(failure, UpstreamError):
+        return AllFailed(failure, [attempt.describe() for attempt in exchange.attempts])
+    if failure is None and exchange.selection and exchange.selection.order:
+        return Timeout("the time for this request was over before a candidate could be asked")
+    return failure or InvalidRequest("no candidate can serve this request: " + "; ".join(r.reason for r in exchange.removed))
+
+
+def local(exchange: Exchange, failed: AllFailed) -> Reply:
+    """An answer without any provider, where the dialect has one and the request was not to blame. Raises `failed` where not."""
+    body = exchange.dialect.local(exchange.request) if KINDS[failed.last.kind].fallback else None
+    if body is None:
+        raise failed
+    return Reply(body=body, reason=f"answered by lynkr itself: {failed.last.kind}")
+
+
+async def judge(kernel: Kernel, exchange: Exchange, course: Course, candidate: Candidate, error: UpstreamError) -> Step | None:
+    """What follows from a failed attempt: a plugin's word, else the table of kinds."""
+    if exchange.gone:
+        raise ClientGone
+    if kernel.hooks.attempt_failed.calls:
+        verdict, _ = await kernel.hooks.attempt_failed.first(exchange, candidate, error)
+        if isinstance(verdict, Verdict):
+            return course.told(candidate, verdict, time.monotonic())
+    return course.failed(candidate, error, time.monotonic())

@@ -1,0 +1,101 @@
+"""What an exchange waits for: attempts, and pauses that can be ended early."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lynkr_core.errors import Kind, UpstreamError
+from lynkr_core.request import Usage
+
+if TYPE_CHECKING:
+    from lynkr_core.exchange import Candidate, Reservation
+
+
+class Abortable(Protocol):
+    """Something that can be stopped at once."""
+
+    def abort(self) -> None: ...
+
+
+class Pulse(Protocol):
+    """Where a stream stands: the first event is here, content is, the model is thinking; whether anything was said since `heard` was last
+    set back; whether the caller is not reading; how many pieces the caller got."""
+
+    begun: bool
+    committed: bool
+    thinking: bool
+    heard: bool
+    blocked: bool
+    pieces: int
+
+
+class Pause:
+    """A wait that ends early when it is aborted."""
+
+    def __init__(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[None] = loop.create_future()
+        self._timer = loop.call_later(seconds, self.abort)
+
+    def abort(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    async def wait(self) -> None:
+        try:
+            await self._over
+        finally:
+            self._timer.cancel()
+
+
+class Attempt:
+    """One upstream try. Times are seconds on the monotonic clock.
+
+    `until`: when it has to end. `heard`: when its stream last said something. `expired`: which time limit ended it. `lost`: another
+    attempt of the exchange was faster.
+    """
+
+    __slots__ = (
+        "candidate", "ended", "error", "expired", "first_token", "heard", "losses", "lost", "reservations", "started", "stream",
+        "until", "upstream", "usage",
+    )  # fmt: skip
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.started = self.heard = time.monotonic()
+        self.until = math.inf
+        self.expired = ""
+        self.lost = False
+        self.stream: Pulse | None = None
+        self.upstream: Abortable | None = None
+        self.losses: Sequence[str] = ()
+        self.first_token: float | None = None
+        self.ended: float | None = None
+        self.error: UpstreamError | None = None
+        self.usage: Usage | None = None
+        self.reservations: list[tuple[Any, Reservation]] = []
+
+    @property
+    def kind(self) -> Kind | None:
+        return self.error.kind if self.error else None
+
+    def expire(self, why: str) -> None:
+        """Ends it for taking too long; whoever waits for the upstream is told."""
+        self.expired = why
+        self.abort()
+
+    def abort(self) -> None:
+        if self.upstream is not None:
+            self.upstream.abort()
+
+    def describe(self) -> str:
+        """`local/llama3.2: 503 server after 0.12 s`."""
+        took = (self.ended or time.monotonic()) - self.started
+        if self.error is None:
+            return f"{self.candidate.id}: ok after {took:.2f} s"
+        status = f"{self.error.status} " if self.error.status else ""
+        return f"{self.candidate.id}: {status}{self.error.kind} after {took:.2f} s"
