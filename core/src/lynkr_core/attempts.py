@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
@@ -14,7 +15,7 @@ from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
 from lynkr_core.exchange import Attempt, Exchange, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
-from lynkr_core.relay import Metered, Observer, Rewritten, Stream, Translated
+from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.request import Request, Usage
 from lynkr_core.resuming import Resumable, continued
 from lynkr_core.tokens import estimate
@@ -167,6 +168,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     else:
         answer = dialect.decode_response(body)
         attempt.usage = answer.usage
+        if not answer.model:
+            answer = structs.replace(answer, model=attempt.candidate.model)
         if kernel.hooks.transform_response.calls:
             answer = await kernel.hooks.transform_response.fold(exchange, answer)
         for observe in exchange.observers:
@@ -183,7 +186,7 @@ async def begin(
     if response.headers.get(b"content-type", b"").startswith(b"application/json"):
         dialect.decode_response(await response.read())  # raises for an error that hides behind status 200
         raise UpstreamError("server", "the upstream sent a plain answer where a stream was asked for")
-    stream = attempt.stream = fidelity(kernel, exchange, dialect, response, before)
+    stream = attempt.stream = fidelity(kernel, exchange, attempt.candidate.model, dialect, response, before)
     held: list[bytes] = []
     while not stream.committed and stream.failure is None:
         piece = await stream.next()
@@ -197,29 +200,30 @@ async def begin(
 
 
 def fidelity(
-    kernel: Kernel, exchange: Exchange, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
+    kernel: Kernel, exchange: Exchange, model: str, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
 ) -> Stream:
     """How deep this stream has to be read."""
     hooks, envelope = kernel.hooks, exchange.envelope
     resumable = kernel.config.routing.resume and not hooks.transform_stream.calls
     observer = observers(kernel, exchange) if hooks.observe_event.calls or exchange.observers else None
+    decoder = dialect.decoder() if dialect.names_model else Named(dialect.decoder(), model)
     if before is not None:
-        return Resumable(response, dialect.decoder(), before.encoder, observer, before.told)
+        return Resumable(response, decoder, before.encoder, observer, before.told)
     if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request
     encoder = exchange.dialect.encoder(request, envelope, estimate(request))
     if resumable:
-        return Resumable(response, dialect.decoder(), encoder, observer, None)
+        return Resumable(response, decoder, encoder, observer, None)
     if not hooks.transform_stream.calls:
-        return Translated(response, dialect.decoder(), encoder, observer)
+        return Translated(response, decoder, encoder, observer)
 
     def wrap(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         for call in hooks.transform_stream.calls:
             events = call.function(exchange, events) or events
         return events
 
-    return Rewritten(response, dialect.decoder(), encoder, observer, wrap)
+    return Rewritten(response, decoder, encoder, observer, wrap)
 
 
 def observers(kernel: Kernel, exchange: Exchange) -> Observer:

@@ -73,6 +73,8 @@ class Dialect(ABC):
     """Bytes of which at least one is in every stream event that tells usage, finish, end or error; the others are not decoded."""
     model_key: ClassVar[str] = "model"
     """The top-level key that names the model in a request; empty when the path does."""
+    names_model: ClassVar[bool] = True
+    """Whether its answers say which model they are from; otherwise callers are told the one that was asked."""
     id_header: ClassVar[bytes] = b"x-request-id"
     """The response header in which the API's SDKs look for the request id."""
     content_type: ClassVar[bytes] = b"text/event-stream; charset=utf-8"

@@ -8,7 +8,9 @@ is committed, and refuses to end a stream that was not whole.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+from msgspec import structs
 
 from lynkr_core.dialect import Dialect, StreamDecoder, StreamEncoder
 from lynkr_core.errors import UpstreamError
@@ -29,6 +31,23 @@ Put = Callable[[bytes], Awaitable[object] | None]
 
 def nobody(data: bytes) -> None:
     """Nobody is there to write to yet."""
+
+
+class Named:
+    """A decoder for streams that do not say which model they are from."""
+
+    def __init__(self, decoder: StreamDecoder, model: str) -> None:
+        self._decoder = decoder
+        self._model = model
+        self.close = decoder.close
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """The decoder's events; the first one with the model's name, after which nothing stands in between."""
+        events = self._decoder.feed(data)
+        if not any(isinstance(event, Start) for event in events):
+            return events
+        self.feed = self._decoder.feed
+        return [structs.replace(event, model=self._model) if isinstance(event, Start) else event for event in events]
 
 
 class Stream(ABC):

@@ -88,6 +88,7 @@ async def test_an_answer_reaches_every_front(front: str, stream: bool) -> None:
     assert answer.status == 200, answer.text
     assert upstream.last.path == f"/model/anthropic.claude-opus-4-8/converse{'-stream' if stream else ''}"
     response = heard(front, answer.body, stream)
+    assert response.model == "anthropic.claude-opus-4-8"
     parts, usage = response.choices[0].parts, response.usage
     assert "".join([part.text for part in parts if isinstance(part, Text)]) == "So ü."
     assert [(p.id, p.name, msgspec.json.decode(p.arguments)) for p in parts if isinstance(p, ToolCall)] == [("t1", "f", {"x": 1})]

@@ -15,6 +15,7 @@ from lynkr_provider_bedrock.usage import read_usage
 
 class Converse(Backend):
     name = NAME
+    names_model = False
     model_key = ""
     id_header = b"x-amzn-requestid"
     content_type = b"application/vnd.amazon.eventstream"

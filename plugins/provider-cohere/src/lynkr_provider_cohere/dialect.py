@@ -24,6 +24,7 @@ _SHORT = frozenset({"p", "k"})
 
 class Cohere(Dialect):
     name = NAME
+    names_model = False
     routes = ("/v2/chat",)
     forward = (b"x-client-name",)
     marks = (b"message-end", b"[DONE]")
