@@ -35,7 +35,7 @@ LAYERS = [
     {"dialect", "tokens"},
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
-    {"hooks", "candidates", "headers", "relay"},
+    {"hooks", "candidates", "headers", "relay", "process"},
     {"config"},
     {"plugins", "course", "watch"},
     {"provider"},
@@ -48,7 +48,7 @@ LAYERS = [
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
-FRONT = {"app", "models", "passthrough"}
+FRONT = {"app", "models", "passthrough", "process"}
 """What stands in front of the kernel and calls its public methods: the ASGI app, its lists, and what is passed on unread."""
 OPT_IN = {"hedging", "resuming"}
 """What does nothing where it is not asked for."""

@@ -157,6 +157,11 @@ class Catalog:
         self._listed = dict(reversed(said))
         self._dynamic.clear()
 
+    def inherit(self, before: Catalog) -> None:
+        """What providers of the same name have said before a reload, until they are asked again."""
+        for name in before._live.keys() & self.providers.keys():
+            self.add_models(self.providers[name], before._live[name])
+
     def names(self) -> list[str]:
         """Every name a caller may ask for: auto and tiers, aliases, then `provider/model`."""
         special = ["auto"] if self._auto else []
