@@ -48,7 +48,7 @@ LAYERS = [
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
-FRONT = {"app", "models", "passthrough", "process"}
+FRONT = {"app", "models", "passthrough"}
 """What stands in front of the kernel and calls its public methods: the ASGI app, its lists, and what is passed on unread."""
 OPT_IN = {"hedging", "resuming"}
 """What does nothing where it is not asked for."""

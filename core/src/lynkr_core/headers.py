@@ -74,8 +74,8 @@ def losses_value(losses: tuple[str, ...]) -> bytes:
 
 @lru_cache(maxsize=4096)
 def told(
-    config: str, attempts: int, cache: str, saved: int, served: Candidate | None, tier: str | None, score: int | None, reason: str
-) -> tuple[tuple[bytes, bytes], ...]:
+    config: str, attempts: int, cache: str, saved: int, served: Candidate | None, tier: str | None, score: int | None, reason: str,
+) -> tuple[tuple[bytes, bytes], ...]:  # fmt: skip
     """What many answers have in common; looking it up costs a fifth of making it."""
     headers = [
         (b"x-lynkr-attempts", b"%d" % attempts),

@@ -37,7 +37,6 @@ log = logging.getLogger("lynkr.kernel")
 Ended = tuple[Status, str | None]
 """How an exchange ended, and the error if there was one."""
 Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
-
 REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
 """Why the order is what it is when no selector says anything."""
 
@@ -49,6 +48,7 @@ class Kernel:
     def from_config(cls, config: Config, environ: Mapping[str, str], before: Kernel | None = None) -> Kernel:
         """`before` is the kernel whose place it takes. Raises `ConfigError` with every mistake at once."""
         from lynkr_core.assembly import assemble  # it makes kernels, so it imports this module
+
         return assemble(config, environ, before=before)
 
     def __init__(

@@ -26,6 +26,8 @@ TICKS_A_SECOND = 10
 """How often uvicorn's server looks around."""
 CLOSE_SECONDS = 2.0
 """How long exchanges that were stopped may take to tell their callers."""
+FLUSH_SECONDS = 0.02
+BACKLOG = 2048
 COLLECT_AFTER = (10_000, 50, 100)
 """Allocations between garbage collections: a request leaves no cycles behind, so looking for them 14 times as often is wasted."""
 
@@ -50,7 +52,7 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
         proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(drain)),
-        backlog=2048,
+        backlog=BACKLOG,
         log_level="warning",
     )
 
@@ -103,9 +105,9 @@ class Server(uvicorn.Server):
                 task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
-        until = asyncio.get_running_loop().time() + CLOSE_SECONDS
-        while self.server_state.connections and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(0.01)  # what was written last is on its way
+        for _ in range(round(CLOSE_SECONDS / FLUSH_SECONDS)):
+            if self.server_state.connections:
+                await asyncio.sleep(FLUSH_SECONDS)  # what was written last is on its way
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -18,7 +18,8 @@ async def changes(path: Path) -> AsyncIterator[None]:
     are turned to another folder, network and container file systems), a look each second does: size and times, 2 µs.
     """
     last, text = signature(path), content(path)
-    async for _ in looks(path):
+    folder = path.absolute().parent  # noqa: ASYNC240  # once, and before anything waits
+    async for _ in looks(folder):
         now = signature(path)
         if now == last:
             continue
@@ -28,16 +29,18 @@ async def changes(path: Path) -> AsyncIterator[None]:
             yield
 
 
-async def looks(path: Path) -> AsyncIterator[None]:
-    """Gives something whenever it is worth looking, once a second at least."""
+async def looks(folder: Path) -> AsyncIterator[None]:
+    """Gives something whenever it is worth looking, once a second at least.
+
+    Editors put a new file in the place of the old one, so the file itself cannot be watched.
+    """
     try:
-        from watchfiles import awatch
+        from watchfiles import awatch  # pyright: ignore[reportUnknownVariableType]  # an event class of a library that is not here
     except ImportError:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             yield
     wait = round(LOOK_SECONDS * 1000)
-    folder = path.absolute().parent  # editors put a new file in the place of the old one, so the file itself cannot be watched
     async for _ in awatch(folder, watch_filter=None, debounce=200, rust_timeout=wait, yield_on_timeout=True, recursive=False):
         yield
 
