@@ -67,6 +67,7 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
 
 def log_lines() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of each change in the folder, such as the journal's
 
 
 def greet(config: Config, providers: Iterable[str], address: str) -> None:
