@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -58,6 +59,10 @@ class Tiers:
 
     def __bool__(self) -> bool:
         return any(self._own.values())
+
+
+DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+"""In a name that comes from a caller, a part that would lead elsewhere where the name goes into a path."""
 
 
 class Target(Struct, frozen=True, eq=False):
@@ -128,6 +133,8 @@ class Catalog:
         return self._targets.get(name) or self._dynamic.get(name) or self._resolve_unlisted(name)
 
     def _resolve_unlisted(self, name: str) -> Target | None:
+        if DOTS.search(name):
+            return None
         prefix, slash, model = name.partition("/")
         if slash and model and prefix in self.providers:
             return self._remember(name, self.providers[prefix], model)
