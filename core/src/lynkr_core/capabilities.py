@@ -18,8 +18,8 @@ SPARSE = 2
 """A body of fewer bytes for each token of the window is not counted: no text is that dense."""
 DOUBT = 1.25
 """How much too high the local estimate may be: 95 % of texts are within it."""
-SHORTEST = len("{},")
-"""Bytes of a message, at least."""
+SHORTEST = len('{"role":"","content":""},')
+"""Bytes of a message, at least: shorter bodies cannot have too many, and most are."""
 Seen = dict[Modality, Part | None]
 _items = msgspec.json.Decoder(list[Raw])
 
