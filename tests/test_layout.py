@@ -35,7 +35,7 @@ LAYERS = [
     {"dialect", "tokens"},
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
-    {"hooks", "candidates", "headers", "relay"},
+    {"hooks", "candidates", "headers", "relay", "process"},
     {"config"},
     {"plugins", "course", "watch"},
     {"provider"},
@@ -54,6 +54,7 @@ OPT_IN = {"hedging", "resuming"}
 """What does nothing where it is not asked for."""
 LARGER = {
     "scorer-heuristic": 800,
+    "store-sqlite": 450,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,
     "provider-google": 2000,

@@ -23,6 +23,7 @@ from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
 from lynkr_core.passthrough import Passthrough
+from lynkr_core.process import MAX_TOLD, Process, admin
 from lynkr_core.routes import Route, RouteRequest
 
 log = logging.getLogger("lynkr.app")
@@ -35,8 +36,9 @@ EXPOSED = [f"x-lynkr-{name}" for name in ("request-id", "provider", "model", "ti
 class Application:
     """`Application(kernel)` is the whole gateway as an ASGI app; its lifespan starts and stops the kernel."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, process: Process | None = None) -> None:
         self.kernel = kernel
+        self.process = process or Process()
         routes = self._routes()
         missing = {HTTPException: self.not_served}
         self.starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=missing)
@@ -79,6 +81,7 @@ class Application:
             StarletteRoute("/v1/models/{id:path}", self.model),
             StarletteRoute("/v1/route", self.route, methods=["POST"]),
         ]
+        routes += [self._adapted(route) for route in self.process.routes()]
         for call in self.kernel.hooks.register_routes.calls:
             routes += [self._adapted(route) for route in call.function(self.kernel) or ()]
         return routes
@@ -88,7 +91,7 @@ class Application:
             params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
             headers = dict(request.headers.raw)
             try:
-                principal = await self._principal(request)
+                principal = admin(self.kernel.config.server.admin_key, headers) if route.admin else await self._principal(request)
                 body = await read_body(request.receive, self.kernel.config.server.max_body)
                 reply = await route.endpoint(RouteRequest(params=params, headers=headers, body=body, principal=principal))
             except GatewayError as error:
@@ -114,9 +117,13 @@ class Application:
         return reply({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
+        """503 once a stop was asked for. A file that could not be taken up is told; the configuration before it serves on."""
         off = sorted({call.plugin for call in self.kernel.hooks.all if call.off})
-        providers = sorted(self.kernel.catalog.providers)
-        return reply({"status": "ok", "providers": providers, "plugins_off": off, "plugins": self.kernel.statuses()})
+        told = {"status": "stopping" if self.process.stopping else "ok", "config": self.kernel.config.hash}
+        told |= {"providers": sorted(self.kernel.catalog.providers), "plugins_off": off, "plugins": self.kernel.statuses()}
+        if self.process.mistakes:
+            told["config_mistakes"] = list(self.process.mistakes[:MAX_TOLD])
+        return reply(told, 503 if self.process.stopping else 200)
 
     async def models(self, request: Request) -> Response:
         try:

@@ -19,11 +19,13 @@ from lynkr_core.upstream.http1 import Http1Transport
 CORE = "lynkr_core."
 
 
-def assemble(config: Config, environ: Mapping[str, str], transport: Transport | None = None) -> Kernel:
-    """Raises `ConfigError` with every mistake at once."""
+def assemble(
+    config: Config, environ: Mapping[str, str], transport: Transport | None = None, before: Kernel | None = None
+) -> Kernel:
+    """A kernel; one that takes the place of `before` goes on with its state in memory. Raises `ConfigError` with every mistake at once."""
     mistakes: list[str] = []
     transport = transport or Http1Transport()
-    tiers, stores = Tiers(config.tiers.bounds), Stores()
+    tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
     def context(table: PluginTable) -> Context:
         return Context(name=table.name, kind=table.kind, transport=transport, tiers=tiers, stores=stores, environ=environ)
@@ -52,6 +54,8 @@ def assemble(config: Config, environ: Mapping[str, str], transport: Transport | 
         remap=config.routing.remap,
         catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
     )
+    if before is not None:
+        catalog.inherit(before.catalog)
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -58,6 +59,10 @@ class Tiers:
 
     def __bool__(self) -> bool:
         return any(self._own.values())
+
+
+DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+"""In a name that comes from a caller, a part that would lead elsewhere where the name goes into a path."""
 
 
 class Target(Struct, frozen=True, eq=False):
@@ -128,6 +133,8 @@ class Catalog:
         return self._targets.get(name) or self._dynamic.get(name) or self._resolve_unlisted(name)
 
     def _resolve_unlisted(self, name: str) -> Target | None:
+        if DOTS.search(name):
+            return None
         prefix, slash, model = name.partition("/")
         if slash and model and prefix in self.providers:
             return self._remember(name, self.providers[prefix], model)
@@ -156,6 +163,11 @@ class Catalog:
         said = [(model, self.providers[name]) for name in self.providers for model in self._live.get(name, ())]
         self._listed = dict(reversed(said))
         self._dynamic.clear()
+
+    def inherit(self, before: Catalog) -> None:
+        """What providers of the same name have said before a reload, until they are asked again."""
+        for name in before._live.keys() & self.providers.keys():
+            self.add_models(self.providers[name], before._live[name])
 
     def names(self) -> list[str]:
         """Every name a caller may ask for: auto and tiers, aliases, then `provider/model`."""

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from lynkr_core.cards import ModelCard
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import InvalidRequest
+from lynkr_core.errors import InvalidRequest, TooLarge
 from lynkr_core.exchange import Exchange, Removal
 from lynkr_core.request import Blob, File, Modality, Part, Request, ToolCallResponse, ToolChoice, Uri
 from lynkr_core.tokens import estimate
@@ -18,8 +18,31 @@ SPARSE = 2
 """A body of fewer bytes for each token of the window is not counted: no text is that dense."""
 DOUBT = 1.25
 """How much too high the local estimate may be: 95 % of texts are within it."""
+SHORTEST = len('{"role":"","content":""},')
+"""Bytes of a message, at least: shorter bodies cannot have too many, and most are."""
 Seen = dict[Modality, Part | None]
 _items = msgspec.json.Decoder(list[Raw])
+
+
+def check(exchange: Exchange, max_messages: int) -> None:
+    """What is wrong with a request whoever is to serve it. Raises `InvalidRequest`, or `TooLarge` for too many messages.
+
+    Braces are fast to count, and each message has one: lists are looked at only where there are more of them than messages allowed.
+    """
+    body, key = exchange.body, exchange.dialect.conversation
+    if len(body) > SHORTEST * max_messages and body.count(b"{") > max_messages:
+        count = length(exchange.envelope.fields.get(key))
+        if count > max_messages:
+            raise TooLarge(f"{key} has {count} entries, over {max_messages}; [server] max_messages raises the limit", param=key)
+    exchange.dialect.check(exchange.envelope)
+
+
+def length(raw: Raw | None) -> int:
+    """Of a list; 0 for anything else."""
+    try:
+        return len(_items.decode(raw)) if raw is not None else 0
+    except UNREADABLE:
+        return 0
 
 
 def narrow(exchange: Exchange, strict: bool) -> None:

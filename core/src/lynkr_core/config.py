@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import inspect
 import re
 import tomllib
@@ -28,10 +29,20 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8081
+    workers: Annotated[int, Meta(ge=1, le=256, description="Processes that serve.")] = 1
+    watch: Annotated[bool, Meta(description="Take the file up again when it changes.")] = True
+    admin_key: Annotated[Secret | None, Meta(description="Key of the admin routes; without one they are off.")] = None
+    allow_anonymous: Annotated[
+        bool, Meta(description="Serve callers from other machines though no auth plugin asks who they are.")
+    ] = False
     max_body: Annotated[int, Meta(gt=0, description="Bytes of a request body beyond which it is refused (413).")] = 64 * MiB
+    max_messages: Annotated[int, Meta(gt=0, description="Messages of a request beyond which it is refused (413).")] = 10_000
     keep_alive: Annotated[
         float, Meta(ge=0, description="Seconds of silence after which a streaming caller is sent a sign of life; 0: never.")
     ] = 15.0
+    notice: Annotated[
+        float, Meta(ge=0, description="Seconds at a stop in which /health/ready already says 503 and requests are still taken.")
+    ] = 0.0
     drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
     list_models: Annotated[
         bool, Meta(description="Ask the providers for their models, at start and hourly when they are listed.")
@@ -118,17 +129,23 @@ class Config(Struct, kw_only=True):
     order: dict[str, int] = {}
     plugins: list[PluginTable] = []
     file: str = "lynkr.toml"
+    hash: str = ""
+    """Of the file's text: 12 hex digits. Secrets from the environment or from other files do not go into it."""
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Reads and checks a file. Raises `ConfigError` with every mistake that can be seen without the plugins."""
+    return parse(read(path), environ, path.name)
+
+
+def read(path: Path) -> str:
+    """The file's text. Raises `ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}; `lynkr init` writes one"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8: {error.reason} at byte {error.start}"]) from None
-    return parse(text, environ, path.name)
 
 
 def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml") -> Config:
@@ -143,6 +160,7 @@ def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml") -> Co
     mistakes += _references(config)
     if mistakes:
         raise ConfigError(mistakes)
+    config.hash = hashlib.sha256(text.encode()).hexdigest()[:12]
     return config
 
 

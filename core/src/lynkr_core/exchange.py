@@ -156,6 +156,7 @@ class Exchange:
 
     # what most exchanges leave as it is stands on the class: an instance then costs half
     body: bytes = b""
+    config: str = ""
     envelope: Envelope = cast("Envelope", None)
     principal: Principal = ANONYMOUS
     route: Route = "auto"

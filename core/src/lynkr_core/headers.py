@@ -50,7 +50,7 @@ def common(exchange: Exchange) -> HeaderItems:
     reason = exchange.selection.reason if exchange.selection else ""
     score = None if exchange.score is None else round(exchange.score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
-    headers += told(len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, score, reason)
+    headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, score, reason)
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
@@ -74,14 +74,16 @@ def losses_value(losses: tuple[str, ...]) -> bytes:
 
 @lru_cache(maxsize=4096)
 def told(
-    attempts: int, cache: str, saved: int, served: Candidate | None, tier: str | None, score: int | None, reason: str
-) -> tuple[tuple[bytes, bytes], ...]:
+    config: str, attempts: int, cache: str, saved: int, served: Candidate | None, tier: str | None, score: int | None, reason: str,
+) -> tuple[tuple[bytes, bytes], ...]:  # fmt: skip
     """What many answers have in common; looking it up costs a fifth of making it."""
     headers = [
         (b"x-lynkr-attempts", b"%d" % attempts),
         (b"x-lynkr-cache", cache.encode()),
         (b"x-lynkr-saved-tokens", b"%d" % saved),
     ]
+    if config:
+        headers.append((b"x-lynkr-config", config.encode()))
     if served is not None:
         headers += [(b"x-lynkr-provider", ascii_value(served.provider.name)), (b"x-lynkr-model", ascii_value(served.model))]
     if tier is not None:

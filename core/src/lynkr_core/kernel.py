@@ -37,7 +37,6 @@ log = logging.getLogger("lynkr.kernel")
 Ended = tuple[Status, str | None]
 """How an exchange ended, and the error if there was one."""
 Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
-
 REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
 """Why the order is what it is when no selector says anything."""
 
@@ -46,11 +45,11 @@ class Kernel:
     """Serves while it is entered as an async context manager."""
 
     @classmethod
-    def from_config(cls, config: Config, environ: Mapping[str, str]) -> Kernel:
-        """Raises `ConfigError` with every mistake at once."""
+    def from_config(cls, config: Config, environ: Mapping[str, str], before: Kernel | None = None) -> Kernel:
+        """`before` is the kernel whose place it takes. Raises `ConfigError` with every mistake at once."""
         from lynkr_core.assembly import assemble  # it makes kernels, so it imports this module
 
-        return assemble(config, environ)
+        return assemble(config, environ, before=before)
 
     def __init__(
         self, config: Config, *, plugins: list[Loaded], hooks: Hooks, dialects: Mapping[str, Dialect], catalog: Catalog,
@@ -116,6 +115,7 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
+        exchange.config = self.config.hash
         status: Status = "ok"
         error: str | None = None
         try:
@@ -145,7 +145,7 @@ class Kernel:
         if self.hooks.authenticate.calls or self.hooks.pre_route.calls:
             await self.admit(exchange)
         if exchange.reply is None:
-            exchange.dialect.check(exchange.envelope)
+            capabilities.check(exchange, self.config.server.max_messages)
             self.find_candidates(exchange)
         if exchange.reply is None:
             if self.hooks.score.calls:

@@ -111,9 +111,9 @@ class MemoryStore:
 class Stores:
     """The enabled stores by instance name; without a name the first one of the kind that is asked for, or the one in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: MemoryStore | None = None) -> None:
         self._stores: dict[str, Any] = {}
-        self._memory = MemoryStore()
+        self.memory = memory or MemoryStore()
 
     def add(self, name: str, store: Any) -> None:
         self._stores[name] = store
@@ -122,10 +122,10 @@ class Stores:
         """Raises `KeyError` for a name that is no enabled store."""
         if name is not None:
             return self._stores[name]
-        return next((store for store in self._stores.values() if isinstance(store, Journal)), self._memory)
+        return next((store for store in self._stores.values() if isinstance(store, Journal)), self.memory)
 
     def key_value(self, name: str | None = None) -> KeyValue:
         """Raises `KeyError` for a name that is no enabled store."""
         if name is not None:
             return self._stores[name]
-        return next((store for store in self._stores.values() if isinstance(store, KeyValue)), self._memory)
+        return next((store for store in self._stores.values() if isinstance(store, KeyValue)), self.memory)

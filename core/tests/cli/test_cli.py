@@ -314,6 +314,7 @@ def test_a_port_in_use_is_told_in_a_line(folder):
 
 @pytest.mark.parametrize(("option", "value"), [("--host", "203.0.113.1"), ("--port", "99999")])
 def test_an_address_that_cannot_be_had_is_told_in_a_line(folder, option, value):
+    (folder / "lynkr.toml").write_text(GOOD + "[server]\nallow_anonymous = true\n")
     done = lynkr("serve", option, value, cwd=folder)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("lynkr: cannot listen on ")

@@ -142,12 +142,19 @@ async def app(scope, receive, send):
 """
 
 
+RUN = """
+import slow, sys
+from lynkr_core.cli.server import listener, run
+from lynkr_core.config import Server
+run(slow.app, listener("127.0.0.1", int(sys.argv[1])), Server(drain=1.0), ready=print)
+"""
+
+
 def test_the_process_stops_within_its_time(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    code = f"import slow; from lynkr_core.cli.server import run; run(slow.app, '127.0.0.1', {port}, drain=1, keep_alive=0, ready=print)"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(port)], cwd=tmp_path, stderr=subprocess.DEVNULL)
     with connect(port) as caller:
         caller.sendall(GET)
         time.sleep(0.2)

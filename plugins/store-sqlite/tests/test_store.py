@@ -15,7 +15,7 @@ import anyio.lowlevel
 import pytest
 
 from lynkr_core import ConfigError, Context, Journal, Stores
-from lynkr_store_sqlite import Config, plugin, schema, writer
+from lynkr_store_sqlite import Config, plugin, schema, spill, writer
 
 NOW = float(int(time.time()))
 
@@ -161,12 +161,53 @@ async def test_a_full_disk_delays_records_and_loses_none(
 
 
 @pytest.mark.anyio
-async def test_a_stop_does_not_wait_for_a_full_disk(path: Path) -> None:
+async def test_a_stop_does_not_wait_for_a_full_disk_and_loses_nothing(path: Path) -> None:
     async with create(path) as store:
         await fill(store)
         stopping = time.monotonic()
     assert time.monotonic() - stopping < 3
+    spilt = list(path.parent.glob("lynkr.db.spill-*"))
+    assert (store.lost, rows(path), [file.stat().st_mode & 0o777 for file in spilt]) == (0, 0, [0o600])
+    async with create(path) as store:
+        assert (await store.find("big"))["text"] == "x" * 200_000
+    assert list(path.parent.glob("*spill*")) == []
+
+
+@pytest.mark.anyio
+async def test_what_waits_too_long_is_spilt_and_read_back_when_writing_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.02)
+    async with create(path, pending=2000) as store:
+        await fill(store)
+        for number in range(1900):
+            store.append(record(number))
+        await until(lambda: bool(list(path.parent.glob("*.spill-*"))))
+        store._writer._connection.execute("PRAGMA max_page_count = 100000")
+        await store.flush()
+        assert (rows(path), store.lost, store.dropped) == (1901, 0, 0)
+    assert list(path.parent.glob("*spill*")) == []
+
+
+@pytest.mark.anyio
+async def test_where_nothing_can_be_written_the_loss_is_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with create(path) as store:
+        await fill(store)
+        monkeypatch.setattr(spill.Path, "write_bytes", refuse)
     assert store.lost == 1
+
+
+def refuse(*args: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.anyio
+async def test_damaged_lines_and_half_files_stop_nobody(path: Path) -> None:
+    keeping = spill.Spill(path)
+    assert keeping.add([(f"r{number}", NOW, b'{"id":"r"}') for number in range(3)])
+    (file,) = path.parent.glob("*.spill-*")
+    file.write_bytes(file.read_bytes()[:-12] + b"\n\xff\n[1]\n")
+    (path.parent / ".lynkr.db.spill-1-1.part").write_bytes(b'["x",1.0,{')
+    async with create(path) as store:
+        assert [await store.find(id) is not None for id in ("r0", "r1", "r2", "x")] == [True, True, False, False]
 
 
 async def fill(store: Any) -> None:

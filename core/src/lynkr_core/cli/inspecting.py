@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from lynkr_core.candidates import TIERS, Catalog, unique
-from lynkr_core.config import SECTIONS, Config, Server, load
+from lynkr_core.cli.reloading import Source
+from lynkr_core.config import SECTIONS, Config, Server, load, read
 from lynkr_core.errors import PluginError
 from lynkr_core.kernel import Kernel
 from lynkr_core.order import KINDS, group
@@ -28,7 +29,7 @@ def check(*, config: Path = DEFAULT) -> None:
     ----------
     config: The file to check.
     """
-    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    kernel = Kernel.from_config(Source(file=str(config)).parse(read(config)), os.environ)
     enabled = ", ".join(plugin.id for plugin in kernel.plugins)
     sys.stdout.write(f"{config}: good. Enabled: {enabled}\n")
     for name in TIERS if kernel.catalog.tiers else ():

@@ -19,7 +19,8 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Record
 from lynkr_store_sqlite.schema import VersionError, connect, create
-from lynkr_store_sqlite.writer import Change, Row, Writer
+from lynkr_store_sqlite.spill import Row
+from lynkr_store_sqlite.writer import Change, Writer
 
 log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class SQLiteStore:
         self._pending: dict[str, Row] = {}
         self._changes: dict[str, Change] = {}
         self._changing = 0  # bytes of the values among them
-        self._writer = Writer(self._path, config.retention_days * DAY, config.values_bytes, self._forget)
+        self._writer = Writer(self._path, config.retention_days * DAY, config.values_bytes, self._forget, self._limit // 2)
         self._reader: sqlite3.Connection | None = None
         self._reading: CapacityLimiter | None = None
         self._full = False

@@ -12,7 +12,8 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Literal
 
-from lynkr_store_sqlite.schema import connect
+from lynkr_store_sqlite.schema import connect, rollback
+from lynkr_store_sqlite.spill import INSERT, Row, Spill
 
 log = logging.getLogger("lynkr.store.sqlite")
 
@@ -21,7 +22,6 @@ BATCH_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
-INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
 DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
 
 SET = "INSERT OR REPLACE INTO key_value (key, expires, size, value) VALUES (?, ?, ?, ?)"
@@ -30,9 +30,6 @@ EXPIRED = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value WHE
 HELD = "SELECT coalesce(sum(size), 0) FROM key_value"
 SOONEST = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value ORDER BY expires LIMIT ?)"
 SOONEST_ROWS = 10
-
-Row = tuple[str, float, bytes]
-"""Id, time and the record as JSON: made where the record is still at hand, so that a waiting one is no tree of objects."""
 
 
 class Change:
@@ -64,11 +61,11 @@ class Writer:
     """Writes queued records in batches of up to 500 rows or 200 ms, values at once, and deletes what is past its time.
 
     `written` is told of the records of each batch that has reached the file or been given up. While the file cannot be written,
-    records are tried again every second; values fail. When there are more than `values_limit` bytes of values, those that would
-    be forgotten first go.
+    records are tried again every second, and spilt when more than `crowd` of them wait; values fail. When there are more than
+    `values_limit` bytes of values, those that would be forgotten first go.
     """
 
-    def __init__(self, path: Path, retention: float, values_limit: int, written: Callable[[list[Row]], None]) -> None:
+    def __init__(self, path: Path, retention: float, values_limit: int, written: Callable[[list[Row]], None], crowd: int) -> None:
         self._path = path
         self._retention = retention
         self._values_limit = values_limit
@@ -80,12 +77,16 @@ class Writer:
         self._stopping = Event()
         self._hurry = Event()
         self._failing = False
+        self._spilt = False
+        self._spill = Spill(path)
+        self._crowd = crowd
         self._sweep_at = 0.0
         self.lost = 0
 
     def start(self) -> None:
         """Raises `sqlite3.Error`."""
         self._connection = connect(self._path)
+        self._spill.restore(self._connection)
         self._thread.start()
 
     def stop(self) -> None:
@@ -143,19 +144,22 @@ class Writer:
         return rows, item
 
     def _write_all(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
-        """Tries until the batch is written. After a stop was asked for, one failure gives everything up."""
-        while rows and not (self._failing and self._stopping.is_set()):
+        """Tries until the batch is written, or there is no time or room left for it."""
+        while rows:
+            if self._failing and (self._stopping.is_set() or self._queue.qsize() > self._crowd):
+                self._give_up(rows)
+                break
             if self._write(connection, rows):
                 break
             self._stopping.wait(RETRY_SECONDS)
-        else:
-            self._give_up(len(rows))
         self._written(rows)
 
-    def _give_up(self, count: int) -> None:
-        self.lost += count
-        if count:
-            log.error("%d records could not be written to %s before the stop", count, self._path)
+    def _give_up(self, rows: list[Row]) -> None:
+        self._spilt = True
+        if self._spill.add(rows):
+            log.error("%d records that cannot be written to %s are kept beside it", len(rows), self._path)
+        else:
+            self.lost += len(rows)
 
     def _write(self, connection: sqlite3.Connection, rows: list[Row]) -> bool:
         try:
@@ -171,6 +175,9 @@ class Writer:
         if self._failing:
             log.warning("writing to %s again", self._path)
         self._failing = False
+        if self._spilt:
+            self._spill.restore(connection)
+            self._spilt = False
         return True
 
     def _change(self, connection: sqlite3.Connection, change: Change) -> None:
@@ -206,10 +213,3 @@ class Writer:
         while connection.execute(HELD).fetchone()[0] > self._values_limit:
             deleted += connection.execute(SOONEST, (SOONEST_ROWS,)).rowcount
         return deleted
-
-
-def rollback(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        pass  # there was no transaction to end
