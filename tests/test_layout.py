@@ -48,8 +48,8 @@ LAYERS = [
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""
-FRONT = {"app", "models", "passthrough"}
-"""What stands in front of the kernel and calls its public methods: the ASGI app, its lists, and what is passed on unread."""
+FRONT = {"app", "models", "passthrough", "process"}
+"""What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
 OPT_IN = {"hedging", "resuming"}
 """What does nothing where it is not asked for."""
 LARGER = {
@@ -136,7 +136,7 @@ def test_the_kernel_is_small():
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3100
     assert sum(code_lines(path) for path in opt_in) <= 220
     assert sum(code_lines(path) for path in transport) <= 800
-    assert sum(code_lines(path) for path in front) <= 350
+    assert sum(code_lines(path) for path in front) <= 420
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

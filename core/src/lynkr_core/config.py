@@ -21,7 +21,6 @@ from lynkr_core.order import KINDS
 from lynkr_core.secret import Secret
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-MiB = 1024 * 1024
 
 
 class Server(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -32,21 +31,15 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=256, description="Processes that serve.")] = 1
     watch: Annotated[bool, Meta(description="Take the file up again when it changes.")] = True
     admin_key: Annotated[Secret | None, Meta(description="Key of the admin routes; without one they are off.")] = None
-    allow_anonymous: Annotated[
-        bool, Meta(description="Serve callers from other machines though no auth plugin asks who they are.")
-    ] = False
-    max_body: Annotated[int, Meta(gt=0, description="Bytes of a request body beyond which it is refused (413).")] = 64 * MiB
+    allow_anonymous: Annotated[bool, Meta(description="Serve other machines though no auth plugin asks who calls.")] = False
+    max_body: Annotated[int, Meta(gt=0, description="Bytes of a body beyond which it is refused (413).")] = 64 * 1024 * 1024
     max_messages: Annotated[int, Meta(gt=0, description="Messages of a request beyond which it is refused (413).")] = 10_000
     keep_alive: Annotated[
         float, Meta(ge=0, description="Seconds of silence after which a streaming caller is sent a sign of life; 0: never.")
     ] = 15.0
-    notice: Annotated[
-        float, Meta(ge=0, description="Seconds at a stop in which /health/ready already says 503 and requests are still taken.")
-    ] = 0.0
+    notice: Annotated[float, Meta(ge=0, description="Seconds of a stop that say 503 at /health/ready but still serve.")] = 0.0
     drain: Annotated[float, Meta(ge=0, description="Seconds that streams in flight may take to finish at a stop.")] = 30.0
-    list_models: Annotated[
-        bool, Meta(description="Ask the providers for their models, at start and hourly when they are listed.")
-    ] = True
+    list_models: Annotated[bool, Meta(description="Ask providers for their models at start, and hourly when listed.")] = True
     cors_origins: Annotated[list[str], Meta(description='Origins whose web pages may call lynkr; `["*"]` allows all.')] = []
 
 
@@ -129,8 +122,7 @@ class Config(Struct, kw_only=True):
     order: dict[str, int] = {}
     plugins: list[PluginTable] = []
     file: str = "lynkr.toml"
-    hash: str = ""
-    """Of the file's text: 12 hex digits. Secrets from the environment or from other files do not go into it."""
+    hash: str = ""  # of the file's text, 12 hex digits; secrets from the environment or from other files do not go into it
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -157,8 +149,7 @@ def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml") -> Co
     mistakes: list[str] = []
     tables = cast("dict[str, Any]", resolved(tables, environ, f"{file}: $", mistakes))
     config = _build(tables, file, mistakes)
-    mistakes += _references(config)
-    if mistakes:
+    if mistakes := [*mistakes, *_references(config)]:
         raise ConfigError(mistakes)
     config.hash = hashlib.sha256(text.encode()).hexdigest()[:12]
     return config
