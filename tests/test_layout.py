@@ -133,7 +133,7 @@ def test_the_kernel_is_small():
     transport = [path for path in kernel() if path.parent.name == "upstream"]
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3100
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3200
     assert sum(code_lines(path) for path in opt_in) <= 220
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in front) <= 420
