@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from lynkr_core.candidates import Catalog, Tiers
-from lynkr_core.config import Config, PluginTable
+from lynkr_core.candidates import TIERS, Catalog, Tiers
+from lynkr_core.config import Config, PluginTable, suggestion
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.kernel import Kernel
@@ -43,6 +43,7 @@ def assemble(
     switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]
     dialects = load_dialects(providers, config.file, mistakes) | {dialect.name: dialect for dialect in switched_on}
     hooks = compiled(plugins, config.order, config.file, mistakes)
+    named = targets(plugins, config, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
     catalog = Catalog(
@@ -53,10 +54,27 @@ def assemble(
         prices=config.prices,
         remap=config.routing.remap,
         catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
+        named=named,
     )
     if before is not None:
         catalog.inherit(before.catalog)
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
+
+
+def targets(plugins: Sequence[Loaded], config: Config, mistakes: list[str]) -> list[str]:
+    """The models that selectors send to, by their attribute `targets`: `provider/model`, or a provider's or tier's name."""
+    providers = [table.name for table in config.plugins if table.kind == "provider"]
+    known = [*providers, *(TIERS if any(config.tiers.tables().values()) else ())]
+    found: list[str] = []
+    for plugin in plugins:
+        for target in getattr(plugin.instance, "targets", ()) if plugin.kind == "selector" else ():
+            name, slash, model = target.partition("/")
+            if name not in (providers if slash else known) or bool(slash) != bool(model):
+                near = suggestion(name, known)
+                mistakes.append(f"{config.file}: [{plugin.id}]: {target!r} is no provider/model, provider or tier{near}")
+            elif slash:
+                found.append(target)
+    return found
 
 
 def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[str]) -> dict[str, Dialect]:

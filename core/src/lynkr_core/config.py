@@ -80,6 +80,12 @@ class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
             description="What becomes of a parameter that a model is known to refuse: it is left out and told, or the model is."
         ),
     ] = "drop"
+    ended: Annotated[
+        Literal["warn", "refuse"],
+        Meta(
+            description="What becomes of a model after the last day it is served: the answer has a warning, or it is not asked."
+        ),
+    ] = "warn"
     limits: Annotated[Limits, Meta(description="Seconds that an attempt may take; see below.")] = Limits()
     fallback: Annotated[
         dict[Kind, bool], Meta(description="Whether the next candidate may follow a kind of error, as in `content = true`.")

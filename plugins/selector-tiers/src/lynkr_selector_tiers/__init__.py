@@ -45,12 +45,13 @@ class TierSelector:
         reason = f"no score: {tier}" if score is None else f"score {score}: {tier}"
         whole = self.tiers.fallbacks(tier)
         if len(whole) == len(candidates) and set(whole).issuperset(candidates):
-            return Selection(order=whole, reason=reason, tier=tier)
+            return Selection(order=whole, reason=reason, tier=tier, peers=len(self.tiers.candidates(tier)))
         order = tuple([candidate for candidate in whole if candidate in candidates])
         if not order:
             return None
         removed = tuple([Removal(candidate.id, "in no tier") for candidate in candidates if candidate not in whole])
-        return Selection(order=order, reason=reason, tier=tier, removed=removed)
+        peers = sum(candidate in order for candidate in self.tiers.candidates(tier))
+        return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers)
 
 
-plugin = Plugin(api=1, config=Config, create=TierSelector)
+plugin = Plugin(api=1, config=Config, create=TierSelector, rank=5)
