@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lynkr_core.candidates import TIERS, Catalog, Tiers
-from lynkr_core.config import Config, PluginTable, suggestion
+from lynkr_core.config import Config, suggestion
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.kernel import Kernel
@@ -27,17 +28,23 @@ def assemble(
     transport = transport or Http1Transport()
     tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
-    def context(table: PluginTable) -> Context:
-        return Context(name=table.name, kind=table.kind, transport=transport, tiers=tiers, stores=stores, environ=environ)
-
+    providers: dict[str, Provider] = {}
+    shared: dict[str, Any] = {
+        "transport": transport,
+        "tiers": tiers,
+        "stores": stores,
+        "environ": environ,
+        "providers": providers,
+    }
     plugins: list[Loaded] = []
     for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
-        loaded = load(table, context(table), config.file, mistakes)
+        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes)
         if loaded is not None:
             plugins.append(loaded)
             if loaded.kind == "store":
                 stores.add(loaded.name, loaded.instance)
-    providers = {plugin.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Provider)}
+            if isinstance(loaded.instance, Provider):
+                providers[loaded.name] = loaded.instance
     if not providers and not mistakes:
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
     switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]

@@ -28,6 +28,7 @@ from lynkr_core.order import KINDS, group
 
 if TYPE_CHECKING:
     from lynkr_core.candidates import Tiers
+    from lynkr_core.provider import Provider
     from lynkr_core.stores import Stores
     from lynkr_core.upstream import Transport
 
@@ -53,7 +54,10 @@ class Plugin(Struct, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What a plugin is given beside its table. `name`: the instance's name. `environ`: the environment it may read."""
+    """What a plugin is given beside its table. `name`: the instance's name. `environ`: the environment it may read.
+
+    `providers`: those enabled, by instance name; complete for the kinds that start after them.
+    """
 
     name: str
     kind: str
@@ -61,6 +65,7 @@ class Context(Struct, frozen=True, kw_only=True):
     tiers: Tiers
     stores: Stores
     environ: Mapping[str, str]
+    providers: Mapping[str, Provider] = {}
 
 
 class Loaded(Struct, frozen=True, kw_only=True, eq=False):
