@@ -27,8 +27,6 @@ READ = 50_000
 """Characters of a text that patterns are tried on."""
 REMEMBERED, MAX_REMEMBERED = 1024, 4000
 """Texts whose words and patterns are remembered, and their longest, in characters."""
-MIN_BYTES_PER_TOKEN = 1
-"""No request has more tokens than bytes: a short body needs no count."""
 SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Writing without spaces: there a word may stand next to any other letter."""
 FLAGS = regex.IGNORECASE | regex.VERSION1
@@ -83,26 +81,27 @@ class Condition:
     def __init__(self, when: When) -> None:
         self.when = when
         self.words = regex.compile("|".join(map(bounded, when.prompt_contains)), FLAGS) if when.prompt_contains else None
+        self.stems = [stem_of(word) for word in when.prompt_contains]
         self.patterns = [regex.compile(pattern, FLAGS) for pattern in when.prompt_matches]
         self.headers = [(name.lower().encode("latin-1"), value) for name, value in when.headers.items()]
+        self.of_who = bool(when.agent or when.tags or when.user or when.team or when.key)
         self.of_text = bool(self.words or self.patterns or when.language)
-        self.of_body = (
-            when.min_tokens is not None or when.max_tokens is not None or when.tools is not None or when.images is not None
-        )
+        self.of_body = (when.min_tokens, when.max_tokens, when.tools, when.images) != (None, None, None, None)
         self._says = lru_cache(REMEMBERED)(self.says)
 
     def holds(self, exchange: Exchange) -> bool:
         """Raises `Undecided` when a pattern takes too long, `InvalidRequest` for a body that has to be read and cannot be."""
-        when = self.when
-        if not (self.of_principal(exchange) and all(like(exchange.header(name), (value,)) for name, value in self.headers)):
+        if self.of_who and not self.of_principal(exchange):
             return False
-        if when.task and not self.of_task(exchange):
+        if self.headers and not all(like(exchange.header(name), (value,)) for name, value in self.headers):
+            return False
+        if self.when.task and not self.of_task(exchange):
             return False
         if self.of_body and not self.fits(exchange):
             return False
         if not self.of_text:
             return True
-        text = whole_text(exchange.body) if when.anywhere else ask_of(exchange)
+        text = whole_text(exchange.body) if self.when.anywhere else ask_of(exchange)
         return self._says(text) if len(text) <= MAX_REMEMBERED else self.says(text)
 
     def of_principal(self, exchange: Exchange) -> bool:
@@ -133,9 +132,14 @@ class Condition:
         text = text if text.isascii() else unicodedata.normalize("NFC", text)
         if self.when.language and language_of(text) not in self.when.language:
             return False
-        if self.words and not self.words.search(text):
+        if self.words and not self.contains(text):
             return False
         return not self.patterns or any(searched(pattern, text[:READ]) for pattern in self.patterns)
+
+    def contains(self, text: str) -> bool:
+        """Looking for plain strings first takes a thirtieth of the time."""
+        folded = text.casefold()
+        return any(stem in folded for stem in self.stems) and bool(self.words and self.words.search(text))
 
 
 def searched(pattern: regex.Pattern[str], text: str) -> bool:
@@ -145,6 +149,11 @@ def searched(pattern: regex.Pattern[str], text: str) -> bool:
     except TimeoutError:
         log.warning("the pattern %r took more than %.0f ms on a prompt", pattern.pattern, BUDGET * 1000)
         raise Undecided from None
+
+
+def stem_of(word: str) -> str:
+    """What is in every text that has the word or phrase, once the text is folded."""
+    return unicodedata.normalize("NFC", word).rstrip("*").split()[0].casefold()
 
 
 def bounded(word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lynkr_core.errors import InvalidRequest
-from lynkr_core.exchange import Exchange
+from lynkr_core.exchange import Exchange, Key
 from lynkr_core.request import Text
 
 CLIPPED = 500
@@ -13,6 +13,7 @@ CLIPPED = 500
 KEPT = 16_000
 """Characters read at the beginning, and at the end."""
 MAX_ELEMENTS = 500
+ASK: Key[str] = Key("selector-tasks.ask")
 WORDS_OF_THE_USER = frozenset({"user_query", "user_message", "command-args"})
 
 _element = re.compile(r"<([a-z]+(?:[-_][a-z]+)+)(?:\s[^<>]{0,200})?>")
@@ -23,8 +24,14 @@ def ask_of(exchange: Exchange) -> str:
     for score in exchange.scores:
         if score.ask and len(score.ask) < CLIPPED:
             return score.ask
-    if exchange.operation != "chat":
-        return ""
+    found = exchange.get(ASK)
+    if found is None:
+        found = newest(exchange) if exchange.operation == "chat" else ""
+        exchange.set(ASK, found)
+    return found
+
+
+def newest(exchange: Exchange) -> str:
     try:
         messages = exchange.request.messages
     except InvalidRequest:
