@@ -64,7 +64,7 @@ async def house() -> AsyncIterator[ScriptedProvider]:
 
 async def ask(cloud: str, house: str, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Any:
     kernel = Kernel.from_config(parse(TOML.format(cloud=cloud, house=house), {}), {})
-    async with kernel, Client(Application(kernel)) as client:
+    async with Client(Application(kernel)) as client:
         return await client.post(path, json=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
