@@ -134,8 +134,7 @@ def test_nothing_is_counted_where_nothing_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "table",
-    [{"strategy": "best"}, {"share": [{"to": ""}]}, {"share": [{"to": "a", "weight": -1}]}, {"share": [{"to": "a", "rpm": 0}]}],
+    "table", [{"strategy": "best"}, *({"share": [{"to": "a", **wrong}]} for wrong in ({"weight": -1}, {"rpm": 0}))]
 )
 def test_mistakes_are_named(table):
     with pytest.raises(ConfigError, match=r"lynkr.toml: \[test\] \$\."):
