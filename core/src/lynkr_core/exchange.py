@@ -216,6 +216,11 @@ class Exchange:
             self._request = self.dialect.decode_request(self.envelope)
         return self._request
 
+    @property
+    def asked(self) -> str:
+        """The name that is asked for: a tier by header, else the body's model."""
+        return self.header(b"x-lynkr-tier") or self.envelope.model
+
     def header(self, name: bytes, default: str = "") -> str:
         """A request header as text."""
         value = self.headers.get(name)

@@ -167,7 +167,7 @@ class Kernel:
 
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""
-        asked = exchange.header(b"x-lynkr-tier") or exchange.envelope.model
+        asked = exchange.asked
         target = self.catalog.resolve(asked)
         if target is None:
             raise UnknownModel(

@@ -47,7 +47,7 @@ class LatencySelector:
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """A dry run is not used to find out."""
-        if len(candidates) < 2 or not asked_for(exchange, self.names):
+        if len(candidates) < 2 or (self.names and exchange.asked not in self.names):
             return None
         now, stream = time.monotonic(), exchange.envelope.stream
         times = {candidate: self.expected(candidate, stream, now) for candidate in candidates}
@@ -76,11 +76,6 @@ class LatencySelector:
 def told(propensity: float) -> dict[str, str]:
     """How likely this choice was: without it nobody can compare strategies afterwards."""
     return {"propensity": f"{propensity:.3f}"}
-
-
-def asked_for(exchange: Exchange, names: frozenset[str]) -> bool:
-    """Whether the caller asks for one of these names; no names: for whatever."""
-    return not names or (exchange.header(b"x-lynkr-tier") or exchange.envelope.model) in names
 
 
 plugin = Plugin(api=1, config=Config, create=LatencySelector, rank=8)

@@ -59,7 +59,7 @@ class Weighted:
         self.busy: Counter[str] = Counter()
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
-        if len(candidates) < 2 or not asked_for(exchange, self.names):
+        if len(candidates) < 2 or (self.names and exchange.asked not in self.names):
             return None
         now = time.monotonic()
         weights = {candidate.id: self.weight(candidate) for candidate in candidates}
@@ -118,11 +118,6 @@ class Counting(Weighted):
             del self.busy[id]
         if outcome.usage is not None and id in self.meters:
             self.meters[id].add(time.monotonic(), 0, outcome.usage.input_tokens + outcome.usage.output_tokens - tokens)
-
-
-def asked_for(exchange: Exchange, names: frozenset[str]) -> bool:
-    """Whether the caller asks for one of these names; no names: for whatever."""
-    return not names or (exchange.header(b"x-lynkr-tier") or exchange.envelope.model) in names
 
 
 def create(config: Config, context: Context) -> Weighted:
