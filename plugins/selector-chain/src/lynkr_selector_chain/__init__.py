@@ -58,7 +58,7 @@ class ChainSelector:
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """None when no step names any of `candidates`. When no step admits the score, the last one leads."""
-        if exchange.route != "auto":
+        if exchange.route != "auto" or exchange.tier is not None:
             return None
         matched = [(step, matching(step.to, candidates, self.tiers)) for step in self.steps]
         present = [(step, found) for step, found in matched if found]
