@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from msgspec import structs
+
 from lynkr_core import capabilities
 from lynkr_core.attempts import Answer, consumed
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
