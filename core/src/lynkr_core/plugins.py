@@ -43,8 +43,8 @@ class NoConfig(Struct, forbid_unknown_fields=True):
 class Plugin(Struct, frozen=True, kw_only=True):
     """What a package's entry point names: `plugin = Plugin(api=1, config=Config, create=Thing)`.
 
-    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called with as many of `config, context` as it takes. `rank`:
-    from 0 to 9, when it acts among the plugins of its kind.
+    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called with as many of `config, context` as it takes. `rank` is
+    added to that of its kind: with 0 to 9 it stays among the plugins of its kind.
     """
 
     api: int

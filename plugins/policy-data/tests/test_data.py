@@ -62,6 +62,17 @@ async def house() -> AsyncIterator[ScriptedProvider]:
         yield provider
 
 
+@pytest.mark.anyio
+async def test_a_conversation_that_is_only_named_is_looked_at_too(cloud, house, tmp_path):
+    stored = f"[store.sqlite]\npath = '{tmp_path / 'l.db'}'\n[extension.responses]"
+    kernel = Kernel.from_config(parse(TOML.format(cloud=cloud.url + "/v1", house=house.url + "/v1") + stored, {}), {})
+    async with Client(Application(kernel)) as client:
+        first = await client.post("/v1/responses", json={"model": "auto", "input": "привет"})
+        asked = {"model": "auto", "input": "go on", "previous_response_id": first.json()["id"]}
+        answer = await client.post("/v1/responses", json=asked)
+    assert (answer.status, answer.headers["x-lynkr-provider"], cloud.requests) == (200, "house", [])
+
+
 async def ask(cloud: str, house: str, body: Any, path: str = "/v1/chat/completions", **headers: str) -> Any:
     kernel = Kernel.from_config(parse(TOML.format(cloud=cloud, house=house), {}), {})
     async with Client(Application(kernel)) as client:

@@ -48,4 +48,6 @@ class DataPolicy:
                 return
 
 
-plugin = Plugin(api=1, config=Config, create=DataPolicy)
+AFTER_EXTENSIONS = 55
+"""Behind every plugin that may put something into the request, such as an earlier conversation."""
+plugin = Plugin(api=1, config=Config, create=DataPolicy, rank=AFTER_EXTENSIONS)
