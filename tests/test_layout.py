@@ -36,7 +36,7 @@ LAYERS = [
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
     {"hooks", "candidates", "headers", "relay", "process"},
-    {"config"},
+    {"config", "selecting"},
     {"plugins", "course", "watch"},
     {"provider"},
     {"hedging", "resuming"},

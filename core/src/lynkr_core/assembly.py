@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from lynkr_core.candidates import Catalog, Tiers
-from lynkr_core.config import Config, PluginTable
+from lynkr_core.candidates import TIERS, Catalog, Tiers
+from lynkr_core.config import Config, suggestion
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.kernel import Kernel
@@ -27,22 +28,29 @@ def assemble(
     transport = transport or Http1Transport()
     tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
-    def context(table: PluginTable) -> Context:
-        return Context(name=table.name, kind=table.kind, transport=transport, tiers=tiers, stores=stores, environ=environ)
-
+    providers: dict[str, Provider] = {}
+    shared: dict[str, Any] = {
+        "transport": transport,
+        "tiers": tiers,
+        "stores": stores,
+        "environ": environ,
+        "providers": providers,
+    }
     plugins: list[Loaded] = []
     for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
-        loaded = load(table, context(table), config.file, mistakes)
+        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes)
         if loaded is not None:
             plugins.append(loaded)
             if loaded.kind == "store":
                 stores.add(loaded.name, loaded.instance)
-    providers = {plugin.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Provider)}
+            if isinstance(loaded.instance, Provider):
+                providers[loaded.name] = loaded.instance
     if not providers and not mistakes:
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
     switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]
     dialects = load_dialects(providers, config.file, mistakes) | {dialect.name: dialect for dialect in switched_on}
     hooks = compiled(plugins, config.order, config.file, mistakes)
+    named = targets(plugins, config, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
     catalog = Catalog(
@@ -53,10 +61,27 @@ def assemble(
         prices=config.prices,
         remap=config.routing.remap,
         catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
+        named=named,
     )
     if before is not None:
         catalog.inherit(before.catalog)
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
+
+
+def targets(plugins: Sequence[Loaded], config: Config, mistakes: list[str]) -> list[str]:
+    """The models that selectors send to, by their attribute `targets`: `provider/model`, or a provider's or tier's name."""
+    providers = [table.name for table in config.plugins if table.kind == "provider"]
+    known = [*providers, *(TIERS if any(config.tiers.tables().values()) else ())]
+    found: list[str] = []
+    for plugin in plugins:
+        for target in getattr(plugin.instance, "targets", ()) if plugin.kind == "selector" else ():
+            name, slash, model = target.partition("/")
+            if name not in (providers if slash else known) or bool(slash) != bool(model):
+                near = suggestion(name, known)
+                mistakes.append(f"{config.file}: [{plugin.id}]: {target!r} is no provider/model, provider or tier{near}")
+            elif slash:
+                found.append(target)
+    return found
 
 
 def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[str]) -> dict[str, Dialect]:

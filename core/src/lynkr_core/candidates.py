@@ -79,7 +79,7 @@ class Catalog:
     def __init__(
         self, providers: Mapping[str, Provider], tiers: Tiers, *, models: Mapping[str, Sequence[str]],
         tier_models: Mapping[str, Sequence[str]], prices: Mapping[str, Price], remap: bool = False,
-        catalogues: Sequence[Catalogue] = (),
+        catalogues: Sequence[Catalogue] = (), named: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.providers = providers
         self.tiers = tiers
@@ -92,7 +92,7 @@ class Catalog:
         tiers.fill({name: self._all(ids) for name, ids in tier_models.items()})
         self.aliases = {name: self._all(ids) for name, ids in models.items()}
         listed = {model: self.candidate(provider, model) for provider in providers.values() for model in provider.models}
-        self._auto = self._everything(listed)
+        self._auto = unique((*self._everything(listed), *self._all(named)))
         self._targets: dict[str, Target] = {model: Target("exact", None, (found,)) for model, found in listed.items()}
         self._targets |= {name: Target("exact", None, (found,)) for name, found in self._known.items()}
         self._targets |= {name: Target("tier", name, tiers.fallbacks(name)) for name in TIERS if tiers}
@@ -175,6 +175,16 @@ class Catalog:
         tiers = list(TIERS) if self.tiers else []
         said = [f"{name}/{model}" for name, models in self._live.items() for model in models]
         return list(dict.fromkeys([*special, *tiers, *self.aliases, *self._known, *said]))
+
+
+def matching(target: str, among: Iterable[Candidate], tiers: Tiers) -> tuple[Candidate, ...]:
+    """Of these candidates the one that `provider/model` names, all of a provider, or a tier's own, which are in the tier's order."""
+    if "/" in target:
+        return tuple([candidate for candidate in among if candidate.id == target])
+    if target in TIERS:
+        given = tuple(among)
+        return tuple([candidate for candidate in tiers.candidates(target) if candidate in given])
+    return tuple([candidate for candidate in among if candidate.provider.name == target])
 
 
 def unique(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import msgspec
 from msgspec import Raw
 
 from lynkr_core.cards import ModelCard
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import InvalidRequest, TooLarge
+from lynkr_core.errors import Forbidden, InvalidRequest, TooLarge
 from lynkr_core.exchange import Exchange, Removal
 from lynkr_core.request import Blob, File, Modality, Part, Request, ToolCallResponse, ToolChoice, Uri
 from lynkr_core.tokens import estimate
@@ -45,11 +46,24 @@ def length(raw: Raw | None) -> int:
         return 0
 
 
-def narrow(exchange: Exchange, strict: bool) -> None:
-    """Removes candidates that are known to fail; `strict`: those that refuse a parameter too. Raises `InvalidRequest`."""
+def confine(exchange: Exchange) -> None:
+    """Removes candidates that are not the operator's own; whatever selectors say, they cannot come back. Raises `Forbidden`."""
+    away = [candidate for candidate in exchange.candidates if not candidate.provider.is_local(candidate.model)]
+    exchange.removed += tuple([Removal(candidate.id, "not local", "kernel") for candidate in away])
+    exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate not in away])
+    if not exchange.candidates:
+        raise Forbidden("no local model serves what was asked for", code="local_only")
+
+
+def narrow(exchange: Exchange, strict: bool, ended: bool = False) -> None:
+    """Removes candidates that are known to fail. Raises `InvalidRequest`.
+
+    `strict`: those that refuse a parameter too. `ended`: those that are served no longer.
+    """
     seen: Seen = {}
-    errors = {c.id: error for c in exchange.candidates if c.card and (error := unfit(exchange, c.card, strict, seen))}
+    errors = {c.id: error for c in exchange.candidates if c.card and (error := unfit(exchange, c.card, strict, seen, ended))}
     if not errors:
+        spare(exchange)
         return
     exchange.removed += tuple([Removal(id, error.message, "kernel") for id, error in errors.items()])
     exchange.candidates = tuple([c for c in exchange.candidates if c.id not in errors])
@@ -57,10 +71,35 @@ def narrow(exchange: Exchange, strict: bool) -> None:
         first = next(iter(errors.values()))
         told = "; ".join([f"{id}: {error.message}" for id, error in errors.items()])
         raise InvalidRequest(f"nobody can serve this request: {told}", code=first.code, param=first.param)
+    spare(exchange)
 
 
-def unfit(exchange: Exchange, card: ModelCard, strict: bool, seen: Seen) -> InvalidRequest | None:
+def spare(exchange: Exchange) -> None:
+    """Removes candidates whose window has no room for the longest answer that was asked for, as far as others have it.
+
+    An answer is seldom that long, so who has nobody else is not refused.
+    """
+    asked = exchange.envelope.max_tokens
+    if not asked or len(exchange.candidates) < 2:
+        return
+    tight = [candidate for candidate in exchange.candidates if candidate.card and is_tight(exchange, candidate.card, asked)]
+    if tight and len(tight) < len(exchange.candidates):
+        reason = f"no room for {asked} tokens of answer"
+        exchange.removed += tuple([Removal(candidate.id, reason, "kernel") for candidate in tight])
+        exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate not in tight])
+
+
+def is_tight(exchange: Exchange, card: ModelCard, asked: int) -> bool:
+    if not card.context_window:
+        return False
+    room = card.context_window - min(asked, card.max_output or asked)
+    return len(exchange.body) > SPARSE * room and estimate(exchange.request) > room
+
+
+def unfit(exchange: Exchange, card: ModelCard, strict: bool, seen: Seen, ended: bool = False) -> InvalidRequest | None:
     """Why the model cannot serve this request. Less than a microsecond when its card says nothing that matters."""
+    if ended and card.ends and card.ends < date.today():
+        return InvalidRequest(f"it was served until {card.ends}", code="model_not_found", param="model")
     if exchange.operation != "chat":
         return None
     for modality in card.refuses:
@@ -69,14 +108,25 @@ def unfit(exchange: Exchange, card: ModelCard, strict: bool, seen: Seen) -> Inva
         if part := seen[modality]:
             place = where(exchange, part)
             return InvalidRequest(f"it takes no {modality}, and {place} has one", param=place)
-    if card.tools is False and "tools" in exchange.envelope.fields and exchange.request.tools:
-        return InvalidRequest("it takes no tools", param="tools")
+    if lacking := lacks(exchange, card, strict):
+        return lacking
     window = card.context_window
     if window and len(exchange.body) > SPARSE * window and (count := estimate(exchange.request)) > DOUBT * window:
         message = f"prompt is too long: about {count} tokens > {window} maximum"  # the words by which clients know to shorten it
         return InvalidRequest(message, code="context_length_exceeded", param=exchange.dialect.conversation)
     if strict and (keys := refused(exchange, card)):
         return InvalidRequest(f"it does not take {', '.join(keys)}", param=next(iter(keys)))
+    return None
+
+
+def lacks(exchange: Exchange, card: ModelCard, strict: bool) -> InvalidRequest | None:
+    """What is asked for and the model cannot do: tools, an answer by a schema and, where nothing is to be left out, thinking."""
+    if card.tools is False and "tools" in exchange.envelope.fields and exchange.request.tools:
+        return InvalidRequest("it takes no tools", param="tools")
+    if card.structured is False and exchange.dialect.schema_mark in exchange.body and wants_schema(exchange.request):
+        return InvalidRequest("it cannot keep to a schema", param="response_format")
+    if strict and card.reasoning is False and asks_to_think(exchange):
+        return InvalidRequest("it cannot think", param="reasoning")
     return None
 
 
@@ -108,6 +158,15 @@ def refused(exchange: Exchange, card: ModelCard | None) -> Mapping[str, str]:
     request = exchange.request
     keys = {**card.refused, **card.refused_thinking} if thinks(request, card) else card.refused
     return {key: name for key, name in keys.items() if key in asked and states(request, name)}
+
+
+def wants_schema(request: Request) -> bool:
+    return request.response_format is not None and request.response_format.kind == "json_schema"
+
+
+def asks_to_think(exchange: Exchange) -> bool:
+    asked = exchange.request.reasoning
+    return asked is not None and (asked.mode in ("on", "adaptive") or asked.effort not in (None, "none"))
 
 
 def thinks(request: Request, card: ModelCard) -> bool:

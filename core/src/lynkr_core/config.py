@@ -73,6 +73,12 @@ class Routing(Struct, forbid_unknown_fields=True, kw_only=True):
             description="What becomes of a parameter that a model is known to refuse: it is left out and told, or the model is."
         ),
     ] = "drop"
+    ended: Annotated[
+        Literal["warn", "refuse"],
+        Meta(
+            description="What becomes of a model after the last day it is served: the answer has a warning, or it is not asked."
+        ),
+    ] = "warn"
     limits: Annotated[Limits, Meta(description="Seconds that an attempt may take; see below.")] = Limits()
     fallback: Annotated[
         dict[Kind, bool], Meta(description="Whether the next candidate may follow a kind of error, as in `content = true`.")
@@ -249,15 +255,16 @@ def _references(config: Config) -> Iterator[str]:
 def convert(value: Any, type: Any, where: str, mistakes: list[str], path: str = "$") -> Any:
     """`value` as `type`, or None with every mistake in it added as `where path: what`."""
     found = len(mistakes)
-    if inspect.isclass(type) and issubclass(type, Struct) and isinstance(value, dict):
-        _check_fields(cast("dict[str, Any]", value), type, where, mistakes, path)
-    elif get_origin(type) is dict and isinstance(value, dict):
-        inner = get_args(type)[1]
+    bare = get_args(type)[0] if get_origin(type) is Annotated else type
+    if inspect.isclass(bare) and issubclass(bare, Struct) and isinstance(value, dict):
+        _check_fields(cast("dict[str, Any]", value), bare, where, mistakes, path)
+    elif get_origin(bare) is dict and isinstance(value, dict):
+        inner = get_args(bare)[1]
         for key, item in cast("dict[str, Any]", value).items():
             convert(item, inner, where, mistakes, f"{path}.{key}")
-    elif get_origin(type) is list and isinstance(value, list):
+    elif get_origin(bare) is list and isinstance(value, list):
         for index, item in enumerate(cast("list[Any]", value)):
-            convert(item, get_args(type)[0], where, mistakes, f"{path}[{index}]")
+            convert(item, get_args(bare)[0], where, mistakes, f"{path}[{index}]")
     if len(mistakes) > found:
         return None
     try:

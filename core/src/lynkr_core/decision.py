@@ -24,6 +24,7 @@ def decision(exchange: Exchange, texts: bool = False) -> dict[str, Any]:
         "model": first.model if first else None,
         "reason": selection.reason if selection else (exchange.reply.reason if exchange.reply else ""),
         "selected_by": exchange.selected_by,
+        "notes": dict(selection.notes) if selection else {},
         "order": order,
         "candidates": [candidate.id for candidate in exchange.candidates],
         "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],

@@ -85,6 +85,8 @@ class Dialect(ABC):
     """What a stream's client may be sent at any time and ignores; empty when there is no such thing."""
     conversation: ClassVar[str] = "messages"
     """The top-level key that has the messages of a request."""
+    schema_mark: ClassVar[bytes] = b"json_schema"
+    """Bytes that are in every request for an answer that keeps to a schema."""
     media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {}
     """Bytes of which at least one is in every request that has an input of this kind."""
 

@@ -91,12 +91,18 @@ class Removal(Struct, frozen=True):
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """The try order. `reason` in a few words; `removed`: what was taken out and why."""
+    """The try order. `reason` in a few words; `removed`: what was taken out and why.
+
+    `peers`: so many at the front are as good as each other, and selectors after this one may order them; without peers the order stands.
+    `notes`: said to the caller as `x-lynkr-NAME` and written in the journal; names in lower case.
+    """
 
     order: tuple[Candidate, ...]
     reason: str = ""
     tier: str | None = None
     removed: tuple[Removal, ...] = ()
+    peers: int = 0
+    notes: Mapping[str, str] = {}
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -161,6 +167,8 @@ class Exchange:
     principal: Principal = ANONYMOUS
     route: Route = "auto"
     tier: str | None = None
+    local_only: str = ""
+    """Why only models on machines of the operator's own may serve this; for `pre_route`. Empty: any may."""
     candidates: tuple[Candidate, ...] = ()
     removed: tuple[Removal, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -207,6 +215,11 @@ class Exchange:
         if self._request is None:
             self._request = self.dialect.decode_request(self.envelope)
         return self._request
+
+    @property
+    def asked(self) -> str:
+        """The name that is asked for: a tier by header, else the body's model."""
+        return self.header(b"x-lynkr-tier") or self.envelope.model
 
     def header(self, name: bytes, default: str = "") -> str:
         """A request header as text."""

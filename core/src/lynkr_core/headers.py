@@ -54,6 +54,8 @@ def common(exchange: Exchange) -> HeaderItems:
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
+    if exchange.selection and exchange.selection.notes:
+        headers += [(b"x-lynkr-" + name.encode(), ascii_value(text)) for name, text in exchange.selection.notes.items()]
     if exchange.losses:
         headers.append((b"x-lynkr-losses", losses_value(tuple(exchange.losses))))
     return headers

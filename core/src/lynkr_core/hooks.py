@@ -125,13 +125,21 @@ def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., 
 class Hook:
     """All calls of one hook. An empty one is skipped by the truth test of `calls`."""
 
-    __slots__ = ("calls", "deadline", "is_sync", "name")
+    __slots__ = ("_after", "calls", "deadline", "is_sync", "name")
 
     def __init__(self, name: str, calls: Sequence[Call] = (), deadline: float = STAGE_SECONDS) -> None:
         self.name = name
         self.calls = tuple(calls)
         self.deadline = deadline
         self.is_sync = not any(call.is_async for call in self.calls)
+        self._after: dict[str, Hook] = {}
+
+    def after(self, plugin: str) -> Hook:
+        """The calls that come after this plugin's."""
+        if plugin not in self._after:
+            places = [place for place, call in enumerate(self.calls, 1) if call.plugin == plugin]
+            self._after[plugin] = Hook(self.name, self.calls[places[-1] :], self.deadline)
+        return self._after[plugin]
 
     def first_now(self, *args: Any) -> tuple[Any, str]:
         """As `first`, where no plugin is asynchronous: without a coroutine."""

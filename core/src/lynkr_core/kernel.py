@@ -19,7 +19,7 @@ from lynkr_core.config import Config, Limits
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Route, Selection, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Status
 from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hedging import Hedges
@@ -29,6 +29,7 @@ from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
+from lynkr_core.selecting import select
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
 from lynkr_core.watch import Watch
@@ -37,8 +38,6 @@ log = logging.getLogger("lynkr.kernel")
 Ended = tuple[Status, str | None]
 """How an exchange ended, and the error if there was one."""
 Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
-REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
-"""Why the order is what it is when no selector says anything."""
 
 
 class Kernel:
@@ -126,6 +125,8 @@ class Kernel:
         except ClientGone:
             status = "cancelled"
         except GatewayError as refusal:
+            if exchange.local_only:
+                refusal.message = f"{refusal.message} (local models only: {exchange.local_only})"
             status, error = "error" if isinstance(refusal, AllFailed) else "refused", refusal.message
             await self.refuse(exchange, caller, refusal)
         except asyncio.CancelledError:  # the server stops and waits no longer; this was the task's last act, so nobody misses it
@@ -150,7 +151,7 @@ class Kernel:
         if exchange.reply is None:
             if self.hooks.score.calls:
                 await self.score(exchange)
-            await self.select(exchange)
+            await select(self.hooks.select_provider, exchange, self.catalog.tiers)
 
     async def admit(self, exchange: Exchange) -> None:
         """Stage 3: who is calling, and may this go on?"""
@@ -168,7 +169,7 @@ class Kernel:
 
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""
-        asked = exchange.header(b"x-lynkr-tier") or exchange.envelope.model
+        asked = exchange.asked
         target = self.catalog.resolve(asked)
         if target is None:
             raise UnknownModel(
@@ -187,7 +188,10 @@ class Kernel:
         if not same:
             self.without_unable(exchange)
         if exchange.reply is None:
-            capabilities.narrow(exchange, self.config.routing.unsupported == "refuse")
+            routing = self.config.routing
+            if exchange.local_only:
+                capabilities.confine(exchange)
+            capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
@@ -214,28 +218,6 @@ class Kernel:
         for answer, plugin in hook.collect_now(*args) if hook.is_sync else await hook.collect(*args):
             exchange.scores += scores_of(answer, plugin)
         exchange.score = combined(exchange.scores)
-
-    async def select(self, exchange: Exchange) -> None:
-        """Stage 6: in which order are they tried?"""
-        selection = None
-        if self.hooks.select_provider.calls:
-            hook, args = self.hooks.select_provider, (exchange, exchange.candidates, exchange.scores)
-            selection, plugin = hook.first_now(*args) if hook.is_sync else await hook.first(*args)
-            if selection is not None:
-                selection = self.checked(exchange, selection, plugin)
-        exchange.selection = selection or Selection(order=exchange.candidates, reason=REASONS[exchange.route])
-
-    def checked(self, exchange: Exchange, selection: Selection, plugin: str) -> Selection:
-        """Notes what the selection says; a candidate that the request does not have is left out."""
-        exchange.selected_by = plugin
-        exchange.tier = selection.tier or exchange.tier
-        if selection.removed:
-            exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
-        invented = [candidate for candidate in selection.order if candidate not in exchange.candidates]
-        if invented:
-            exchange.removed += tuple([Removal(c.id, "no candidate of this request", plugin) for c in invented])
-            return structs.replace(selection, order=tuple([c for c in selection.order if c in exchange.candidates]))
-        return selection
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""

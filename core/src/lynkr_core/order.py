@@ -1,4 +1,7 @@
-"""In which order plugins act: by rank of their kind, then by instance name; `[order]` in `lynkr.toml` overrides. Never by install order."""
+"""In which order plugins act: by rank of their kind, then their own, then by instance name. Never by install order.
+
+`[order]` in `lynkr.toml` overrides.
+"""
 
 from __future__ import annotations
 

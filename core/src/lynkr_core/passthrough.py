@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve
 from lynkr_core.caller import Caller, Receive, Scope, Send, presented_key
+from lynkr_core.capabilities import confine
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, InvalidRequest, LynkrError, UpstreamError
 from lynkr_core.events import Start, UsageEvent
@@ -65,6 +66,8 @@ class Passthrough:
             await self._kernel.admit(exchange)
             if exchange.reply is not None:
                 return await self._kernel.reply(exchange, caller)
+            if exchange.local_only:
+                confine(exchange)
             return await self._attempt(exchange, candidate, scope["method"], path, caller)
 
         await self._kernel.journey(exchange, serve, scope, receive, send)

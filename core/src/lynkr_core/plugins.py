@@ -28,6 +28,7 @@ from lynkr_core.order import KINDS, group
 
 if TYPE_CHECKING:
     from lynkr_core.candidates import Tiers
+    from lynkr_core.provider import Provider
     from lynkr_core.stores import Stores
     from lynkr_core.upstream import Transport
 
@@ -42,16 +43,21 @@ class NoConfig(Struct, forbid_unknown_fields=True):
 class Plugin(Struct, frozen=True, kw_only=True):
     """What a package's entry point names: `plugin = Plugin(api=1, config=Config, create=Thing)`.
 
-    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called with as many of `config, context` as it takes.
+    `config`: a `msgspec.Struct` for its table in `lynkr.toml`. `create`: called with as many of `config, context` as it takes. `rank` is
+    added to that of its kind: with 0 to 9 it stays among the plugins of its kind.
     """
 
     api: int
     config: type[Struct]
     create: Callable[..., Any]
+    rank: int = 0
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What a plugin is given beside its table. `name`: the instance's name. `environ`: the environment it may read."""
+    """What a plugin is given beside its table. `name`: the instance's name. `environ`: the environment it may read.
+
+    `providers`: those enabled, by instance name; complete for the kinds that start after them.
+    """
 
     name: str
     kind: str
@@ -59,6 +65,7 @@ class Context(Struct, frozen=True, kw_only=True):
     tiers: Tiers
     stores: Stores
     environ: Mapping[str, str]
+    providers: Mapping[str, Provider] = {}
 
 
 class Loaded(Struct, frozen=True, kw_only=True, eq=False):
@@ -68,6 +75,7 @@ class Loaded(Struct, frozen=True, kw_only=True, eq=False):
     name: str
     use: str
     instance: Any
+    rank: int = 0
 
     @property
     def id(self) -> str:
@@ -129,7 +137,8 @@ def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -
         config = convert(table.table, plugin.config, where, mistakes)
         if config is None:
             return None
-        return Loaded(kind=table.kind, name=table.name, use=table.use, instance=create(plugin, config, context))
+        instance = create(plugin, config, context)
+        return Loaded(kind=table.kind, name=table.name, use=table.use, instance=instance, rank=plugin.rank)
     except PluginError as error:
         mistakes.append(f"{where}: {error}")
     except Exception as error:
@@ -187,7 +196,7 @@ def compiled(plugins: Sequence[Loaded], order: Mapping[str, int], file: str, mis
     """Registers every plugin and gives the compiled hooks, in the order of `[order]`, kind and instance name."""
     registry = Registry()
     calls: list[Call] = []
-    for plugin in sorted(plugins, key=lambda plugin: (order.get(plugin.id, KINDS[plugin.kind]), plugin.name)):
+    for plugin in sorted(plugins, key=lambda plugin: (order.get(plugin.id, KINDS[plugin.kind] + plugin.rank), plugin.name)):
         try:
             registry.register(plugin.instance, plugin.id)
         except (PluginError, pluggy.PluginValidationError) as error:

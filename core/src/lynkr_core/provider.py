@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -33,6 +34,8 @@ class Provider(ABC):
     """Names of the dialects it speaks, the preferred one first."""
     models: tuple[str, ...] = ()
     """Models it is known to have; it may have more."""
+    local: bool = False
+    """Whether it runs on machines of the operator's own, so that what it is sent stays there."""
     vendor: str = ""
     """The name under which catalogues list its models; empty when they know none of them."""
     limits: Mapping[LimitName, float] = {}
@@ -43,6 +46,10 @@ class Provider(ABC):
     def dialects_of(self, model: str) -> tuple[str, ...]:
         """Those of `dialects` that this model speaks, the preferred one first; asked on each request, so it must be fast."""
         return self.dialects
+
+    def is_local(self, model: str) -> bool:
+        """Whether what this model is sent stays on machines of the operator's own."""
+        return self.local
 
     @abstractmethod
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
@@ -84,6 +91,10 @@ class HTTPConfig(Struct, forbid_unknown_fields=True, kw_only=True):
     base_url: Annotated[str, Meta(description="Where the provider is, without a trailing slash.")]
     api_key: Annotated[Secret | None, Meta(description="The provider's key; `${NAME}` reads the environment.")] = None
     models: Annotated[list[str], Meta(description="Models to list and to route bare names to.")] = []
+    local: Annotated[
+        bool | None,
+        Meta(description="Whether it runs on your own machines; left out, a loopback or private address in `base_url` says so."),
+    ] = None
     headers: Annotated[dict[str, Secret], Meta(description="More request headers; they win over all others.")] = {}
     timeout: Annotated[float, Meta(gt=0, description="Seconds of silence after which an attempt is given up.")] = 120.0
     connect_timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection.")] = 10.0
@@ -132,6 +143,7 @@ class HTTPProvider(Provider):
         self.limits = config.limits
         self.local = urlsplit(config.base_url).hostname in LOOPBACK
         self.dialects = tuple(self.paths)
+        self.local = is_private(config.base_url) if config.local is None else config.local
         self._transport = context.transport
         self._own = {name.lower().encode(): value.reveal().encode() for name, value in config.headers.items()}
         self._fixed = {dialect: self.endpoint(path) for dialect, path in self.paths.items() if self.is_fixed(dialect)}
@@ -217,3 +229,12 @@ class HTTPProvider(Provider):
             return msgspec.json.decode(body, type=shape)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UpstreamError("invalid", f"GET {path} gave no list of models: {error}", status=200) from None
+
+
+def is_private(url: str) -> bool:
+    """Whether the host is this machine or one in a private network: by its address, or a name that no public network has."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".home.arpa"))

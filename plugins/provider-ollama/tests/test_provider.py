@@ -163,3 +163,16 @@ async def test_a_model_is_described_by_its_ollama_or_by_what_lynkr_knows():
     assert (await show(b'{"name":"other"}'))[1]["model_info"] == {"general.architecture": "lynkr", "lynkr.context_length": 8}
     assert await show(b'{"model":"none"}') == (404, {"error": "model 'none' not found"})
     assert [(await show(body))[0] for body in (b"{}", b"[]", b"x", b'{"model":7}')] == [400] * 4
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "local"),
+    [
+        ("http://127.0.0.1:11434", "llama3.2", True),
+        ("http://127.0.0.1:11434", "gpt-oss:120b-cloud", False),
+        ("http://127.0.0.1:11434", "kimi-k2:cloud", False),
+        ("https://ollama.com", "llama3.2", False),
+    ],
+)
+def test_models_that_it_passes_on_to_the_cloud_are_not_local(base_url, model, local):
+    assert recorded(plugin, Config(base_url=base_url)).is_local(model) is local

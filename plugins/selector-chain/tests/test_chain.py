@@ -6,8 +6,10 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from lynkr_core.candidates import Tiers
 from lynkr_core.dialect import Dialect
 from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.plugins import Context
 from lynkr_core.provider import Provider
 from lynkr_selector_chain import ChainSelector, Config, plugin
 
@@ -25,7 +27,8 @@ STEPS = {"step": [{"to": "local", "max_score": 40}, {"to": "cloud/mini", "max_sc
 def select(table: Any, score: float | None, candidates: Any = ALL, route: Any = "auto"):
     exchange = Exchange(cast("Dialect", None), "/", {}, b"")
     exchange.route, exchange.score = route, score
-    return ChainSelector(msgspec.convert(table, Config)).select_provider(exchange, candidates)
+    context = cast("Context", SimpleNamespace(tiers=Tiers()))
+    return ChainSelector(msgspec.convert(table, Config), context).select_provider(exchange, candidates)
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,15 @@ LOCAL, CHEAP, SMART, DEEP = ALL = tuple(map(candidate, ("local", "cheap", "smart
 TABLES = {"simple": (LOCAL,), "medium": (CHEAP, LOCAL), "complex": (SMART,), "reasoning": (DEEP,)}
 
 
-def select(score: float | None, tables: Any = TABLES, candidates: Any = ALL, route: Any = "auto", default: Any = "medium"):
+def select(
+    score: float | None, tables: Any = TABLES, candidates: Any = ALL, route: Any = "auto", default: Any = "medium", tier: Any = None,
+    before: str = "",
+):  # fmt: skip
     tiers = Tiers()
     selector = TierSelector(Config(default=default), cast("Context", SimpleNamespace(tiers=tiers)))
     tiers.fill(tables)
     exchange = Exchange(cast("Dialect", None), "/", {}, b"")
-    exchange.route, exchange.score = route, score
+    exchange.route, exchange.score, exchange.tier, exchange.selected_by = route, score, tier, before
     return selector.select_provider(exchange, candidates)
 
 
@@ -71,6 +74,20 @@ def test_candidates_of_no_tier_are_left_out_and_told():
 @pytest.mark.parametrize("route", ["exact", "alias", "tier"])
 def test_names_asked_for_are_left_alone(route):
     assert select(60, route=route) is None
+
+
+def test_a_tier_that_somebody_has_chosen_stands():
+    assert select(10, tier="complex") is None
+
+
+def test_what_somebody_has_picked_is_only_ordered():
+    found = select(60, candidates=(stranger := candidate("stranger"), CHEAP, SMART), before="selector.rules")
+    assert (found.order, found.removed, found.peers) == ((SMART, CHEAP, stranger), (), 1)
+
+
+def test_the_tier_s_own_candidates_are_peers():
+    assert select(30).peers == 2
+    assert select(30, candidates=(LOCAL, DEEP)).peers == 1
 
 
 def test_nothing_to_say_without_tiers_or_candidates():

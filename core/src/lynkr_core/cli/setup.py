@@ -104,6 +104,21 @@ def write(path: Path, sources: Sequence[Source]) -> None:
     sys.stdout.write(f"wrote {path} for {names}\n")
 
 
+EXAMPLES = (
+    "# [selector.latency]  # the fastest of the tier; or cost, hybrid, weighted, each a package: pip install lynkr-selector-latency",
+    "",
+    "# [selector.rules]  # pip install lynkr-selector-rules",
+    "# [[selector.rules.rule]]",
+    '# when = { prompt_contains = ["code", "function", "debug", "algorithm", "sql"] }',
+    '# to = "complex"',
+    "",
+    "# [policy.data]  # what must stay on your own machines: pip install lynkr-policy-data",
+    "# [[policy.data.local_only]]",
+    '# when = { tags = ["confidential"] }',
+    "",
+)
+
+
 def render(sources: Sequence[Source]) -> str:
     """A commented `lynkr.toml`."""
     lines = [
@@ -122,7 +137,7 @@ def render(sources: Sequence[Source]) -> str:
         "remap = true  # names that nobody lists, such as a tool's built-in model names, are decided by score",
         "",
     ]
-    lines += ["[scorer.heuristic]", "", "[selector.tiers]", ""]
+    lines += ["[scorer.heuristic]", "", "[selector.tiers]", "", *EXAMPLES]
     if "breaker" in installed("policy"):
         lines += ["[policy.breaker]  # leaves models alone while they fail or their limits are used up", ""]
     if "default" in installed("catalog"):

@@ -137,11 +137,12 @@ def context(
     tiers: Tiers | None = None,
     stores: Stores | None = None,
     environ: Mapping[str, str] | None = None,
+    providers: Mapping[str, Provider] | None = None,
 ) -> Context:
     """What a plugin is given: by default a transport that refuses, empty tiers and a journal in memory."""
     return Context(
         name=name, kind=kind, transport=transport or RefusingTransport(), tiers=tiers if tiers is not None else Tiers(),
-        stores=stores or Stores(), environ=environ or {},
+        stores=stores or Stores(), environ=environ or {}, providers=providers or {},
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 class Echo(Provider):
     """Serves every dialect that can both read a request and write an answer: it uses the dialect from the callers' side."""
 
+    local = True
     dialects = ("openai.chat", "anthropic.messages", "openai.responses", "openai.embeddings", "anthropic.count_tokens")
 
     def __init__(self, config: Config, context: Context) -> None:

@@ -93,6 +93,10 @@ class Ollama(HTTPProvider):
         self.paths = NATIVE | {layer: LAYERS[layer] for layer in layers}
         super().__init__(config, context)
 
+    def is_local(self, model: str) -> bool:
+        """Not for models that a local server passes on to Ollama's cloud; their tags end so."""
+        return self.local and not model.endswith(("-cloud", ":cloud"))
+
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         return self._native(fields, losses) if dialect.name in NATIVE else layered(fields, dialect.name, losses)
 

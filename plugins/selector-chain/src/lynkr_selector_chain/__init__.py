@@ -7,8 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from lynkr_core.candidates import matching
 from lynkr_core.exchange import Candidate, Exchange, Removal, Selection
-from lynkr_core.plugins import Plugin
+from lynkr_core.plugins import Context, Plugin
 
 __all__ = ["ChainSelector", "Config", "Step", "plugin"]
 
@@ -16,7 +17,7 @@ Target = Annotated[
     str,
     Meta(
         pattern=r"^[^/\s]+(/\S+)?$",
-        description="`provider/model`, or `provider` for all its models.",
+        description="`provider/model`, `provider` for all its models, or a tier.",
         examples=["local", "local/llama3.2"],
     ),
 ]
@@ -50,14 +51,16 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 class ChainSelector:
     """Orders `auto` requests. The first step that admits the score leads, the steps after it are its fallbacks."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, context: Context) -> None:
         self.steps = config.steps
+        self.tiers = context.tiers
+        self.targets = tuple([step.to for step in config.steps])
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """None when no step names any of `candidates`. When no step admits the score, the last one leads."""
-        if exchange.route != "auto":
+        if exchange.route != "auto" or exchange.tier is not None:
             return None
-        matched = [(step, matching(step, candidates)) for step in self.steps]
+        matched = [(step, matching(step.to, candidates, self.tiers)) for step in self.steps]
         present = [(step, found) for step, found in matched if found]
         if not present:
             return None
@@ -65,13 +68,14 @@ class ChainSelector:
         order = tuple(dict.fromkeys(candidate for _, found in present[lead:] for candidate in found))
         absent = [step.to for step, found in matched if not found]
         removed = left_out(candidates, order, present[:lead], exchange.score)
-        return Selection(order=order, reason=reason_of(present[lead][0], exchange.score, absent), removed=removed)
+        step, peers = present[lead]
+        return Selection(order=order, reason=reason_of(step, exchange.score, absent), removed=removed, peers=len(peers))
 
 
 def left_out(
     candidates: Sequence[Candidate],
     order: Sequence[Candidate],
-    passed: Sequence[tuple[Step, list[Candidate]]],
+    passed: Sequence[tuple[Step, Sequence[Candidate]]],
     score: float | None,
 ) -> tuple[Removal, ...]:
     """Why each candidate that is not in the order is not."""
@@ -92,13 +96,6 @@ def reason_of(step: Step, score: float | None, absent: Sequence[str]) -> str:
     return f"{told} (no candidates: {', '.join(absent)})" if absent else told
 
 
-def matching(step: Step, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidate of this id, or all of this provider's in their order."""
-    if "/" in step.to:
-        return [candidate for candidate in candidates if candidate.id == step.to]
-    return [candidate for candidate in candidates if candidate.provider.name == step.to]
-
-
 def leading(steps: Sequence[Step], score: float | None) -> int:
     """The index of the first step that admits the score, else of the last. Without a score the first one leads."""
     if score is None:
@@ -106,4 +103,4 @@ def leading(steps: Sequence[Step], score: float | None) -> int:
     return next((index for index, step in enumerate(steps) if round(score) <= step.max_score), len(steps) - 1)
 
 
-plugin = Plugin(api=1, config=Config, create=ChainSelector)
+plugin = Plugin(api=1, config=Config, create=ChainSelector, rank=5)

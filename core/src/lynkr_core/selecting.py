@@ -1,0 +1,63 @@
+"""Stage 6: in which order are the candidates tried?
+
+The first selector that answers decides. If it says that several at the front of its order are as good as each other (`peers`), the
+selectors after it may order those among themselves, and so on. Nobody can add a candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import structs
+
+from lynkr_core.candidates import Tiers
+from lynkr_core.exchange import Candidate, Exchange, Removal, Route, Selection
+from lynkr_core.hooks import Hook
+
+REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
+"""Why the order is what it is when no selector says anything."""
+
+
+async def select(hook: Hook, exchange: Exchange, tiers: Tiers) -> None:
+    """Fills in the exchange's selection, tier and removals. Of a tier asked for by name its own candidates are peers."""
+    found: Selection | None = None
+    equal: Sequence[Candidate] = exchange.candidates
+    if hook.calls and exchange.route == "tier" and exchange.tier:
+        own = tiers.candidates(exchange.tier)
+        equal = tuple([candidate for candidate in equal if candidate in own]) or equal
+    while hook.calls:
+        args = (exchange, equal, exchange.scores)
+        answer, plugin = hook.first_now(*args) if hook.is_sync else await hook.first(*args)
+        if answer is None:
+            break
+        answer = checked(exchange, answer, equal, plugin)
+        found = answer if found is None and equal is exchange.candidates else joined(exchange, found, answer, equal)
+        exchange.selected_by = f"{exchange.selected_by}, {plugin}" if exchange.selected_by else plugin
+        exchange.tier = answer.tier or exchange.tier
+        equal = answer.order[: answer.peers]
+        if len(equal) < 2:
+            break
+        hook = hook.after(plugin)
+    exchange.selection = found or Selection(order=exchange.candidates, reason=REASONS[exchange.route])
+
+
+def checked(exchange: Exchange, selection: Selection, given: Sequence[Candidate], plugin: str) -> Selection:
+    """Notes what was removed; a candidate that the plugin was not given is left out."""
+    if selection.removed:
+        exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
+    invented = [candidate for candidate in selection.order if candidate not in given]
+    if invented:
+        exchange.removed += tuple([Removal(c.id, "no candidate of this request", plugin) for c in invented])
+        return structs.replace(selection, order=tuple([c for c in selection.order if c in given]))
+    return selection
+
+
+def joined(exchange: Exchange, before: Selection | None, answer: Selection, given: Sequence[Candidate]) -> Selection:
+    """The selection so far, with the candidates that were `given` in the order of the answer."""
+    reasons = [said.reason for said in (before, answer) if said is not None and said.reason]
+    rest = [candidate for candidate in (before.order if before else exchange.candidates) if candidate not in given]
+    changes: dict[str, Any] = {"order": (*answer.order, *rest), "reason": "; ".join(reasons)}
+    if before is not None and before.notes:
+        changes["notes"] = {**before.notes, **answer.notes}
+    return structs.replace(answer, **changes)

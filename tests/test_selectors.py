@@ -1,0 +1,119 @@
+"""All selectors in one gateway, in their own order, over offline providers."""
+
+from collections import Counter
+
+import pytest
+
+from lynkr_core.app import Application
+from lynkr_core.config import parse
+from lynkr_core.hooks import Call
+from lynkr_core.kernel import Kernel
+from lynkr_core.testing.client import Client
+
+TOML = """
+[provider.house]
+use = "echo"
+[provider.cheap]
+use = "echo"
+[provider.smart]
+use = "echo"
+[provider.twin]
+use = "echo"
+[tiers]
+simple = ["house/s", "cheap/s"]
+complex = ["smart/c", "twin/c"]
+[prices]
+"house/s" = { input = 0, output = 0 }
+"cheap/s" = { input = 0.1, output = 0.4 }
+"smart/c" = { input = 3, output = 15 }
+"twin/c" = { input = 2, output = 10 }
+"""
+SELECTORS = """
+[scorer.heuristic]
+[selector.tiers]
+[selector.rules]
+[[selector.rules.rule]]
+name = "ours"
+when = { prompt_contains = ["привет"] }
+to = "house"
+[[selector.rules.rule]]
+name = "legal"
+when = { prompt_contains = ["contract*"] }
+to = "complex"
+[selector.tasks]
+translation = "twin/t"
+[selector.ab]
+variant = [{ name = "old", share = 1 }, { name = "new", share = 1, to = "smart" }]
+"""
+PROOF = "Prove by induction that this distributed consensus protocol never deadlocks, then derive a lower bound and design its data model."
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+async def route(toml, text, *, tries=1, path="/v1/route", **headers):
+    """The decisions, of dry runs unless another path is given."""
+    async with Client(Application(Kernel.from_config(parse(TOML + toml, {}), {}))) as client:
+        body = {"model": "auto", "user": "ann", "messages": [{"role": "user", "content": text}]}
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return [await client.post(path, json=body, headers=sent) for _ in range(tries)]
+
+
+async def one(toml, text, **headers):
+    return (await route(toml, text, **headers))[0].json()
+
+
+def test_each_has_its_place():
+    every = "".join(f"\n[selector.{name}]" for name in ("cost", "latency", "weighted", "hybrid"))
+    kernel = Kernel.from_config(parse(TOML + SELECTORS + every + "\n[selector.chain]\norder = ['house']", {}), {})
+    calls: list[Call] = list(kernel.hooks.select_provider.calls)
+    names = [call.plugin.removeprefix("selector.") for call in calls]
+    assert names == ["rules", "tasks", "ab", "chain", "tiers", "hybrid", "cost", "latency", "weighted"]
+
+
+@pytest.mark.anyio
+async def test_a_rule_comes_before_all_others():
+    found = await one(SELECTORS + "[selector.cost]", "ну привет")
+    assert (found["order"], found["reason"], found["selected_by"]) == (["house/s"], "ours", "selector.rules")
+    assert {removal["candidate"] for removal in found["removed"]} == {"cheap/s", "smart/c", "twin/c", "twin/t"}
+
+
+@pytest.mark.anyio
+async def test_a_rule_for_a_tier_leaves_its_models_to_the_next():
+    found = await one(SELECTORS + "[selector.cost]", "Read this contract")
+    assert (found["order"][:2], found["tier"]) == (["twin/c", "smart/c"], "complex")
+    assert found["selected_by"] in ("selector.rules, selector.ab, selector.cost", "selector.rules, selector.ab")
+
+
+@pytest.mark.anyio
+async def test_a_task_goes_to_a_model_that_no_tier_has():
+    assert (await one(SELECTORS, "Translate this into French: hello"))["order"][0] == "twin/t"
+
+
+@pytest.mark.anyio
+async def test_tiers_choose_and_cost_orders_the_peers():
+    hard = await one("[scorer.heuristic]\n[selector.tiers]\n[selector.cost]", PROOF)
+    assert hard["order"][:2] == ["twin/c", "smart/c"]
+    assert hard["selected_by"] == "selector.tiers, selector.cost"
+    assert hard["reason"].endswith("; cheapest")
+    easy = await one("[scorer.heuristic]\n[selector.tiers]\n[selector.cost]", "hi")
+    assert easy["order"] == ["house/s", "cheap/s", "smart/c", "twin/c"]
+
+
+@pytest.mark.anyio
+async def test_weights_share_the_load_of_one_tier_only():
+    toml = "[scorer.heuristic]\n[selector.tiers]\n[selector.weighted]\nshare = [{ to = 'smart', weight = 3 }]"
+    answers = await route(toml, PROOF, tries=400, path="/v1/chat/completions")
+    served = Counter(answer.headers["x-lynkr-provider"] for answer in answers)
+    assert set(served) == {"smart", "twin"}
+    assert served["smart"] / 400 == pytest.approx(0.75, abs=0.09)
+
+
+@pytest.mark.anyio
+async def test_bounds_of_the_caller_hold_whatever_tier_is_needed():
+    found = await route("[selector.hybrid]", PROOF, path="/v1/chat/completions", x_lynkr_max_cost_usd="0.001")
+    assert found[0].headers["x-lynkr-provider"] == "house"
+    refused = await route("[selector.hybrid]", PROOF, path="/v1/chat/completions", x_lynkr_max_cost_usd="x")
+    assert (refused[0].status, refused[0].json()["error"]["param"]) == (400, "x-lynkr-max-cost-usd")
