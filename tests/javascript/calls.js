@@ -32,3 +32,5 @@ function told(error) {
 for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(JSON.stringify(await answer(line)) + "\n");
 }
+
+process.exit(); // a module may still be serving
