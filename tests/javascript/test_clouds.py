@@ -258,7 +258,7 @@ def test_what_the_cloud_understood(clients, model, front):
     assert said == [("system", "Be brief"), ("user", "one"), ("assistant", "two"), ("user", '{"understood":true}')]
     (tool,) = understood["tools"]
     assert (tool["function"]["name"], tool["function"]["parameters"]["required"]) == ("get_weather", ["city"])
-    assert understood.get("temperature", 0.5) == 0.5
+    assert understood["temperature"] == 0.5
 
 
 def text(message: dict[str, Any]) -> str:
