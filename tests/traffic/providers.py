@@ -1,12 +1,10 @@
-"""What a provider was told: turns and tools, read from the body that reached it. And the shortest answer of each."""
+"""What a provider was told: turns and tools, read from the body that reached it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-
-from lynkr_core.testing.canned import CANNED, Script, encoded
 
 from .conversations import CHAT, MESSAGES, RESPONSES, Call, Result, Tool, Turn, chat_turn, merged, messages_turn, texts, tool_of
 
@@ -103,21 +101,3 @@ def tools(back: str, body: Body) -> tuple[Tool, ...]:
 
 def gemini_tool(tool: Body) -> Tool:
     return Tool(tool["name"], tool["description"], tool.get("parametersJsonSchema") or tool.get("parameters"))
-
-
-# hand-made from the documentation of each API
-GEMINI = {"candidates": [{"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}], "usageMetadata": {}}
-BEDROCK = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
-}
-COHERE = {
-    "id": "1",
-    "finish_reason": "COMPLETE",
-    "message": {"role": "assistant", "content": [{"type": "text", "text": "ok"}]},
-    "usage": {"tokens": {"input_tokens": 1, "output_tokens": 1}},
-}
-OLLAMA = {"model": "m", "message": {"role": "assistant", "content": "ok"}, "done": True, "done_reason": "stop"}
-MADE = {"gemini": GEMINI, "bedrock.converse": BEDROCK, "cohere": COHERE, "ollama": OLLAMA}
-ANSWERS: dict[str, Script] = {back: CANNED.get(back) or Script(body=encoded(MADE[back])) for back in TURNS}

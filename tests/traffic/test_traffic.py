@@ -4,38 +4,18 @@ What was said is read from the recording, what arrived from the provider's body;
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import product
 
 import msgspec
 import pytest
 
-from lynkr_core.app import Application
-from lynkr_core.config import parse
-from lynkr_core.kernel import Kernel
-from lynkr_core.testing.client import Client
 from lynkr_core.testing.factories import find_dialect
 from lynkr_core.testing.scripted import ScriptedProvider
 
 from .conversations import FRONTS, MESSAGES, Conversation, Result, Tool, Turn, asked, conversations
-from .providers import ANSWERS, tools, turns
+from .gateway import ANSWERS, gateway
+from .providers import tools, turns
 
-SETTINGS = """
-[server]
-max_body = 67108864
-
-[provider.up]
-base_url = "{url}{path}"
-{more}
-"""
-OURS = 'use = "openai-compatible"\ndialects = ["{back}"]'
-PROVIDERS = {
-    "gemini": ("", 'use = "google"'),
-    "bedrock.converse": ("", 'use = "bedrock"\naccess_key_id = "AKIAMOCK"\nsecret_access_key = "bedrock-secret"'),
-    "cohere": ("", 'use = "cohere"'),
-    "ollama": ("", 'use = "ollama"\nlayers = []'),
-}
 CONVERSATIONS = list(conversations())
 JOINERS = ("", "\n", "\n\n", " ")
 EMPTY = ("(no result)",)
@@ -46,16 +26,6 @@ KEEPS_FAILURE = (MESSAGES, "gemini", "bedrock.converse")
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-@asynccontextmanager
-async def gateway(back: str) -> AsyncIterator[tuple[ScriptedProvider, Client]]:
-    path, more = PROVIDERS.get(back, ("/v1", OURS.replace("{back}", back)))
-    async with ScriptedProvider() as upstream:
-        settings = SETTINGS.replace("{url}", upstream.url).replace("{path}", path).replace("{more}", more)
-        upstream.always(ANSWERS[back])
-        async with Client(Application(Kernel.from_config(parse(settings, {}), {}))) as client:
-            yield upstream, client
 
 
 def same(said: tuple[str, ...], heard: tuple[str, ...]) -> bool:
