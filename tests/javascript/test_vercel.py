@@ -78,6 +78,43 @@ def test_embeddings(vercel, to, provider):
     assert (len(answer["embeddings"]), answer["usage"]["tokens"]) == (2, 3)
 
 
+# the package for Gemini, whose API is a front where it is switched on
+@pytest.fixture(scope="module")
+def gemini(gateway, serve_all):
+    """What a call of that package begins with, behind the gateway of the other tests."""
+    settings = f'[dialect.gemini]\n\n[provider.up]\nuse = "openai-compatible"\nbase_url = "{gateway.url}/v1"\n'
+    settings += 'dialects = ["openai.chat"]\n\n[routing]\nretries = 0\n'
+    return {"api": "gemini", "to": {"baseURL": f"{serve_all(settings).url}/v1beta"}}
+
+
+@both
+def test_an_answer_from_the_gemini_front(vercel, gemini, model, function):
+    question = asked(f"{TEXT} [[echo: usage 100 20]]", instructions="Be brief")
+    answer = vercel(function, **gemini, model=f"models/up/{model}", asked=question)
+    assert (answer["text"], answer["finish"]) == (TEXT, "stop")
+    assert (answer["usage"]["inputTokens"], answer["usage"]["outputTokens"]) == (100, 20)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_it_runs_tools_from_the_gemini_front(vercel, gemini, model, stream):
+    ran = vercel("withTools", **gemini, model=f"models/up/{model}", asked=asked(WEATHER), results=["21°", "15°"], stream=stream)
+    results = [f'{{"name":"get_weather","content":"{text}"}}' for text in ("21°", "15°")]  # as the package writes them
+    assert ran == {"text": "Tool said: " + "\n".join(results), "steps": 2, "made": ["Zürich", "Paris"]}
+
+
+def test_it_parses_an_answer_from_the_gemini_front(vercel, gemini, model):
+    answers = vercel("parsed", **gemini, model=f"models/up/{model}", asked=asked('{"name": "Zürich", "people": 436551}'))
+    assert answers == [{"name": "Zürich", "people": 436551}] * 2
+
+
+@both
+@pytest.mark.parametrize(("status", "retryable"), STATUSES)
+def test_errors_are_told_from_the_gemini_front(vercel, gemini, model, function, status, retryable):
+    with throws(status=status, retryable=retryable) as caught:
+        vercel(function, **gemini, model=f"models/up/{model}", asked=asked(f"[[echo: status {status}]]"))
+    assert caught.value.error["message"]
+
+
 # errors
 @apis
 @both
