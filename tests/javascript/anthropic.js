@@ -28,7 +28,7 @@ export async function messagesWithTools({ to, asked, results, stream }) {
   const made = [];
   const run = ({ city }) => results[made.push(city) - 1];
   const tool = betaZodTool({ name: "get_weather", description: "Weather now", inputSchema: z.object({ city: z.string() }), run });
-  const final = await connected(to).beta.messages.toolRunner({ ...asked, tools: [tool], stream });
+  const final = await connected(to).beta.messages.toolRunner({ ...asked, tools: [tool], stream }).runUntilDone();
   return { text: final.content.map((block) => block.text ?? "").join(""), made };
 }
 

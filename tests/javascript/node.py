@@ -8,6 +8,7 @@ import json
 import subprocess
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ NODE = str(Path(ROOT_DIR) / "bin" / "node")
 INSTALLED = FOLDER / "node_modules/.package-lock.json"
 """Written by npm once everything is there."""
 WANTED = FOLDER / "package.json"
+PATIENCE = 60.0
+"""Seconds a call may take."""
 
 
 class Thrown(Exception):
@@ -41,8 +44,11 @@ class Module:
         """What the function gives back. Raises `Thrown`."""
         self.process.stdin.write(json.dumps({"name": name, "given": given}) + "\n")
         self.process.stdin.flush()
+        watch = Timer(PATIENCE, self.process.kill)
+        watch.start()
         line = self.process.stdout.readline()
-        assert line, f"node ended with {self.process.wait(10)} while it ran {name}"
+        watch.cancel()
+        assert line, f"node ended with {self.process.wait(10)} while it ran {name}, killed if it took {PATIENCE} s"
         answer = json.loads(line)
         if "error" in answer:
             raise Thrown(answer["error"])

@@ -57,13 +57,15 @@ def test_the_sdk_gathers_a_stream(anthropic, to, model):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_sdk_runs_tools(anthropic, to, model, stream):
-    if stream:
-        gathered = anthropic("messagesGathered", to=to, asked=asked(model, TWO_CALLS, tools=[tool()]))
-        calls = [(block["name"], block["input"]) for block in gathered["whole"]["content"] if block["type"] == "tool_use"]
-        assert calls == [("get_weather", {"city": "Zürich"}), ("get_weather", {"city": "Paris"})]
-    else:
-        ran = anthropic("messagesWithTools", to=to, asked=asked(model, TWO_CALLS), results=["21°", "15°"])
-        assert ran == {"text": "Tool said: 21°\n15°", "made": ["Zürich", "Paris"]}
+    """It would keep the conversation at the provider; told that it cannot, it sends all of it."""
+    ran = anthropic("messagesWithTools", to=to, asked=asked(model, TWO_CALLS), results=["21°", "15°"], stream=stream)
+    assert ran == {"text": "Tool said: 21°\n15°", "made": ["Zürich", "Paris"]}
+
+
+def test_the_sdk_gathers_parallel_calls(anthropic, to, model):
+    gathered = anthropic("messagesGathered", to=to, asked=asked(model, TWO_CALLS, tools=[tool()]))
+    calls = [(block["name"], block["input"]) for block in gathered["whole"]["content"] if block["type"] == "tool_use"]
+    assert calls == [("get_weather", {"city": "Zürich"}), ("get_weather", {"city": "Paris"})]
 
 
 def tool():
