@@ -45,6 +45,7 @@ access_token = "cloud-token"
 base_url = "{url}"
 access_key_id = "AKIACLOUD"
 secret_access_key = "cloud-secret"
+control_url = "{url}"
 
 [provider.ollama]
 base_url = "{url}"

@@ -10,7 +10,7 @@ from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
 from lynkr_core.testing.canned import CANNED, Script, encoded
 from lynkr_core.testing.client import Client
-from lynkr_core.testing.scripted import ScriptedProvider
+from lynkr_core.testing.scripted import Received, ScriptedProvider
 
 SETTINGS = """
 [server]
@@ -23,7 +23,10 @@ base_url = "{url}{path}"
 OURS = 'use = "openai-compatible"\ndialects = ["{back}"]'
 PROVIDERS = {
     "gemini": ("", 'use = "google"'),
-    "bedrock.converse": ("", 'use = "bedrock"\naccess_key_id = "AKIAMOCK"\nsecret_access_key = "bedrock-secret"'),
+    "bedrock.converse": (
+        "",
+        'use = "bedrock"\naccess_key_id = "AKIAMOCK"\nsecret_access_key = "bedrock-secret"\ncontrol_url = "{url}"',
+    ),
     "cohere": ("", 'use = "cohere"'),
     "ollama": ("", 'use = "ollama"\nlayers = []'),
 }
@@ -51,7 +54,12 @@ ANSWERS: dict[str, Script] = {back: CANNED.get(back) or Script(body=encoded(MADE
 async def gateway(back: str) -> AsyncIterator[tuple[ScriptedProvider, Client]]:
     path, more = PROVIDERS.get(back, ("/v1", OURS.replace("{back}", back)))
     async with ScriptedProvider() as upstream:
-        settings = SETTINGS.replace("{url}", upstream.url).replace("{path}", path).replace("{more}", more)
+        settings = SETTINGS.replace("{path}", path).replace("{more}", more).replace("{url}", upstream.url)
         upstream.always(ANSWERS[back])
         async with Client(Application(Kernel.from_config(parse(settings, {}), {}))) as client:
             yield upstream, client
+
+
+def asked_for(upstream: ScriptedProvider) -> Received:
+    """The last request of a caller; models are listed beside it."""
+    return next(received for received in reversed(upstream.requests) if received.method == "POST")

@@ -58,7 +58,7 @@ def refuse_threads(fields: Mapping[str, Raw]) -> None:
 
     The tool runners of Anthropic's SDKs (Python 2.11, TypeScript 1.11) ask for one, and go on without when they read this code.
     """
-    if some(fields.get("thread")) is not None:
+    if some(fields.get("thread", NOTHING)) is not None:
         message = "thread: lynkr keeps no conversations; send the whole conversation in messages, without `thread`"
         raise InvalidRequest(message, code="thread_unsupported_request", param="thread")
 
