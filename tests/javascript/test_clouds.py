@@ -12,6 +12,9 @@ import openai
 import pytest
 
 SETTINGS = """
+[server]
+list_models = false
+
 [routing]
 retries = 0
 
@@ -45,7 +48,6 @@ access_token = "cloud-token"
 base_url = "{url}"
 access_key_id = "AKIACLOUD"
 secret_access_key = "cloud-secret"
-control_url = "{url}"
 
 [provider.ollama]
 base_url = "{url}"

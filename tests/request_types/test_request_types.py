@@ -7,7 +7,7 @@ import pytest
 
 from lynkr_core.testing.factories import find_dialect
 from tests.traffic.conversations import asked, conversations
-from tests.traffic.gateway import asked_for, gateway
+from tests.traffic.gateway import gateway
 
 from .clients import FRONTS, bodies
 from .lints import LINTS
@@ -51,7 +51,7 @@ async def test_a_key_too_many_is_seen_anywhere(back):
     async with gateway(back) as (upstream, client):
         for body in said.values():
             await client.post(find_dialect(front).routes[0], json={**body, "model": "up/m", "tools": [], "stream": False})
-            sent = asked_for(upstream).json()
+            sent = upstream.last.json()
             unseen = []
             for place in places(sent):
                 place["x_unheard_of"] = 1
@@ -68,7 +68,7 @@ async def test_what_goes_upstream_is_what_the_sdks_would_send(front, back):
         for name, body in bodies(front).items():
             answer = await client.post(find_dialect(front).routes[0], json={**body, "model": "up/m", "stream": False})
             assert answer.status == 200, (name, answer.text)
-            mistakes[name] = mistake(back, asked_for(upstream).json())
+            mistakes[name] = mistake(back, upstream.last.json())
     assert {name: words for name, words in mistakes.items() if words} == {}
 
 
@@ -81,5 +81,5 @@ async def test_so_is_recorded_traffic(front, back):
             await client.post(
                 find_dialect(front).routes[0], content=json.dumps({**asked(conversation, front), "model": "up/m"}).encode()
             )
-            mistakes[conversation.id] = mistake(back, asked_for(upstream).json())
+            mistakes[conversation.id] = mistake(back, upstream.last.json())
     assert {id: words for id, words in mistakes.items() if words} == {}

@@ -10,11 +10,12 @@ from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
 from lynkr_core.testing.canned import CANNED, Script, encoded
 from lynkr_core.testing.client import Client
-from lynkr_core.testing.scripted import Received, ScriptedProvider
+from lynkr_core.testing.scripted import ScriptedProvider
 
 SETTINGS = """
 [server]
 max_body = 67108864
+list_models = false
 
 [provider.up]
 base_url = "{url}{path}"
@@ -23,10 +24,7 @@ base_url = "{url}{path}"
 OURS = 'use = "openai-compatible"\ndialects = ["{back}"]'
 PROVIDERS = {
     "gemini": ("", 'use = "google"'),
-    "bedrock.converse": (
-        "",
-        'use = "bedrock"\naccess_key_id = "AKIAMOCK"\nsecret_access_key = "bedrock-secret"\ncontrol_url = "{url}"',
-    ),
+    "bedrock.converse": ("", 'use = "bedrock"\naccess_key_id = "AKIAMOCK"\nsecret_access_key = "bedrock-secret"'),
     "cohere": ("", 'use = "cohere"'),
     "ollama": ("", 'use = "ollama"\nlayers = []'),
 }
@@ -58,8 +56,3 @@ async def gateway(back: str) -> AsyncIterator[tuple[ScriptedProvider, Client]]:
         upstream.always(ANSWERS[back])
         async with Client(Application(Kernel.from_config(parse(settings, {}), {}))) as client:
             yield upstream, client
-
-
-def asked_for(upstream: ScriptedProvider) -> Received:
-    """The last request of a caller; models are listed beside it."""
-    return next(received for received in reversed(upstream.requests) if received.method == "POST")

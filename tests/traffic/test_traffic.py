@@ -13,7 +13,7 @@ from lynkr_core.testing.factories import find_dialect
 from lynkr_core.testing.scripted import ScriptedProvider
 
 from .conversations import FRONTS, MESSAGES, Conversation, Result, Tool, Turn, asked, conversations
-from .gateway import ANSWERS, asked_for, gateway
+from .gateway import ANSWERS, gateway
 from .providers import tools, turns
 
 CONVERSATIONS = list(conversations())
@@ -90,7 +90,7 @@ async def test_nothing_is_lost_on_the_way(front, back):
 def wrong(conversation: Conversation, front: str, back: str, upstream: ScriptedProvider, answer) -> str:
     if answer.status != 200:
         return f"{answer.status} {answer.text[:500]}"
-    body = asked_for(upstream).json()
+    body = upstream.last.json()
     failed = front == MESSAGES and any(result.failed for turn in conversation.turns for result in turn.results)
     if mistake := differs(conversation.turns, turns(back, body), failed and back in KEEPS_FAILURE):
         return mistake[:500]
@@ -110,5 +110,5 @@ async def test_the_same_api_gets_the_same_bytes(front):
         for conversation in CONVERSATIONS:
             body = msgspec.json.encode({"model": "up/m", **{k: v for k, v in asked(conversation, front).items() if k != "model"}})
             answer = await client.post(find_dialect(front).routes[0], content=body, headers={"content-type": "application/json"})
-            different[conversation.id] += asked_for(upstream).body != body.replace(b'"up/m"', b'"m"', 1) or answer.status != 200
+            different[conversation.id] += upstream.last.body != body.replace(b'"up/m"', b'"m"', 1) or answer.status != 200
     assert +different == {}
