@@ -100,6 +100,23 @@ def test_parallel_tools_go_round(client, model, streamed):
     assert answer.content[0].text == "Tool said: 21°\n15°"
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_sdk_runs_tools(client, model, streamed):
+    """It would keep the conversation at the provider; told that it cannot, it sends all of it."""
+    cities = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Weather now"""
+        cities.append(city)
+        return {"Zürich": "21°", "Paris": "15°"}[city]
+
+    runner = client.beta.messages.tool_runner(**asked(model, TWO_CALLS), tools=[get_weather], stream=streamed)
+    for turn in runner:
+        final = turn.get_final_message() if streamed else turn
+    assert (cities, final.content[0].text) == (["Zürich", "Paris"], "Tool said: 21°\n15°")
+
+
 def test_a_message_is_parsed_into_a_model(client, model):
     answer = client.messages.parse(**asked(model, '{"name": "Zürich", "people": 436551}'), output_format=City)
     assert answer.parsed_output == City(name="Zürich", people=436551)
@@ -196,14 +213,14 @@ def test_a_broken_stream_is_never_a_normal_end(client, model, directive):
 
 
 # the asynchronous client, and a provider that is no gateway
-@pytest.mark.parametrize("status", ["500", "529"])
+@pytest.mark.parametrize(("status", "tries"), [("500", 3), ("529", 2)])
 @pytest.mark.anyio
-async def test_the_sdks_retries_do_not_multiply_the_gateways(asynchronous, provider, status):
+async def test_the_sdks_retries_do_not_multiply_the_gateways(asynchronous, provider, status, tries):
     provider.always(ANTHROPIC_FAULTS[status].script)
     with pytest.raises(anthropic.APIStatusError) as caught:
         await asynchronous.with_options(max_retries=3).messages.create(**asked("messages/m", "Hello"))
     assert caught.value.status_code == int(status)
-    assert len(provider.requests) == {"500": 3, "529": 2}[status]  # two retries after a fault, one after an overload
+    assert len(provider.requests) == tries
 
 
 @pytest.mark.anyio

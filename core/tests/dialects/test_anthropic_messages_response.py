@@ -200,6 +200,31 @@ def test_error_answers_are_classified(status: int, body: bytes, kind: str, type:
     assert error.message
 
 
+def test_what_an_upstream_says_more_of_an_error_is_told():
+    body = b'{"type":"error","error":{"type":"not_found_error","message":"m","details":{"error_code":"thread_not_found"}}}'
+    error = AllFailed(DIALECT.decode_error(404, {}, body), [])
+    assert json.loads(DIALECT.encode_error(error, "r"))["error"] == {
+        "type": "not_found_error",
+        "message": "m",
+        "details": {"error_code": "thread_not_found"},
+    }
+
+
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_what_a_provider_would_have_to_keep_is_refused_as_the_sdks_expect_it(thread):
+    results = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "21"}]
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": results}], "thread": thread}
+    with pytest.raises(InvalidRequest, match="whole conversation") as caught:
+        DIALECT.check(DIALECT.peek(json.dumps(body).encode()))
+    told = json.loads(DIALECT.encode_error(caught.value, "r"))["error"]
+    assert (told["type"], told["details"]) == ("invalid_request_error", {"error_code": "thread_unsupported_request"})
+
+
+def test_no_thread_is_no_mistake():
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "thread": None}
+    DIALECT.check(DIALECT.peek(json.dumps(body).encode()))
+
+
 def test_an_errors_code_and_wait_are_read():
     body = b'{"error":{"type":"rate_limit_error","message":"m","details":{"error_code":"ramp_limit_exceeded"}}}'
     error = DIALECT.decode_error(429, {b"retry-after": b"7"}, body)

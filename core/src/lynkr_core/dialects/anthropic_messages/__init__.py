@@ -9,7 +9,7 @@ from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder
 from lynkr_core.dialects import callids
 from lynkr_core.dialects.anthropic_messages.errors import read_error, write_error
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
-from lynkr_core.dialects.anthropic_messages.request import SHAPES, peek, read_request, write_request
+from lynkr_core.dialects.anthropic_messages.request import SHAPES, peek, read_request, refuse_threads, write_request
 from lynkr_core.dialects.anthropic_messages.response import read_response, write_response
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.translate import translate
@@ -49,6 +49,7 @@ class AnthropicMessages(Dialect):
 
     def check(self, envelope: Envelope) -> None:
         check_shapes(envelope.fields, SHAPES)
+        refuse_threads(envelope.fields)
         check_turns(envelope.fields["messages"])
 
     def decode_request(self, envelope: Envelope) -> Request:

@@ -1,4 +1,4 @@
-"""Errors in this API's envelope, both ways: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+"""Errors in this API's envelope, both ways: `{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
 
 from __future__ import annotations
 
@@ -43,11 +43,14 @@ def write_error(error: GatewayError, request_id: str) -> bytes:
     last = error.last if isinstance(error, AllFailed) else None
     type = _BY_STATUS.get(error.http_status, "api_error") if last is None else error_type(last)
     message = error.message if last is None else told(last.kind, error.message)
-    return envelope(type, message, request_id)
+    return envelope(type, message, request_id, error.code if last is None else last.code)
 
 
-def envelope(type: str, message: str, request_id: str | None = None) -> bytes:
+def envelope(type: str, message: str, request_id: str | None = None, code: str | None = None) -> bytes:
+    """`code` goes where this API's SDKs look for one that says more than the type."""
     body: dict[str, Any] = {"type": "error", "error": {"type": type, "message": message}}
+    if code is not None:
+        body["error"]["details"] = {"error_code": code}
     return msgspec.json.encode(body if request_id is None else body | {"request_id": request_id})
 
 

@@ -53,6 +53,16 @@ def peek(body: bytes) -> Envelope:
     return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)
 
 
+def refuse_threads(fields: Mapping[str, Raw]) -> None:
+    """A thread is kept by one provider for one account, which many callers share here, and which the next candidate does not know.
+
+    The tool runners of Anthropic's SDKs (Python 2.11, TypeScript 1.11) ask for one, and go on without when they read this code.
+    """
+    if some(fields.get("thread", NOTHING)) is not None:
+        message = "thread: lynkr keeps no conversations; send the whole conversation in messages, without `thread`"
+        raise InvalidRequest(message, code="thread_unsupported_request", param="thread")
+
+
 def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
     """Raises `InvalidRequest` with the path of the mistake."""
     if "messages" not in fields:
