@@ -36,6 +36,7 @@ LAYERS = [
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
     {"hooks", "candidates", "headers", "relay", "process"},
+    {"settings"},
     {"config", "selecting"},
     {"plugins", "course", "watch"},
     {"provider"},
@@ -133,7 +134,7 @@ def test_the_kernel_is_small():
     transport = [path for path in kernel() if path.parent.name == "upstream"]
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3200
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3300
     assert sum(code_lines(path) for path in opt_in) <= 220
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in front) <= 420

@@ -15,9 +15,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from lynkr_core import hookspecs
-from lynkr_core.config import Limits, Routing, Server, TierTable
 from lynkr_core.hooks import HOOKS
 from lynkr_core.plugins import manifest
+from lynkr_core.settings import Limits, Routing, Server, TierTable
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "core/docs"

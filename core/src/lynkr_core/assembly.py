@@ -29,22 +29,8 @@ def assemble(
     tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
     providers: dict[str, Provider] = {}
-    shared: dict[str, Any] = {
-        "transport": transport,
-        "tiers": tiers,
-        "stores": stores,
-        "environ": environ,
-        "providers": providers,
-    }
-    plugins: list[Loaded] = []
-    for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
-        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes)
-        if loaded is not None:
-            plugins.append(loaded)
-            if loaded.kind == "store":
-                stores.add(loaded.name, loaded.instance)
-            if isinstance(loaded.instance, Provider):
-                providers[loaded.name] = loaded.instance
+    shared = {"transport": transport, "tiers": tiers, "stores": stores, "environ": environ, "providers": providers}
+    plugins = load_all(config, shared, mistakes)
     if not providers and not mistakes:
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
     switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]
@@ -66,6 +52,20 @@ def assemble(
     if before is not None:
         catalog.inherit(before.catalog)
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)
+
+
+def load_all(config: Config, shared: dict[str, Any], mistakes: list[str]) -> list[Loaded]:
+    """Every plugin that the configuration names, stores first; those that cannot be had are told in `mistakes`."""
+    plugins: list[Loaded] = []
+    for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
+        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes)
+        if loaded is not None:
+            plugins.append(loaded)
+            if loaded.kind == "store":
+                shared["stores"].add(loaded.name, loaded.instance)
+            if isinstance(loaded.instance, Provider):
+                shared["providers"][loaded.name] = loaded.instance
+    return plugins
 
 
 def targets(plugins: Sequence[Loaded], config: Config, mistakes: list[str]) -> list[str]:

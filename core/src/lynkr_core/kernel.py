@@ -15,7 +15,7 @@ from lynkr_core import capabilities
 from lynkr_core.attempts import Answer, consumed
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
-from lynkr_core.config import Config, Limits
+from lynkr_core.config import Config
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel
@@ -30,6 +30,7 @@ from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
 from lynkr_core.selecting import select
+from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
 from lynkr_core.upstream import Transport
 from lynkr_core.watch import Watch

@@ -15,12 +15,12 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from lynkr_core.config import LimitName, Positive
 from lynkr_core.dialect import Dialect, Fields, Headers
 from lynkr_core.errors import InvalidRequest, Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
 from lynkr_core.secret import Secret
+from lynkr_core.settings import LimitName, Positive
 from lynkr_core.upstream import Call, Endpoint, HeaderList, Timeouts
 
 T = TypeVar("T")
@@ -35,13 +35,11 @@ class Provider(ABC):
     models: tuple[str, ...] = ()
     """Models it is known to have; it may have more."""
     local: bool = False
-    """Whether it runs on machines of the operator's own, so that what it is sent stays there."""
+    """Whether it runs on machines of the operator's own: what it is sent stays there, and it may be asked for its models now and then."""
     vendor: str = ""
     """The name under which catalogues list its models; empty when they know none of them."""
     limits: Mapping[LimitName, float] = {}
     """Its own time limits, in seconds, instead of those of `[routing.limits]`."""
-    local: bool = False
-    """Whether it runs on this machine; whoever looks after providers may ask it for its models now and then."""
 
     def dialects_of(self, model: str) -> tuple[str, ...]:
         """Those of `dialects` that this model speaks, the preferred one first; asked on each request, so it must be fast."""
@@ -115,7 +113,6 @@ class Listing(Struct):
 
 LISTINGS: Any = Listing | list[Listed]
 """Some give the list alone."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_ENDPOINTS = 1000
 """Endpoints of models that are remembered; callers name models, so there is no other bound."""
 MASKED = re.compile(r"[\w-]*\*{3,}[\w-]*")
@@ -141,7 +138,6 @@ class HTTPProvider(Provider):
         self.config = config
         self.models = tuple(config.models)
         self.limits = config.limits
-        self.local = urlsplit(config.base_url).hostname in LOOPBACK
         self.dialects = tuple(self.paths)
         self.local = is_private(config.base_url) if config.local is None else config.local
         self._transport = context.transport

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from lynkr_core.config import Limits
 from lynkr_core.exchange import Attempt
+from lynkr_core.settings import Limits
 
 PAUSE = 0.1
 """Seconds between two looks, and so how late a limit may be."""

@@ -12,12 +12,13 @@ import msgspec
 
 from lynkr_core.candidates import TIERS, Catalog, unique
 from lynkr_core.cli.reloading import Source
-from lynkr_core.config import SECTIONS, Config, Server, load, read
+from lynkr_core.config import SECTIONS, Config, load, read
 from lynkr_core.errors import PluginError
 from lynkr_core.kernel import Kernel
 from lynkr_core.order import KINDS, group
 from lynkr_core.plugins import aliases, installed, manifest
 from lynkr_core.secret import Secret
+from lynkr_core.settings import Server
 
 DEFAULT = Path("lynkr.toml")
 

@@ -19,11 +19,12 @@ from uvicorn.server import ServerState
 from lynkr_core.app import Application
 from lynkr_core.caller import Receive, Scope, Send
 from lynkr_core.cli.watching import changes
-from lynkr_core.config import Config, Server, parse, read
+from lynkr_core.config import Config, parse, read
 from lynkr_core.errors import ConfigError
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live
 from lynkr_core.process import Process, Reloaded
+from lynkr_core.settings import Server
 
 log = logging.getLogger("lynkr.reload")
 AT_START = ("host", "port", "workers", "watch")

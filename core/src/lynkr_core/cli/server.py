@@ -16,9 +16,9 @@ import uvicorn
 
 from lynkr_core.cli.cycle import TICKS
 from lynkr_core.cli.protocol import Protocol
-from lynkr_core.config import Server as Settings
 from lynkr_core.errors import LynkrError
 from lynkr_core.process import Process
+from lynkr_core.settings import Server as Settings
 
 log = logging.getLogger("lynkr.server")
 
