@@ -140,7 +140,7 @@ async def test_the_sdks_retries_do_not_multiply_the_gateways(anthropic, scripted
 @pytest.mark.parametrize(("upstream", "dialect"), UPSTREAMS)
 @pytest.mark.anyio
 async def test_leaving_closes_the_upstream(anthropic, scripted, provider, upstream, dialect):
-    provider.always(CANNED[dialect].but(pause=0.2))
+    provider.always(CANNED[dialect].but(pause=0.3))
     assert await anthropic.later("messagesAbandoned", to=scripted, asked=asked(f"{upstream}/m", "Hello"))
-    await asyncio.wait_for(provider.last.gone.wait(), 1)
+    await asyncio.wait_for(provider.last.gone.wait(), 5)
     assert len(provider.requests) == 1

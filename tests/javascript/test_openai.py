@@ -197,7 +197,7 @@ async def test_the_sdks_retries_do_not_multiply_the_gateways(openai, scripted, p
 @pytest.mark.parametrize(("function", "asked"), [("chat", {"messages": says("Hello")}), ("responses", {"input": "Hello"})])
 @pytest.mark.anyio
 async def test_leaving_closes_the_upstream(openai, scripted, provider, upstream, dialect, function, asked):
-    provider.always(CANNED[dialect].but(pause=0.2))
+    provider.always(CANNED[dialect].but(pause=0.3))
     assert await openai.later(f"{function}Abandoned", to=scripted, asked={"model": f"{upstream}/m", **asked})
-    await asyncio.wait_for(provider.last.gone.wait(), 1)
+    await asyncio.wait_for(provider.last.gone.wait(), 5)
     assert len(provider.requests) == 1

@@ -145,7 +145,7 @@ async def test_what_it_may_retry_itself(vercel, scripted, provider):
 @pytest.mark.parametrize(("upstream", "dialect"), UPSTREAMS)
 @pytest.mark.anyio
 async def test_leaving_closes_the_upstream(vercel, scripted, provider, api, upstream, dialect):
-    provider.always(CANNED[dialect].but(pause=0.2))
+    provider.always(CANNED[dialect].but(pause=0.3))
     assert await vercel.later("abandoned", api=api, to=scripted, model=f"{upstream}/m", asked=asked("Hello"))
-    await asyncio.wait_for(provider.last.gone.wait(), 1)
+    await asyncio.wait_for(provider.last.gone.wait(), 5)
     assert len(provider.requests) == 1
