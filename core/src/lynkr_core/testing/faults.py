@@ -68,11 +68,12 @@ class FaultProxy:
     async def __aexit__(self, *error: object) -> None:
         self._server.close()
         for link in self.links:
-            link.stop()
+            link.task.cancel()
         await asyncio.gather(*[link.task for link in self.links], return_exceptions=True)
         await self._server.wait_closed()
+        await asyncio.sleep(0)
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self._next.popleft() if self._next else self._always, reader, writer)
         link.task = asyncio.ensure_future(link.run(self.target))
         self.links.append(link)
@@ -91,9 +92,6 @@ class Link:
         self._seen = b""
         self._passed = 0
 
-    def stop(self) -> None:
-        self.task.cancel()
-
     async def run(self, port: int) -> None:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=CHUNK)
@@ -103,12 +101,15 @@ class Link:
         pumps = [asyncio.ensure_future(self._requests(writer)), asyncio.ensure_future(self._answers(reader))]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._writer.transport.abort()
+            raise
         finally:
+            self._writer.close()  # what was written still leaves
+            writer.transport.abort()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            for side in (self._writer, writer):
-                side.close()
 
     async def _requests(self, server: asyncio.StreamWriter) -> None:
         """Until the client leaves."""
