@@ -82,7 +82,11 @@ class Route(Struct, frozen=True, kw_only=True):
         return f'[provider.{name}]\n{table}\ntimeout = {timeout}\napi_key = "sk-test"\n'
 
     def question(self, model: str, **more: Any) -> bytes:
-        asked = {"input": "Hello"} if self.kind in ("responses", "embeddings") else {"messages": [{"role": "user", "content": "Hello"}]}
+        asked = (
+            {"input": "Hello"}
+            if self.kind in ("responses", "embeddings")
+            else {"messages": [{"role": "user", "content": "Hello"}]}
+        )
         limit = {"max_tokens": 100} if self.kind == "messages" else {}
         stream = {"stream": True} if self.stream else {}
         return msgspec.json.encode({"model": model, **asked, **limit, **stream, **more})

@@ -106,7 +106,12 @@ ANSWERS = [
     Row(name="a page with status 200", plain=moved, alone=True, script=lambda r: HTML),
     Row(name="bytes that mean nothing", plain=moved, alone=True, script=lambda r: GARBAGE),
     Row(name="an empty answer", plain=moved, alone=True, script=lambda r: Script(body=b"", events=(b"",))),
-    Row(name="half of the body, cleanly ended", plain=moved, script=lambda r: r.good.but(body=r.good.body[: len(r.good.body) // 2]), only=lambda r: not r.stream),
+    Row(
+        name="half of the body, cleanly ended",
+        plain=moved,
+        script=lambda r: r.good.but(body=r.good.body[: len(r.good.body) // 2]),
+        only=lambda r: not r.stream,
+    ),
 ]
 STREAMS = [
     Row(name="the stream says an error before any content", plain=moved, alone=True, script=lambda r: told_inside(r, 0), only=streams),

@@ -55,7 +55,10 @@ async def test_a_caller_that_leaves_closes_the_upstream_within_100_ms(route):
 
 @pytest.mark.parametrize(
     ("route", "header", "value", "seconds"),
-    [*[pytest.param(route, "retry-after-ms", "300", 0.3, id=route.name) for route in ROUTES], (ROUTES[0], "retry-after", "1", 1.0)],
+    [
+        *[pytest.param(route, "retry-after-ms", "300", 0.3, id=route.name) for route in ROUTES],
+        (ROUTES[0], "retry-after", "1", 1.0),
+    ],
 )
 async def test_429_with_retry_after_is_waited_for_when_nobody_else_is_there(route, header, value, seconds):
     async with bench(route, ALONE) as made:
