@@ -10,7 +10,7 @@ from lynkr_core.testing.canned import GARBAGE, HTML, IN_200, Script
 from lynkr_core.testing.faults import Fault
 
 from .routes import ROUTES, Route
-from .verdicts import Bench, failed, left_reading, left_waiting, moved, passed, told, visible, whole
+from .verdicts import Bench, counted, failed, left_reading, left_waiting, moved, passed, told, visible, whole
 
 Verdict = Callable[[Bench], Awaitable[None]]
 Scripting = Callable[[Route], Script]
@@ -132,4 +132,4 @@ LEAVING = [
 ]  # fmt: skip
 ROWS = [*CONNECTION, *ANSWERS, *STREAMS, *LEAVING]
 CELLS = [(row, route, verdict) for row in ROWS for route in ROUTES if (verdict := row.verdict(route))]
-ALONE = [(row, route, failed) for row in ROWS for route in ROUTES if row.alone and row.only(route)]
+ALONE = [(row, route, counted if route.kind == "count_tokens" else failed) for row in ROWS for route in ROUTES if row.alone and row.only(route)]

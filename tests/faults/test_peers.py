@@ -70,13 +70,17 @@ async def test_429_with_retry_after_is_waited_for_when_nobody_else_is_there(rout
 
 
 @every
-async def test_one_model_that_answers_500_costs_a_second_at_most(route):
+async def test_one_model_that_answers_500_is_told_soon(route):
     async with bench(route, ALONE) as made:
         made.first.always(Script(status=500, body=b'{"error":{"message":"boom"}}'))
         began = time.monotonic()
         answer = await made.ask("first/m")
-    assert time.monotonic() - began < 1.0
-    assert (answer.status, answer.headers["x-should-retry"]) == (500, "false")
+        assert made.asked[0] <= 3
+    assert time.monotonic() - began < 2.5
+    if route.kind == "count_tokens":
+        sound(route, answer)  # counted by lynkr itself
+    else:
+        assert (answer.status, answer.headers["x-should-retry"]) == (500, "false")
 
 
 @pytest.mark.parametrize("name", ["chat/completions stream same", "chat/completions stream translated"])

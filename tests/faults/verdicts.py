@@ -51,7 +51,8 @@ async def bench(route: Route, config: str = CONFIG, patience: float = 0.15) -> A
 
 def ended(route: Route, answer: Answer) -> bool:
     """Whether a stream says that it is complete."""
-    return any(route.end in (event.event, event.data) for event in answer.events())
+    typed = b'"type":"%b"' % route.end
+    return any(route.end in (event.event, event.data) or typed in event.data for event in answer.events())
 
 
 def sound(route: Route, answer: Answer, said: bytes = b"") -> None:
@@ -123,6 +124,12 @@ async def failed(bench: Bench) -> None:
     assert answer.status >= 400
     refusal(bench.route, answer)
     assert bench.asked[0] <= 1
+
+
+async def counted(bench: Bench) -> None:
+    """lynkr counts by itself"""
+    sound(bench.route, await bench.ask("first/m"))
+    assert bench.asked[1] == 0
 
 
 async def left_waiting(bench: Bench) -> None:
