@@ -30,15 +30,18 @@ ENDS = {"openai.chat": b"[DONE]", "openai.responses": b"response.completed", "an
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`front` is the caller's dialect, `spoken` the provider's."""
+    """`front` is the caller's dialect, `spoken` the provider's. `raw`: passed through to the first provider's own API."""
 
     path: str
     front: str
     spoken: str
     stream: bool = False
+    raw: bool = False
 
     @property
     def name(self) -> str:
+        if self.raw:
+            return f"passthrough{' stream' if self.stream else ''}"
         how = "same" if self.front == self.spoken else "translated"
         return f"{self.path.removeprefix('/v1/')}{' stream' if self.stream else ''} {how}"
 
@@ -112,4 +115,8 @@ ROUTES = [
     Route(path="/v1/embeddings", front="openai.embeddings", spoken="gemini.embeddings"),
     Route(path="/v1/messages/count_tokens", front="anthropic.count_tokens", spoken="anthropic.count_tokens"),
     Route(path="/v1/messages/count_tokens", front="anthropic.count_tokens", spoken="gemini.count_tokens"),
+]
+RAW = [
+    Route(path="/v1/first/chat/completions", front="openai.chat", spoken="openai.chat", stream=stream, raw=True)
+    for stream in (False, True)
 ]

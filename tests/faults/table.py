@@ -9,8 +9,22 @@ from msgspec import Struct
 from lynkr_core.testing.canned import GARBAGE, HTML, IN_200, Script
 from lynkr_core.testing.faults import Fault
 
-from .routes import ROUTES, Route
-from .verdicts import Bench, counted, failed, left_reading, left_waiting, moved, passed, told, visible, whole
+from .routes import RAW, ROUTES, Route
+from .verdicts import (
+    Bench,
+    counted,
+    failed,
+    left_reading,
+    left_waiting,
+    moved,
+    passed,
+    told,
+    torn,
+    undone,
+    untouched,
+    visible,
+    whole,
+)
 
 Verdict = Callable[[Bench], Awaitable[None]]
 Scripting = Callable[[Route], Script]
@@ -24,13 +38,14 @@ def good(route: Route) -> Script:
 class Row(Struct, frozen=True, kw_only=True):
     """A fault of the connection, or another answer than a good one. `stream` when a stream deserves another verdict, and so on.
 
-    `only` leaves the routes out to which it cannot happen.
+    `raw`: of what is passed through. `only` leaves the routes out to which it cannot happen.
     """
 
     name: str
     plain: Verdict
     stream: Verdict | None = None
     same_stream: Verdict | None = None
+    raw: Verdict = untouched
     fault: Callable[[Route], Fault] = lambda route: Fault()
     script: Scripting = good
     only: Callable[[Route], bool] = lambda route: True
@@ -42,6 +57,8 @@ class Row(Struct, frozen=True, kw_only=True):
         """None where it cannot happen."""
         if not self.only(route):
             return None
+        if route.raw:
+            return self.raw
         if not route.stream:
             return self.plain
         return (None if route.translated else self.same_stream) or self.stream or self.plain
@@ -73,17 +90,29 @@ def ends_early(route: Route) -> Script:
 
 
 CONNECTION = [
-    Row(name="the provider closes without an answer", plain=moved, alone=True, fault=lambda r: Fault(ends="close")),
-    Row(name="the provider resets without an answer", plain=moved, alone=True, fault=lambda r: Fault(ends="reset")),
-    Row(name="the provider never answers", plain=moved, alone=True, fault=lambda r: Fault(ends="silence")),
-    Row(name="closed inside the head", plain=moved, alone=True, fault=lambda r: Fault(after=20, ends="close")),
-    Row(name="silent inside the head", plain=moved, alone=True, fault=lambda r: Fault(after=20, ends="silence")),
-    Row(name="closed before any content", plain=moved, alone=True, fault=lambda r: Fault(after=HEAD_END, ends="close")),
-    Row(name="reset before any content", plain=moved, alone=True, fault=lambda r: Fault(after=HEAD_END, ends="reset")),
-    Row(name="silent before any content", plain=moved, alone=True, fault=lambda r: Fault(after=HEAD_END, ends="silence")),
-    Row(name="closed after some content", plain=moved, stream=told, fault=lambda r: Fault(after=r.content, ends="close")),
-    Row(name="reset after some content", plain=moved, stream=told, fault=lambda r: Fault(after=r.content, ends="reset")),
-    Row(name="silent after some content", plain=moved, stream=told, fault=lambda r: Fault(after=r.content, ends="silence")),
+    Row(name="the provider closes without an answer", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="close")),
+    Row(name="the provider resets without an answer", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="reset")),
+    Row(name="the provider never answers", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="silence")),
+    Row(name="closed inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="close")),
+    Row(name="silent inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="silence")),
+    Row(name="closed before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="close")),
+    Row(name="reset before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="reset")),
+    Row(
+        name="silent before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="silence")
+    ),
+    Row(
+        name="closed after some content", plain=moved, stream=told, raw=torn, fault=lambda r: Fault(after=r.content, ends="close")
+    ),
+    Row(
+        name="reset after some content", plain=moved, stream=told, raw=torn, fault=lambda r: Fault(after=r.content, ends="reset")
+    ),
+    Row(
+        name="silent after some content",
+        plain=moved,
+        stream=told,
+        raw=torn,
+        fault=lambda r: Fault(after=r.content, ends="silence"),
+    ),
     Row(name="late, but within the limit", plain=whole, fault=lambda r: Fault(delay=0.1)),
     Row(name="a byte at a time", plain=whole, fault=lambda r: Fault(split=1)),
     Row(name="a slow line", plain=whole, fault=lambda r: Fault(split=64, rate=20_000)),
@@ -123,13 +152,18 @@ STREAMS = [
     ),
 ]  # fmt: skip
 LEAVING = [
-    Row(name="the caller leaves before the answer", plain=left_waiting, patience=5, script=lambda r: r.good.but(delay=30)),
+    Row(name="the caller leaves before the answer", plain=left_waiting, raw=left_waiting, patience=5, script=lambda r: r.good.but(delay=30)),
     Row(
-        name="the caller leaves within the answer", plain=left_reading, patience=5,
+        name="the caller leaves within the answer", plain=left_reading, raw=left_reading, patience=5,
         fault=lambda r: Fault(after=r.content, ends="silence"),
         script=lambda r: r.good,
     ),
 ]  # fmt: skip
 ROWS = [*CONNECTION, *ANSWERS, *STREAMS, *LEAVING]
-CELLS = [(row, route, verdict) for row in ROWS for route in ROUTES if (verdict := row.verdict(route))]
-ALONE = [(row, route, counted if route.kind == "count_tokens" else failed) for row in ROWS for route in ROUTES if row.alone and row.only(route)]
+CELLS = [(row, route, verdict) for row in ROWS for route in (*ROUTES, *RAW) if (verdict := row.verdict(route))]
+ALONE = [
+    (row, route, counted if route.kind == "count_tokens" else failed)
+    for row in ROWS
+    for route in ROUTES
+    if row.alone and row.only(route)
+]

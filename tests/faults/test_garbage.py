@@ -25,7 +25,8 @@ COMPLETE = {
 }
 """One of these has to be in what a provider said before anybody may call it complete."""
 GARBAGE = st.sampled_from([
-    b"", b"\x00", b"\xff\xfe", b"data: ", b"data: {\n\n", b"data: null\n\n", b"data: []\n\n", b"\n\n", b"\r\n\r\n", b"event: error\n", b": ping\n\n",
+    b"", b"\x00", b"\xff\xfe", b"data: ", b"data: {\n\n", b"data: null\n\n", b"data: []\n\n", b"\n\n", b"\r\n\r\n",
+    b"event: error\n", b": ping\n\n",
     b'data: {"error":{"message":"boom"}}\n\n', b'data: {"type":"error","error":{"type":"api_error","message":"boom"}}\n\n',
     b"event: ping\ndata: {}\n\n", b"<html>", b"data: " + b"[" * 5000 + b"\n\n", b'data: {"type":"unheard_of"}\n\n',
 ])  # fmt: skip

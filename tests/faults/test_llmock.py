@@ -6,8 +6,8 @@ import pytest
 from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
-from .routes import Route
 from . import verdicts
+from .routes import Route
 from .verdicts import ended
 from .wire import ask, gateway
 

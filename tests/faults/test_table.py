@@ -15,14 +15,12 @@ def named(cells):
 @pytest.mark.parametrize(("row", "route", "verdict"), named(CELLS))
 async def test_cell(row, route, verdict):
     async with bench(route, patience=row.patience) as made:
-        made.first.always(row.script(route))
-        made.proxy.always(row.fault(route))
+        made.breaks(row.script(route), row.fault(route))
         await verdict(made)
 
 
 @pytest.mark.parametrize(("row", "route", "verdict"), named(ALONE))
 async def test_cell_when_nobody_else_could_answer(row, route, verdict):
     async with bench(route, patience=row.patience) as made:
-        made.first.always(row.script(route))
-        made.proxy.always(row.fault(route))
+        made.breaks(row.script(route), row.fault(route))
         await verdict(made)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from lynkr_core.testing.faults import FaultProxy
+from lynkr_core.testing.canned import Script
+from lynkr_core.testing.faults import Fault, FaultProxy
 from lynkr_core.testing.scripted import ScriptedProvider
 
 from .routes import Route
@@ -29,6 +30,13 @@ class Bench:
 
     def __init__(self, route: Route, port: int, first: ScriptedProvider, second: ScriptedProvider, proxy: FaultProxy) -> None:
         self.route, self.port, self.first, self.second, self.proxy = route, port, first, second, proxy
+        self.script = route.good
+
+    def breaks(self, script: Script, fault: Fault) -> None:
+        """The first provider answers so, over such a connection."""
+        self.script = script
+        self.first.always(script)
+        self.proxy.always(fault)
 
     async def ask(self, model: str = "chain", **more: Any) -> Answer:
         return await ask(self.port, self.route.path, self.route.question(model, **more))
@@ -117,13 +125,37 @@ async def visible(bench: Bench) -> None:
 
 
 async def failed(bench: Bench) -> None:
-    """an error in the caller's dialect that says not to retry, within 3 s"""
+    """an error, not to be retried, within 3 s"""
     began = time.monotonic()
     answer = await bench.ask("first/m")
     assert time.monotonic() - began < 3
     assert answer.status >= 400
     refusal(bench.route, answer)
     assert bench.asked[0] <= 1
+
+
+async def untouched(bench: Bench) -> None:
+    """status and bytes as they came"""
+    answer = await bench.ask()
+    assert (answer.status, answer.whole) == (bench.script.status, True)
+    streamed = bench.script.events and (bench.route.stream or not bench.script.body)
+    assert answer.body == (b"".join(bench.script.events) if streamed else bench.script.body)
+    assert bench.asked == (1, 0)
+
+
+async def undone(bench: Bench) -> None:
+    """an error, and nothing is tried again"""
+    answer = await bench.ask()
+    assert answer.status in (502, 504)
+    refusal(bench.route, answer)
+    assert bench.asked[0] <= 1
+
+
+async def torn(bench: Bench) -> None:
+    """the connection breaks off, as the provider's did"""
+    answer = await bench.ask()
+    assert (answer.status, answer.whole) == (200, False)
+    assert bench.asked == (1, 0)
 
 
 async def counted(bench: Bench) -> None:
