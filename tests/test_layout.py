@@ -45,7 +45,7 @@ LAYERS = [
     {"failover"},
     {"delivery"},
     {"kernel"},
-    {"assembly", "models", "passthrough"},
+    {"assembly", "models", "openapi", "passthrough"},
     {"app"},
 ]
 """From the ground up: a module imports from its own layer and those before it."""

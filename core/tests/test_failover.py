@@ -338,3 +338,14 @@ async def test_a_key_that_the_provider_repeats_is_not_passed_on(gateway, scripte
     assert answer.status == 502
     assert "1234" not in answer.text
     assert "up1 refused the key that lynkr sent" in answer.text
+
+
+@fronts
+async def test_one_line_end_too_many_harms_nobody(gateway, scripted_provider, front):
+    first, *rest = CANNED[FRONTS[front]].events
+    scripted_provider.always(CANNED[FRONTS[front]].but(events=(first + b"\n", *rest)))
+    made = await gateway(scripted_provider.url)
+    async with made.stream(front) as streamed:
+        answer = await streamed.read()
+    assert answer.status == 200
+    assert ENDS[front] in answer.text

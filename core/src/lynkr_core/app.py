@@ -22,6 +22,7 @@ from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest
 from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
+from lynkr_core.openapi import document
 from lynkr_core.passthrough import Passthrough
 from lynkr_core.process import MAX_TOLD, Process, admin
 from lynkr_core.routes import Route, RouteRequest
@@ -75,6 +76,7 @@ class Application:
     def _routes(self) -> list[StarletteRoute]:
         routes = [
             StarletteRoute("/", self.root),
+            StarletteRoute("/openapi.json", self.openapi),
             StarletteRoute("/health/live", self.live),
             StarletteRoute("/health/ready", self.ready),
             StarletteRoute("/v1/models", self.models),
@@ -112,6 +114,10 @@ class Application:
 
     async def root(self, request: Request) -> Response:
         return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})
+
+    async def openapi(self, request: Request) -> Response:
+        routes = cast("list[StarletteRoute]", self.starlette.routes)
+        return reply(document({*self.kernel.fronts.paths, *[route.path.replace(":path}", "}") for route in routes]}))
 
     async def live(self, request: Request) -> Response:
         return reply({"status": "ok"})

@@ -111,8 +111,9 @@ class Passthrough:
     async def _stream(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
         kept: list[bytes] = []
         size = 0
+        piece = await response.next()  # before the head: until then an error can be told as one
         await caller.begin(response.status, shown(exchange, response))
-        while piece := await response.next():
+        while piece:
             attempt.first_token = attempt.first_token or time.monotonic()
             size += len(piece)
             if size <= MAX_METERED:
@@ -120,6 +121,7 @@ class Passthrough:
             else:
                 kept.clear()
             await caller.piece(piece)
+            piece = await response.next()
         attempt.usage = self._usage(attempt.candidate, response, b"".join(kept))
         await caller.end()
         return "ok", None

@@ -198,7 +198,8 @@ class Metered(Stream):
             return True
         place = 0
         while not self.committed and place < len(whole):
-            end = whole.index(self._boundary, place) + len(self._boundary)
+            found = whole.find(self._boundary, place)  # not found: one line end more than there has to be
+            end = len(whole) if found < 0 else found + len(self._boundary)
             self.note(self.decoder.feed(whole[place:end]))
             place = end
         marks = [at for mark in self._marks if (at := whole.find(mark, place)) >= 0]
