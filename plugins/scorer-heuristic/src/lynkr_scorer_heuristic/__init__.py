@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Plugin
@@ -13,9 +13,11 @@ from lynkr_scorer_heuristic import gates
 from lynkr_scorer_heuristic.ask import Ask, last_ask
 from lynkr_scorer_heuristic.gates import Verdict
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import Weights, contributions, value_of
+from lynkr_scorer_heuristic.grams import words_of
+from lynkr_scorer_heuristic.model import load
+from lynkr_scorer_heuristic.signals import TEXT
 
-__all__ = ["Config", "Heuristic", "Weights", "plugin"]
+__all__ = ["Config", "Heuristic", "plugin"]
 
 UNKNOWN = 40.0
 """The score of a request in which no human says anything: the cheaper half of medium."""
@@ -29,7 +31,6 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
     weight: Annotated[float, Meta(gt=0, description="How much this score counts beside other scorers'.")] = 1.0
     gates: Annotated[bool, Meta(description="Let small talk, side requests, proofs and incidents decide at once.")] = True
-    weights: Annotated[Weights, Meta(description="Other weights for some of the signals.")] = Weights()
 
 
 class Heuristic:
@@ -38,8 +39,7 @@ class Heuristic:
     def __init__(self, config: Config) -> None:
         self.weight = config.weight
         self.gates = config.gates
-        self.weights: dict[str, float] = structs.asdict(config.weights)
-        self.base = self.weights.pop("base")
+        self.model = load()
         self._judged = lru_cache(REMEMBERED)(self.judged)
 
     def score(self, exchange: Exchange) -> Score | None:
@@ -70,23 +70,20 @@ class Heuristic:
         return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=text[:ASK_KEPT] or None, weight=self.weight)
 
     def measured(self, reading: Reading) -> Score:
-        added = contributions(reading, self.weights)
-        value = value_of(self.base + sum(added.values()), reading)
+        model = self.model
+        total = model.base + model.of_words(words_of(reading))
+        signals: dict[str, float] = {}
+        for name, measure in TEXT.items():
+            if amount := measure(reading):
+                signals[name] = amount
+                total += model.signals[name] * amount
+        value = model.score_of(total)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
         verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
-        reason, found = why(added), ()
+        reason, found = "", ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
-        return Score(value=value, reason=reason, signals=added, gates=found, ask=reading.text[:ASK_KEPT], weight=self.weight)
-
-
-def why(added: dict[str, float]) -> str:
-    """The three signals that moved the score most: `design, parts, -lookup`."""
-    strongest = sorted(added, key=added.__getitem__, reverse=True)
-    if strongest and added[strongest[-1]] > 0:
-        return ", ".join(strongest[:3])
-    strongest = sorted(added, key=lambda name: -abs(added[name]))
-    return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest[:3]]) or "nothing special"
+        return Score(value=value, reason=reason, signals=signals, gates=found, ask=reading.text[:ASK_KEPT], weight=self.weight)
 
 
 plugin = Plugin(api=1, config=Config, create=Heuristic)

@@ -91,6 +91,26 @@ OTHER_TASK = words(
 )
 """With one of these a request is no look-up and no single step, however short."""
 
+DOMAIN = words(
+    """
+    contract clause clauses liability law legal court statute tenant plaintiff patient dose dosage diagnosis symptoms drug antibiotics
+    surgery tax audit revenue portfolio hedge inflation valuation equation integer integers matrix polynomial theorem integral
+    derivative probability vector graph prime primes set sequence converges gradient eigenvalue modulo
+    договор закон суд иск пациент диагноз доза налог выручка уравнение матрица вероятность простых последовательность
+    vertrag klausel klauseln gesetz gericht patient dosis diagnose steuer umsatz gleichung matrix wahrscheinlichkeit folge
+    contrato cláusula cláusulas ley tribunal paciente dosis impuesto ingresos ecuación matriz probabilidad sucesión
+    """
+)
+"""Words of fields in which mistakes are dear or reasoning is long."""
+POINTING = words(
+    """
+    it this that these those them they he she one ones other same thing things stuff something there here again
+    это этот эта эти то тот там тут его её их он она оно опять
+    das dies diese dieses es ihn sie dort hier wieder eso esto esta este ese esa lo ahí aquí otra otro
+    """
+)
+"""Words that mean what was said before."""
+
 VOCABULARY: Mapping[str, frozenset[str]] = {
     "make": words(
         """
@@ -152,6 +172,13 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
         dann danach zuerst schließlich anschließend außerdem jeweils luego después primero finalmente además también cada
         """
     ),
+    "language": words(
+        """
+        python javascript typescript java rust golang c++ kotlin swift ruby php sql html css bash shell script function class method
+        regex query endpoint dockerfile terraform component app api program
+        функцию функция скрипт класс запрос программу funktion skript klasse abfrage programm función clase consulta programa
+        """
+    ),
     "constraints": words(
         """
         must without only never exactly least most ensure required requires guarantee guarantees avoid within strict strictly
@@ -194,6 +221,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 CHINESE: Mapping[str, tuple[str, ...]] = {
+    "language": ("函数", "代码", "脚本", "程序", "接口"),
     "make": ("写一个", "写一段", "写个", "编写", "实现", "创建", "生成", "构建", "修复", "开发"),
     "question": ("为什么", "解释", "比较", "区别", "分析", "如何", "怎么", "总结", "描述", "说明", "评估"),
     "design": ("设计", "架构", "迁移", "可扩展", "分布式", "高可用", "权衡", "平台", "多租户", "微服务", "系统", "合规", "容灾"),
