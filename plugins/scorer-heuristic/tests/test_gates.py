@@ -5,7 +5,6 @@ import pytest
 
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic import Config, gates
-from lynkr_scorer_heuristic.ask import RESULTS, Ask
 from lynkr_scorer_heuristic.reading import read
 
 
@@ -131,10 +130,9 @@ def test_a_question_about_incidents_is_none():
 
 
 def test_tool_results_inherit(score):
-    assert gates.tool_results(Ask("x")) is None
-    found = gates.tool_results(RESULTS)
-    assert found is not None
-    assert (found.value, "inherits" in found.reason) == (40.0, True)
+    assert gates.tool_results(1, None).value == 40.0
+    found = gates.tool_results(2, 80.0)
+    assert (round(found.value, 1), "inherits" in found.reason) == (77.6, True)
 
 
 def test_gates_can_be_switched_off(score):

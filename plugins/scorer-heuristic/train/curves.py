@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 Curve = list[tuple[float, float]]
-UNDER = 1.15
+UNDER = 1.2
 """How much dearer one row too low is than one too high."""
 GAP = 1.0
 """The least log odds between points of the second curve."""
-RARE = 4.0
-"""How much dearer it is to take anything else for a proof: there is far more of it."""
 
 
 def curves(sums: np.ndarray, tiers: np.ndarray) -> tuple[Curve, Curve]:
@@ -20,11 +18,12 @@ def curves(sums: np.ndarray, tiers: np.ndarray) -> tuple[Curve, Curve]:
     first = cut(size[below & (tiers < 2)], tiers[below & (tiers < 2)] >= 1)
     second = cut(size[below & (tiers > 0)], tiers[below & (tiers > 0)] >= 2)
     low, high = np.quantile(size[tiers == 0], 0.05), np.quantile(size[tiers == 2], 0.95)
-    top = cut(reason, tiers == 3, RARE)
+    top = cut(reason, tiers == 3)
     best, rest = np.quantile(reason[tiers == 3], 0.9), np.quantile(reason[below], 0.8)
+    half = min(cut(reason[size < second], tiers[size < second] == 3), top - GAP / 2)
     return (
         plain([(min(low, first - 5), 3.0), (first, 25.5), (second, 50.5), (max(high, second + 5), 75.0)]),
-        plain([(min(rest, top - GAP), 3.0), (top, 75.5), (max(best, top + GAP), 95.0)]),
+        plain([(min(rest, half - GAP), 3.0), (half, 50.5), (top, 75.5), (max(best, top + GAP), 95.0)]),
     )
 
 
@@ -32,11 +31,11 @@ def plain(curve: Curve) -> Curve:
     return [(round(float(x), 3), y) for x, y in curve]
 
 
-def cut(values: np.ndarray, above: np.ndarray, over: float = 1.0) -> float:
-    """The middle of the cuts that are nearly as good as the best one. Both sides weigh the same, whatever their number, but for `over`."""
+def cut(values: np.ndarray, above: np.ndarray) -> float:
+    """The middle of the cuts that are nearly as good as the best one."""
     candidates = np.quantile(values, np.linspace(0.02, 0.98, 193))
-    lost = [UNDER * np.mean(values[above] <= c) + over * np.mean(values[~above] > c) for c in candidates]
-    return float(np.median(candidates[np.array(lost) <= min(lost) + 0.01]))
+    lost = np.array([UNDER * np.sum(values[above] <= c) + np.sum(values[~above] > c) for c in candidates])
+    return float(np.median(candidates[lost <= lost.min() + len(values) / 200]))
 
 
 def scores(found: tuple[Curve, Curve], sums: np.ndarray) -> np.ndarray:

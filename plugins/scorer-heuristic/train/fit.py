@@ -24,9 +24,11 @@ POINTS = (12.0, 38.0, 63.0)
 """Where the rubric's tiers up to complex stand on the scale of `size`."""
 ANCHORS = {"facts": 18, "science": 26, "sense": 26, "tools": 26, "arithmetic": 38, "code": 38, "exams": 32, "logic": 58}
 """The rubric's tier of each kind of exam question, as a point; they count little."""
-ANCHOR_WEIGHT, OWN_WEIGHT, TEMPLATED_WEIGHT = 0.03, 10.0, 0.25
-FAILS = 12.0
+ANCHOR_WEIGHT, OWN_WEIGHT, TEMPLATED_WEIGHT = 0.1, 10.0, 0.25
+FAILS = 30.0
 """Points of `size` for one unit of "a weak model fails this"."""
+BULK = "bulk"
+"""The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
 FOLDS, SEED = 5, 5
 
 
@@ -51,10 +53,14 @@ class Fitted:
     weights: np.ndarray
     base: np.ndarray
 
-    def sums(self, texts: Texts, at: np.ndarray, fails: float = FAILS) -> np.ndarray:
-        """Columns `size` (with `fails` blended in) and `reason`."""
-        found = features(texts, at, self.chosen) @ self.weights + self.base
-        return np.column_stack((found[:, 0] + fails * found[:, 2], found[:, 1]))
+    def heads(self, texts: Texts, at: np.ndarray) -> np.ndarray:
+        """Columns `size`, `reason`, `fails`."""
+        return features(texts, at, self.chosen) @ self.weights + self.base
+
+
+def blended(heads: np.ndarray) -> np.ndarray:
+    """Columns `size` with `fails` in it, and `reason`."""
+    return np.column_stack((heads[:, 0] + FAILS * heads[:, 2], heads[:, 1]))
 
 
 def measure(rows: list[Row]) -> Texts:
@@ -89,31 +95,34 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
     return np.sort(order[:MAX_GRAMS])
 
 
-def features(texts: Texts, at: np.ndarray, chosen: np.ndarray) -> sp.csr_matrix:
-    return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(texts.signals[at] * SIGNAL)]).tocsr()
+def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: str = "") -> sp.csr_matrix:
+    """`hidden`: a signal that is kept from what is fitted."""
+    scaled = texts.signals[at] * SIGNAL * [name != hidden for name in TEXT]
+    return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
 
 
 def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitted:
     chosen = choose(texts, at) if chosen is None else chosen
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or i % 3 == 0])
-    size = ridge(texts, labelled, chosen, size_targets(texts.rows, labelled), trust(texts.rows, labelled), RIDGE)
-    reason = logistic(texts, labelled, chosen, proofs(texts.rows, labelled), trust(texts.rows, labelled))
+    sizes, weight = features(texts, labelled, chosen, BULK), trust(texts.rows, labelled)
+    size = ridge(sizes, size_targets(texts.rows, labelled), weight, RIDGE)
+    reason = logistic(sizes, proofs(texts.rows, labelled), weight)
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
-    fails = ridge(texts, asked, chosen, *failures(texts.rows, asked), FAIL_RIDGE)
+    fails = ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE)
     models = (size, reason, fails)
     weights = np.column_stack([np.ravel(model.coef_) for model in models])
     return Fitted(chosen, weights, np.array([float(np.ravel(model.intercept_)[0]) for model in models]))
 
 
-def ridge(texts: Texts, at: np.ndarray, chosen: np.ndarray, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
+def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
     model = Ridge(alpha=strength, solver="lsqr", max_iter=60, tol=1e-3)
-    return model.fit(features(texts, at, chosen), target, sample_weight=trust)
+    return model.fit(measured, target, sample_weight=trust)
 
 
-def logistic(texts: Texts, at: np.ndarray, chosen: np.ndarray, target: np.ndarray, trust: np.ndarray) -> LogisticRegression:
+def logistic(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray) -> LogisticRegression:
     """Its sums are log odds."""
     model = LogisticRegression(C=LOGISTIC, solver="liblinear", random_state=SEED, max_iter=200)
-    return model.fit(features(texts, at, chosen), target, sample_weight=trust)
+    return model.fit(measured, target, sample_weight=trust)
 
 
 def trust(rows: list[Row], at: np.ndarray) -> np.ndarray:
@@ -145,12 +154,13 @@ def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return target, weight / weight.mean()
 
 
-def held_out_sums(texts: Texts, at: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Own rows among `at`, and their sums by models that have not seen them."""
+def held_out(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Own rows among `at`, and their heads by models that have not seen them."""
+    chosen = choose(texts, at) if chosen is None else chosen
     own = np.array([i for i in at if texts.rows[i].kind == "own"])
     fold = np.random.RandomState(SEED).permutation(len(own)) % FOLDS
-    sums = np.zeros((len(own), 2))
+    heads = np.zeros((len(own), 3))
     for number in range(FOLDS):
         test = own[fold == number]
-        sums[fold == number] = fit(texts, np.setdiff1d(at, test), chosen).sums(texts, test)
-    return own, sums
+        heads[fold == number] = fit(texts, np.setdiff1d(at, test), chosen).heads(texts, test)
+    return own, heads

@@ -21,38 +21,36 @@ MAX_WORDS = 8_192
 """Words whose sum is remembered; when there are more, all are forgotten."""
 CHARACTERS = 16
 """A remembered word is at most so long."""
-
-Curve = Sequence[tuple[float, float]]
-"""Points (sum, score), both increasing; straight in between, level outside."""
-
+TOLD = 4
+"""Words whose n-grams are told."""
+LEAST = 0.5
+"""Points below which a part of the score is not told."""
 
 class Stored(Struct, frozen=True, forbid_unknown_fields=True):
-    """`weights.msgpack`. `grams` stand between line feeds; `size` and `reason` hold 16 bits for each, little-endian, in units of `scale`."""
+    """`weights.msgpack`. `grams` stand between line feeds; `size` and `reason` hold a 32-bit float for each, little-endian."""
 
     grams: str
     size: bytes
     reason: bytes
-    scale: float
     signals: dict[str, tuple[float, float]]
     base: tuple[float, float]
-    curves: tuple[Curve, Curve]
+    curves: tuple[list[tuple[float, float]], list[tuple[float, float]]]
 
 
 class Model:
     """Sums are complex numbers, because those are the cheapest pairs to add: `size` is real, `reason` imaginary."""
 
-    def __init__(self, stored: Stored) -> None:
-        scale = stored.scale
-        pairs = zip(numbers(stored.size), numbers(stored.reason), strict=True)
-        weights = [complex(size * scale, reason * scale) for size, reason in pairs]
+    def __init__(self, stored: Stored, changed: Mapping[str, float]) -> None:
+        weights = map(complex, numbers(stored.size), numbers(stored.reason))
         self.grams: Mapping[str, complex] = dict(zip(stored.grams.split("\n"), weights, strict=True))
-        self.signals = {name: complex(*pair) for name, pair in stored.signals.items()}
+        learned = {name: complex(*pair) for name, pair in stored.signals.items()}
+        self.signals = learned | {name: complex(value, learned[name].imag) for name, value in changed.items()}
         self.base = complex(*stored.base)
-        self.size, self.reason = stored.curves
+        self.size, self.reason = map(Curve, stored.curves)
         self._words: dict[str, complex] = {}
 
     def of_words(self, words: set[str]) -> complex:
-        """The mean sum of distinct words, over the root of their number: what is said twice as long weighs a little more."""
+        """The sum over distinct words, divided by the root of their number."""
         known = self._words
         total = 0j
         for word in words:
@@ -71,30 +69,53 @@ class Model:
         return found
 
     def score_of(self, total: complex) -> float:
-        return max(at(self.size, total.real), at(self.reason, total.imag))
+        return max(self.size.at(total.real), self.reason.at(total.imag))
+
+    def explained(self, words: set[str], signals: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+        """The score, and how many points it would lose without each signal and without each of the strongest n-grams."""
+        weights = self.signals
+        parts = {name: weights[name] * amount for name, amount in signals.items()}
+        total = sum(parts.values(), self.base + self.of_words(words))
+        value = self.score_of(total)
+        parts |= self.strongest(words)
+        points = {name: value - self.score_of(total - part) for name, part in parts.items()}
+        return value, {name: point for name, point in points.items() if abs(point) >= LEAST}
+
+    def strongest(self, words: set[str]) -> dict[str, complex]:
+        """The strongest n-gram of each of the strongest words, as shares of the sum."""
+        known, root = self._words, len(words) ** 0.5
+        found: dict[str, complex] = {}
+        ranked = sorted([(-abs(known.get(word, 0j)), word) for word in words])[:TOLD]
+        for _, word in ranked:
+            gram = max(cut(word), key=lambda gram: abs(self.grams.get(gram, 0j)))
+            if weight := self.grams.get(gram):
+                found[f'"{gram}"'] = weight / root
+        return found
 
 
-def at(curve: Curve, x: float) -> float:
-    """The height of a curve."""
-    index = bisect_right(curve, x, key=first)
-    if index in (0, len(curve)):
-        return curve[min(index, len(curve) - 1)][1]
-    (left, low), (right, high) = curve[index - 1], curve[index]
-    return low + (high - low) * (x - left) / (right - left)
+class Curve:
+    """Points (sum, score), both increasing: straight in between, level outside."""
+
+    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+        self.xs, self.heights = [x for x, _ in points], [height for _, height in points]
+
+    def at(self, x: float) -> float:
+        xs, heights = self.xs, self.heights
+        index = bisect_right(xs, x)
+        if index in (0, len(xs)):
+            return heights[min(index, len(xs) - 1)]
+        low = heights[index - 1]
+        return low + (heights[index] - low) * (x - xs[index - 1]) / (xs[index] - xs[index - 1])
 
 
-def first(point: tuple[float, float]) -> float:
-    return point[0]
-
-
-def numbers(data: bytes) -> array[int]:
-    found = array("h", data)
+def numbers(data: bytes) -> array[float]:
+    found = array("f", data)
     if sys.byteorder == "big":
         found.byteswap()
     return found
 
 
-def load() -> Model:
-    """The model of this package. Takes some milliseconds."""
+def load(changed: Mapping[str, float]) -> Model:
+    """The model of this package, with other weights for some signals. Takes some milliseconds."""
     data = files(__package__ or "lynkr_scorer_heuristic").joinpath("weights.msgpack").read_bytes()
-    return Model(msgspec.msgpack.decode(data, type=Stored))
+    return Model(msgspec.msgpack.decode(data, type=Stored), changed)

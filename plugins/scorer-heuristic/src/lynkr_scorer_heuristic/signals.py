@@ -9,7 +9,8 @@ from math import log1p
 from lynkr_scorer_heuristic.reading import Reading
 from lynkr_scorer_heuristic.words import DOMAIN, POINTING
 
-FULL_LENGTH = log1p(40)
+FULL_LENGTH = log1p(16)
+FULL_BULK = log1p(5)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
 BRIEF = 8.0
@@ -34,7 +35,7 @@ _trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
 _item = re.compile(r"\n[ \t]{0,20}(?:[-*]|\d{1,2}[.)])\s")
-_formula = re.compile(r"[\^√∑∫≤≥≠∈∀∃→∞]|(?<![\w'’])[b-df-hj-npqruvwxz](?!\w)|\d[a-z]\b")
+_formula = re.compile(r"[\^√∑∫≤≥≠∈∀∃→∞⊢∧∨]|\d[a-z]\b|[a-z0-9)] ?= ?[\w(-]", re.IGNORECASE)
 
 
 def share(count: float, full: float) -> float:
@@ -43,11 +44,18 @@ def share(count: float, full: float) -> float:
 
 
 def token_count(reading: Reading) -> float:
-    """Words on a log scale, full at 400; what was pasted counts as 20 words at most."""
-    units = reading.units
-    if reading.pasted:
-        units += share(reading.pasted, 4000) * 20
-    return share(log1p(units / 10), FULL_LENGTH)
+    """Words on a log scale, full at 160; what was pasted counts as five words at most."""
+    return share(log1p(units(reading) / 10), FULL_LENGTH)
+
+
+def bulk(reading: Reading) -> float:
+    """Words beyond 160 on a log scale, full at 960. Weak models fail more at long questions, but length alone raises no tier."""
+    beyond = units(reading) - 160
+    return share(log1p(beyond / 160), FULL_BULK) if beyond > 0 else 0.0
+
+
+def units(reading: Reading) -> float:
+    return reading.units + share(reading.pasted, 4000) * 5
 
 
 def brevity(reading: Reading) -> float:
@@ -58,11 +66,7 @@ def brevity(reading: Reading) -> float:
 def prompt_complexity(reading: Reading) -> float:
     """Things listed with commas or numbers. They count in full only in a task: three names to sort are no work."""
     text = reading.text[:LOOKED_AT]
-    listed = text.count(",") + text.count(";")
-    if not text.isascii():
-        listed += text.count("、") + text.count("，") + text.count("；")
-    if "\n" in text:
-        listed += len(_item.findall(text))
+    listed = reading.listed + (len(_item.findall(text)) if "\n" in text else 0)
     return share(listed, 5) * (0.4 if TASKS.isdisjoint(reading.hits) else 1.0) if listed else 0.0
 
 
@@ -182,7 +186,7 @@ TEXT: Mapping[str, Callable[[Reading], float]] = {
     each.__name__: each
     for each in (
         token_count, prompt_complexity, technical_depth, domain, multi_step, code_generation, analysis_depth, ambiguity, risk,
-        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, lookup, one_step,
+        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, lookup, one_step, bulk,
     )
 }  # fmt: skip
 """In the order of the learned weights."""

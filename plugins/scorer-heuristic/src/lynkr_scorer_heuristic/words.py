@@ -255,7 +255,8 @@ LISTENED: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 """All that is listened for: each word's signal, if it has one alone, and the phrases it may begin."""
 CHINESE_SIGNAL: Mapping[str, str] = {term: signal for signal, terms in CHINESE.items() for term in terms}
 
-TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n]")
-ENDS = frozenset(".!?…。！？\n")
+TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n,;，、；]")
+ENDS = frozenset(".!?…。！？\n,;，、；")
+"""What ends a sentence or a clause."""
 HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 CHINESE_TERM = re.compile("|".join(sorted(CHINESE_SIGNAL, key=len, reverse=True)))
