@@ -24,7 +24,12 @@ sample = read(SAMPLE)
 
 
 def test_the_best_ranking_beats_chance_and_its_reverse_is_as_bad():
-    gained = {row.id: row.scores[pair[1]] - row.scores[pair[0]] for row in sample.rows if row.scores for pair in sample.pairs[row.source]}
+    gained = {
+        row.id: row.scores[pair[1]] - row.scores[pair[0]]
+        for row in sample.rows
+        if row.scores
+        for pair in sample.pairs[row.source]
+    }
     best = evaluating.measured(sample, {name: 50 + gain for name, gain in gained.items()}, intervals=False)
     worst = evaluating.measured(sample, {name: 50 - gain for name, gain in gained.items()}, intervals=False)
     assert best["macro"]["apgr"] > 0.75

@@ -138,6 +138,6 @@ def test_tool_results_inherit(score):
 def test_gates_can_be_switched_off(score):
     off = Config(gates=False)
     assert score("thanks", config=off).gates == ()
-    assert score("Prove that every tree is bipartite.", config=off).value < 75
+    assert "deep_thought" not in score("Prove that every tree is bipartite.", config=off).gates
     results = [{"role": "tool", "tool_call_id": "c", "content": "x"}]
     assert score(results, config=off).reason == "no human text"

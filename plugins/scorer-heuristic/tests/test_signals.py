@@ -24,8 +24,17 @@ def test_every_signal_is_from_0_to_1(text):
     assert all(0.0 <= value <= 1.0 for value in (measure(read(text)) for measure in signals.TEXT.values()))
 
 
+def distinct(count: int) -> str:
+    return " ".join(f"word{number}" for number in range(count))
+
+
+def test_what_is_said_again_and_again_is_not_long():
+    assert signals.token_count(read("the same words " * 300)) < signals.token_count(read(distinct(50)))
+    assert signals.bulk(read(distinct(100))) == 0.0 < signals.bulk(read(distinct(500))) < signals.bulk(read(distinct(2_000)))
+
+
 def test_length_grows_and_saturates():
-    lengths = [signals.token_count(read("word " * count)) for count in (5, 50, 400, 1_500)]
+    lengths = [signals.token_count(read(distinct(count))) for count in (5, 50, 400, 1_500)]
     assert lengths == sorted(lengths)
     assert lengths[2:] == [1.0, 1.0]
     assert [signals.brevity(read("word " * count)) for count in (2, 8)] == [0.75, 0.0]
@@ -49,7 +58,8 @@ def test_no_code(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("write a python script", 1.0), ("add a check to main.py", 1.0), ("write a poem", 0.0), ("run main.py", 0.0)]
+    ("text", "value"),
+    [("write a python script", 1.0), ("add a check to main.py", 1.0), ("write a poem", 0.0), ("run main.py", 0.0)],
 )
 def test_code_generation(text, value):
     assert signals.code_generation(read(text)) == value

@@ -7,6 +7,8 @@ import numpy as np
 Curve = list[tuple[float, float]]
 UNDER = 1.2
 """How much dearer one row too low is than one too high."""
+RARE = 0.7
+"""The same for the highest tier: nothing harmless may get there."""
 GAP = 1.0
 """The least log odds between points of the second curve."""
 
@@ -18,7 +20,7 @@ def curves(sums: np.ndarray, tiers: np.ndarray) -> tuple[Curve, Curve]:
     first = cut(size[below & (tiers < 2)], tiers[below & (tiers < 2)] >= 1)
     second = cut(size[below & (tiers > 0)], tiers[below & (tiers > 0)] >= 2)
     low, high = np.quantile(size[tiers == 0], 0.05), np.quantile(size[tiers == 2], 0.95)
-    top = cut(reason, tiers == 3)
+    top = cut(reason, tiers == 3, RARE)
     best, rest = np.quantile(reason[tiers == 3], 0.9), np.quantile(reason[below], 0.8)
     half = min(cut(reason[size < second], tiers[size < second] == 3), top - GAP / 2)
     return (
@@ -31,10 +33,10 @@ def plain(curve: Curve) -> Curve:
     return [(round(float(x), 3), y) for x, y in curve]
 
 
-def cut(values: np.ndarray, above: np.ndarray) -> float:
+def cut(values: np.ndarray, above: np.ndarray, under: float = UNDER) -> float:
     """The middle of the cuts that are nearly as good as the best one."""
     candidates = np.quantile(values, np.linspace(0.02, 0.98, 193))
-    lost = np.array([UNDER * np.sum(values[above] <= c) + np.sum(values[~above] > c) for c in candidates])
+    lost = np.array([under * np.sum(values[above] <= c) + np.sum(values[~above] > c) for c in candidates])
     return float(np.median(candidates[lost <= lost.min() + len(values) / 200]))
 
 

@@ -25,7 +25,7 @@ POINTS = (12.0, 38.0, 63.0)
 ANCHORS = {"facts": 18, "science": 26, "sense": 26, "tools": 26, "arithmetic": 38, "code": 38, "exams": 32, "logic": 58}
 """The rubric's tier of each kind of exam question, as a point; they count little."""
 ANCHOR_WEIGHT, OWN_WEIGHT, TEMPLATED_WEIGHT = 0.1, 10.0, 0.25
-FAILS = 30.0
+FAILS = 20.0
 """Points of `size` for one unit of "a weak model fails this"."""
 BULK = "bulk"
 """The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""

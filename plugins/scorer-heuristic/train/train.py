@@ -10,6 +10,7 @@ import numpy as np
 from curves import curves
 from data import read
 from fit import FAILS, GRAM, SIGNAL, Fitted, Texts, blended, fit, held_out, measure
+from threadpoolctl import threadpool_limits
 
 from lynkr_scorer_heuristic.model import Stored
 from lynkr_scorer_heuristic.signals import TEXT
@@ -46,4 +47,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with threadpool_limits(1):  # sums in another order have other last digits
+        main()

@@ -1,4 +1,4 @@
-"""Held-out figures: each source scored by a model that has seen neither it nor anything of its kind, own prompts by models that have not seen them.
+"""Held-out figures: each source is scored by a model that has seen neither it nor anything of its kind; so are our own prompts.
 
 `uv run --group train python plugins/scorer-heuristic/train/validate.py FOLDER`
 """
@@ -12,6 +12,7 @@ import numpy as np
 from curves import Curve, curves, scores
 from data import Row, read
 from fit import Texts, blended, fit, held_out, measure
+from threadpoolctl import threadpool_limits
 
 from lynkr_core.cli.dataset import read as read_dataset
 from lynkr_core.cli.evaluating import measured, told
@@ -53,9 +54,10 @@ def main() -> None:
 
 def shares(given: np.ndarray, right: np.ndarray) -> str:
     """One tier alone is right here, so these are stricter than figures with acceptable tiers."""
-    near = np.mean(np.abs(given - right) <= 1)
-    return f"right {np.mean(given == right):.3f}, under {np.mean(given < right):.3f}, over {np.mean(given > right):.3f}, within one {near:.3f}"
+    found = {"right": given == right, "under": given < right, "over": given > right, "within one": np.abs(given - right) <= 1}
+    return ", ".join(f"{name} {np.mean(share):.3f}" for name, share in found.items())
 
 
 if __name__ == "__main__":
-    main()
+    with threadpool_limits(1):  # sums in another order have other last digits
+        main()

@@ -95,8 +95,6 @@ def told(record: dict[str, Any]) -> list[str]:
 def signals(values: dict[str, float], points: dict[str, float]) -> list[str]:
     """What was measured and what each added to the score, the strongest first."""
     names = sorted({**values, **points}, key=lambda name: (-abs(points.get(name, 0.0)), -abs(values.get(name, 0.0))))
-    return [
-        f"  signal   {name}" + (f" {values[name]:.2f}" if name in values else "") + (f", {points[name]:+.0f} points" if name in points else "")
-        for name in names
-    ]
-
+    measured = {name: f" {value:.2f}" for name, value in values.items()}
+    added = {name: f", {value:+.0f} points" for name, value in points.items()}
+    return [f"  signal   {name}{measured.get(name, '')}{added.get(name, '')}" for name in names]

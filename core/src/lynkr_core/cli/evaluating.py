@@ -171,7 +171,9 @@ def pooled(by_source: Mapping[str, list[Row]], pairs: Mapping[str, list[tuple[st
     gained: list[float] = []
     weights: list[float] = []
     for name, rows in by_source.items():
-        gain = {row.id: [row.scores[s] - row.scores[w] for w, s in pairs[name] if w in row.scores and s in row.scores] for row in rows}
+        gain = {
+            row.id: [row.scores[s] - row.scores[w] for w, s in pairs[name] if w in row.scores and s in row.scores] for row in rows
+        }
         known = [row for row in rows if gain[row.id]]
         values += [scores.get(row.id, 0.0) for row in known]
         gained += [metrics.mean(gain[row.id]) for row in known]
@@ -201,7 +203,11 @@ def robustness(rows: Sequence[Row], known: set[str], scores: Scores) -> dict[str
         if row.base in known:
             kept[row.kind].append(tier(scores.get(row.id, 0.0)) == tier(scores.get(row.base, 0.0)))
     every = [same for kind in kept.values() for same in kind]
-    return {"n": len(every), "same": metrics.mean(every), "kinds": {kind: metrics.mean(same) for kind, same in sorted(kept.items())}}
+    return {
+        "n": len(every),
+        "same": metrics.mean(every),
+        "kinds": {kind: metrics.mean(same) for kind, same in sorted(kept.items())},
+    }
 
 
 def latency(milliseconds: list[float]) -> Table:
@@ -218,7 +224,9 @@ def told(report: dict[str, Any]) -> list[str]:
         lines += [source_line(name, report[name]) + within(report[name]) for name in ("macro", "pooled")]
     if found := report.get("tiers"):
         given = ", ".join(f"{name} {found['given'].get(name, 0)}" for name in TIERS)
-        lines += [f"tiers of {found['n']}: right {found['right']:.3f}, under {found['under']:.3f}, over {found['over']:.3f}; given: {given}"]
+        lines += [
+            f"tiers of {found['n']}: right {found['right']:.3f}, under {found['under']:.3f}, over {found['over']:.3f}; given: {given}"
+        ]
     if found := report.get("robustness"):
         kinds = ", ".join(f"{kind} {same:.2f}" for kind, same in found["kinds"].items())
         lines += [f"same tier after a change, of {found['n']}: {found['same']:.3f} ({kinds})"]

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from lynkr_scorer_heuristic.signals import share
 
-LOOKED_AT = 16_384
+LOOKED_AT = 8_192
 """Bytes looked at: of the tools the first, of the conversation the last."""
 SCHEMAS = (b'"input_schema"', b'"parameters"')
 CALLS = (b'"tool_use"', b'"tool_calls"', b'"function_call"')

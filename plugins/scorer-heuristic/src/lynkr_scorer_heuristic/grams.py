@@ -7,8 +7,10 @@ import re
 from lynkr_scorer_heuristic.reading import Reading
 
 LONGEST = 40
-"""Characters of a word that are cut: whatever is longer is an address, a hash or a line of Chinese."""
-KEPT = 2_000, 1_000
+"""Characters of a word that are cut: whatever is longer is an address or a hash."""
+LONGEST_EAST = 120
+"""The same where no blanks stand between words: more than a clause is no prose."""
+KEPT = 1_400, 600
 """Characters of words from the beginning and from the end of a long ask."""
 
 _east = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -17,7 +19,7 @@ _east = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 def cut(word: str) -> list[str]:
     """The 3- to 5-grams of a word between blanks; of Han, Kana and Hangul, where a character says more, the 2- and 3-grams."""
     if not word.isascii() and _east.search(word):
-        return sliced(word, (2, 3)) or [word]
+        return sliced(word[:LONGEST_EAST], (2, 3)) or [word]
     word = f" {'0' * min(len(word), 5) if word.isdigit() else word[:LONGEST]} "
     return sliced(word, (3, 4, 5))
 

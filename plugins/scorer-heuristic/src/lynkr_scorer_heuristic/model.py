@@ -19,12 +19,13 @@ from lynkr_scorer_heuristic.grams import cut
 
 MAX_WORDS = 8_192
 """Words whose sum is remembered; when there are more, all are forgotten."""
-CHARACTERS = 16
+CHARACTERS = 24
 """A remembered word is at most so long."""
 TOLD = 4
 """Words whose n-grams are told."""
 LEAST = 0.5
 """Points below which a part of the score is not told."""
+
 
 class Stored(Struct, frozen=True, forbid_unknown_fields=True):
     """`weights.msgpack`. `grams` stand between line feeds; `size` and `reason` hold a 32-bit float for each, little-endian."""
@@ -85,7 +86,7 @@ class Model:
         """The strongest n-gram of each of the strongest words, as shares of the sum."""
         known, root = self._words, len(words) ** 0.5
         found: dict[str, complex] = {}
-        ranked = sorted([(-abs(known.get(word, 0j)), word) for word in words])[:TOLD]
+        ranked = sorted([(-abs(known[word]), word) for word in words if word in known])[:TOLD]
         for _, word in ranked:
             gram = max(cut(word), key=lambda gram: abs(self.grams.get(gram, 0j)))
             if weight := self.grams.get(gram):

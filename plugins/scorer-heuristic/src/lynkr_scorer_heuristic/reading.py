@@ -50,7 +50,8 @@ _pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]
 class Reading(Struct, frozen=True, gc=False):
     """`text` is what was read, shortened; `phrase` its words between single blanks; `units` its length in words of any script.
 
-    `listed` counts commas and semicolons outside of pleasantries; `hits` counts distinct words and phrases by signal. `pasted` is in characters. `shape` is what the whole looks like.
+    `listed` counts commas and semicolons outside of pleasantries; `hits` counts distinct words and phrases by signal. `pasted` is in
+    characters. `shape` is what the whole looks like.
     """
 
     text: str
@@ -81,9 +82,8 @@ def read(text: str) -> Reading:
     if not spoken.isascii():
         units += count_chinese(spoken, hits)
     shape = shape_of(words, phrase, units, hits)
-    return Reading(
-        kept if kept.strip() else shortened(text), tuple(words), phrase, units, fenced + len(kept) - len(spoken), listed, hits, shape
-    )
+    looked_at, pasted = kept if kept.strip() else shortened(text), fenced + len(kept) - len(spoken)
+    return Reading(looked_at, tuple(words), phrase, units, pasted, listed, hits, shape)
 
 
 def tokens(text: str) -> list[str]:

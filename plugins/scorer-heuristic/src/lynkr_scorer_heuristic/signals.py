@@ -13,6 +13,8 @@ FULL_LENGTH = log1p(16)
 FULL_BULK = log1p(5)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
+REPEATED = 60.0
+"""Words from which it is asked whether they repeat themselves."""
 BRIEF = 8.0
 """Words from which an ask is not brief."""
 TASKS = frozenset(("make", "design", "formal", "question"))
@@ -44,7 +46,7 @@ def share(count: float, full: float) -> float:
 
 
 def token_count(reading: Reading) -> float:
-    """Words on a log scale, full at 160; what was pasted counts as five words at most."""
+    """Words on a log scale, full at 160."""
     return share(log1p(units(reading) / 10), FULL_LENGTH)
 
 
@@ -55,7 +57,11 @@ def bulk(reading: Reading) -> float:
 
 
 def units(reading: Reading) -> float:
-    return reading.units + share(reading.pasted, 4000) * 5
+    """Words in which nothing is said again and again; what was pasted is five at most."""
+    spoken = reading.units
+    if spoken > REPEATED:
+        spoken -= max(0, len(reading.words) - 2 * len(set(reading.words)))
+    return spoken + share(reading.pasted, 4000) * 5
 
 
 def brevity(reading: Reading) -> float:

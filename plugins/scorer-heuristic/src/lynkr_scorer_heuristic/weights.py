@@ -17,11 +17,13 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     technical_depth: Annotated[Weight | None, Meta(description="Words of design and trade-offs.")] = None
     domain: Annotated[Weight | None, Meta(description="Words of law, medicine, finance and mathematics, or formulas.")] = None
     multi_step: Annotated[Weight | None, Meta(description="Wording of several steps.")] = None
-    code_generation: Annotated[Weight | None, Meta(description="Code is to be made: a verb of making beside code, a file or the name of a language.")] = None
+    code_generation: Annotated[Weight | None, Meta(description="Code is to be made.")] = None
     analysis_depth: Annotated[Weight | None, Meta(description="Why, how, compare, analyse.")] = None
-    ambiguity: Annotated[Weight | None, Meta(description="The share of words that only point at something said before, in a brief ask.")] = None
+    ambiguity: Annotated[Weight | None, Meta(description="Words that only point at something said before.")] = None
     risk: Annotated[Weight | None, Meta(description="Words of outages, breaches and security reviews.")] = None
-    agentic_pattern: Annotated[Weight | None, Meta(description="Distinct files named, beyond the first: work through a repository.")] = None
+    agentic_pattern: Annotated[
+        Weight | None, Meta(description="Distinct files named, beyond the first: work through a repository.")
+    ] = None
     formal: Annotated[Weight | None, Meta(description="Words of proofs, algorithms and concurrency.")] = None
     make: Annotated[Weight | None, Meta(description="Something is to be written, built or fixed.")] = None
     code: Annotated[Weight | None, Meta(description="Code, identifiers or a stack trace.")] = None

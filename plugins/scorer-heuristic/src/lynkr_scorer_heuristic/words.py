@@ -17,7 +17,7 @@ def words(text: str) -> frozenset[str]:
 GREETING = words(
     """
     hi hello hey hiya yo thanks thank thx ty cheers ok okay k yes yep yeah yup no nope sure great cool nice perfect awesome
-    good continue proceed lgtm done welcome bye goodbye morning ping test
+    good continue proceed go lgtm done welcome bye goodbye morning ping test
     привет здравствуйте здравствуй спасибо ок окей да нет хорошо отлично понятно понял поняла супер продолжай продолжайте пока
     добрый
     hallo moin servus danke dankeschön ja nein gut super prima klasse weiter tschüss guten hola gracias vale sí si no claro
@@ -71,7 +71,7 @@ WHO = words("who whose кто чей wer wessen quién quien")
 LOOK_UP_PHRASES = (
     "how many", "how much", "how old", "how tall", "how far", "how long", "how do you say", "is it", "is there", "does it",
     "wie viel", "wie viele", "wie heißt", "wie hoch", "wie alt", "cómo se dice", "cómo se llama", "как называется", "как зовут",
-    "in one word", "is this", "are there",
+    "in one word", "in two words", "is this", "are there", "одним словом", "in einem wort", "en una palabra",
 )  # fmt: skip
 ONE_STEP = words(
     """
@@ -231,7 +231,10 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
     ),
     "steps": ("然后", "首先", "最后", "并且", "以及", "同时", "接着", "分别", "一步一步"),
     "constraints": ("必须", "至少", "最多", "不能", "只能", "不超过", "确保", "支持", "要求"),
-    "lookup": ("是什么", "什么是", "是谁", "谁是", "哪一年", "哪个", "在哪", "多少", "几个", "什么时候", "首都"),
+    "lookup": (
+        "是什么", "什么是", "是谁", "谁是", "谁证明", "谁提出", "谁发明", "谁写", "哪一年", "哪个", "在哪", "多少", "几个",
+        "什么时候", "首都",
+    ),
     "deep": ("深入思考", "仔细思考", "好好想想"),
     "incident": (
         "安全审计", "安全审查", "安全评审", "安全评估", "威胁模型", "威胁建模", "线上事故", "线上故障", "故障复盘", "数据泄露",
