@@ -42,5 +42,8 @@ def alone(row: Row) -> str:
 def text() -> str:
     plain = [cell(row, PLAIN) for row in ROWS]
     lines = [HEADINGS, tuple("---" for _ in HEADINGS)]
-    lines += [(row.name, told, stream(row), alone(row), cell(row, RAW[not row.only(RAW[0])])) for row, told in zip(ROWS, plain, strict=True)]
+    lines += [
+        (row.name, told, stream(row), alone(row), cell(row, RAW[not row.only(RAW[0])]))
+        for row, told in zip(ROWS, plain, strict=True)
+    ]
     return INTRO + "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -95,10 +95,18 @@ CONNECTION = [
     Row(name="the provider never answers", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="silence")),
     Row(name="closed inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="close")),
     Row(name="silent inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="silence")),
-    Row(name="closed before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="close")),
-    Row(name="reset before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="reset")),
     Row(
-        name="silent before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="silence")
+        name="closed before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="close")
+    ),
+    Row(
+        name="reset before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="reset")
+    ),
+    Row(
+        name="silent before any content",
+        plain=moved,
+        alone=True,
+        raw=undone,
+        fault=lambda r: Fault(after=HEAD_END, ends="silence"),
     ),
     Row(
         name="closed after some content", plain=moved, stream=told, raw=torn, fault=lambda r: Fault(after=r.content, ends="close")

@@ -30,6 +30,7 @@ def decision(exchange: Exchange, texts: bool = False) -> dict[str, Any]:
         "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],
         "gates": [gate for score in exchange.scores for gate in score.gates],
         "signals": {name: value for score in exchange.scores for name, value in score.signals.items()},
+        "points": {name: value for score in exchange.scores for name, value in score.points.items()},
         "scores": [
             {
                 "plugin": score.plugin, "value": score.value, "weight": score.weight, "reason": score.reason,

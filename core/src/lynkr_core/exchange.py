@@ -68,13 +68,15 @@ class Candidate(Struct, frozen=True, kw_only=True, eq=False):
 class Score(Struct, frozen=True, kw_only=True):
     """How demanding a request is, 0 (trivial) to 100 (hardest), and why.
 
-    `candidate`: the score speaks of this candidate only. `signals`: what was measured, by name. `gates`: rules that decided at once.
+    `candidate`: the score speaks of this candidate only. `signals`: what was measured, by name. `points`: what each of them, or
+    anything else, added to the value. `gates`: rules that decided at once.
     `weight`: how much it counts beside other scorers. `ask`: the text that was scored. `plugin` is filled in by the kernel.
     """
 
     value: float
     reason: str = ""
     signals: dict[str, float] = {}
+    points: dict[str, float] = {}
     gates: tuple[str, ...] = ()
     ask: str | None = None
     candidate: str | None = None

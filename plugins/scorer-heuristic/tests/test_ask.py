@@ -45,7 +45,13 @@ def test_blocks_are_joined_and_reminders_dropped():
     ],
 )
 def test_tool_results_are_never_the_ask(last):
-    assert ask_of(messages=[USER, {"role": "assistant", "content": ""}, last]) == RESULTS
+    assert ask_of(messages=[USER, {"role": "assistant", "content": ""}, last]) == Ask("fix it", 1)
+
+
+def test_results_whose_ask_is_out_of_sight_are_results_of_nothing():
+    results = [{"role": "tool", "tool_call_id": "c", "content": "x"}] * 100
+    assert ask_of(messages=results[:1]) == RESULTS
+    assert ask_of(messages=[USER, *results]).text == ""
 
 
 def test_text_beside_tool_results_is_the_ask():
@@ -55,7 +61,7 @@ def test_text_beside_tool_results_is_the_ask():
 
 def test_a_reminder_after_tool_results_leaves_only_tool_results():
     blocks = [{"type": "tool_result", "tool_use_id": "t"}, {"type": "text", "text": "<system-reminder>x</system-reminder>"}]
-    assert ask_of(messages=[USER, {"role": "user", "content": blocks}]) == RESULTS
+    assert ask_of(messages=[USER, {"role": "user", "content": blocks}]) == Ask("fix it", 1)
 
 
 def test_a_turn_of_envelopes_only_is_passed_over():
@@ -76,7 +82,7 @@ def test_responses_input_as_text_and_as_items():
         {"type": "reasoning", "content": None, "encrypted_content": "abc"},
     ]
     assert ask_of(input=items).text == "fix it"
-    assert ask_of(input=[*items, {"type": "function_call_output", "call_id": "c", "output": "prove"}]) == RESULTS
+    assert ask_of(input=[*items, {"type": "function_call_output", "call_id": "c", "output": "prove"}]) == Ask("fix it", 1)
 
 
 @pytest.mark.parametrize(

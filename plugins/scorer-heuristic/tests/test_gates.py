@@ -5,7 +5,6 @@ import pytest
 
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic import Config, gates
-from lynkr_scorer_heuristic.ask import RESULTS, Ask
 from lynkr_scorer_heuristic.reading import read
 
 
@@ -131,15 +130,14 @@ def test_a_question_about_incidents_is_none():
 
 
 def test_tool_results_inherit(score):
-    assert gates.tool_results(Ask("x")) is None
-    found = gates.tool_results(RESULTS)
-    assert found is not None
-    assert (found.value, "inherits" in found.reason) == (40.0, True)
+    assert gates.tool_results(1, None).value == 40.0
+    found = gates.tool_results(2, 80.0)
+    assert (round(found.value, 1), "inherits" in found.reason) == (77.6, True)
 
 
 def test_gates_can_be_switched_off(score):
     off = Config(gates=False)
     assert score("thanks", config=off).gates == ()
-    assert score("Prove that every tree is bipartite.", config=off).value < 75
+    assert "deep_thought" not in score("Prove that every tree is bipartite.", config=off).gates
     results = [{"role": "tool", "tool_call_id": "c", "content": "x"}]
     assert score(results, config=off).reason == "no human text"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+LABELLED = Path(__file__).parents[1] / "train/labelled.tsv"
 SIMPLE, MEDIUM, COMPLEX, REASONING = range(4)
 PROMPTS = [
     (SIMPLE, "hi there!"),
@@ -42,10 +45,17 @@ def tier(value: float) -> int:
     return sum(round(value) > bound for bound in (25, 50, 75))
 
 
-@pytest.mark.parametrize(("expected", "prompt"), PROMPTS, ids=[prompt[:30] for _, prompt in PROMPTS])
-def test_prompt_gets_its_tier(score, expected, prompt):
-    found = score(prompt)
-    assert tier(found.value) == expected, f"{found.value:.0f}: {found.reason}"
+def test_prompts_that_were_not_learned_get_their_tier(score):
+    """What a model has learned is no list of cases: one in twenty may be off, by one tier."""
+    found = [(tier(score(prompt).value), expected, prompt) for expected, prompt in PROMPTS]
+    missed = [(given, expected, prompt) for given, expected, prompt in found if given != expected]
+    assert len(missed) <= len(PROMPTS) / 20, missed
+    assert all(abs(given - expected) == 1 for given, expected, _ in missed)
+
+
+def test_none_of_them_was_learned():
+    learned = LABELLED.read_text(encoding="utf-8") if LABELLED.exists() else ""
+    assert [prompt for prompt in [*TRIGGERS, *(prompt for _, prompt in PROMPTS)] if f"\t{prompt}\n" in learned] == []
 
 
 TRIGGERS = [

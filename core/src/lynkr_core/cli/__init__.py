@@ -72,6 +72,7 @@ COMMANDS = (
     ("plugins", "lynkr_core.cli.inspecting:plugins", "List the installed plugins and which are enabled."),
     ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
+    ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
     ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
 )

@@ -82,8 +82,7 @@ def told(record: dict[str, Any]) -> list[str]:
     for entry in record.get("scores") or ():
         lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")
         lines += [f"           of: {entry['ask'][:200]!r}"] if entry.get("ask") else []
-    signals: dict[str, float] = record.get("signals") or {}
-    lines += [f"  signal   {name} {value:+.2f}" for name, value in sorted(signals.items(), key=strength) if value]
+    lines += signals(record.get("signals") or {}, record.get("points") or {})
     lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
     lines += [f"  try {place}    {id}" for place, id in enumerate(record.get("order") or (), 1)]
     lines += [f"  removed  {r['candidate']}: {r['reason']} ({r['plugin']})" for r in record.get("removed") or ()]
@@ -93,6 +92,9 @@ def told(record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def strength(signal: tuple[str, float]) -> float:
-    """The strongest first."""
-    return -abs(signal[1])
+def signals(values: dict[str, float], points: dict[str, float]) -> list[str]:
+    """What was measured and what each added to the score, the strongest first."""
+    names = sorted({**values, **points}, key=lambda name: (-abs(points.get(name, 0.0)), -abs(values.get(name, 0.0))))
+    measured = {name: f" {value:.2f}" for name, value in values.items()}
+    added = {name: f", {value:+.0f} points" for name, value in points.items()}
+    return [f"  signal   {name}{measured.get(name, '')}{added.get(name, '')}" for name in names]

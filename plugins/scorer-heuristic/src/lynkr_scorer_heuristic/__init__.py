@@ -1,4 +1,4 @@
-"""Scores how demanding a request is, from 0 to 100, by the last thing a human asked. No model, no network, microseconds."""
+"""Scores how demanding a request is, from 0 to 100, by the last thing a human asked. A small learned model, no network."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from msgspec import Meta, Struct, structs
 
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Plugin
-from lynkr_scorer_heuristic import gates
+from lynkr_scorer_heuristic import around, gates
 from lynkr_scorer_heuristic.ask import Ask, last_ask
-from lynkr_scorer_heuristic.gates import Verdict
+from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
+from lynkr_scorer_heuristic.grams import words_of
+from lynkr_scorer_heuristic.memory import Memory
+from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import Weights, contributions, value_of
+from lynkr_scorer_heuristic.signals import TEXT
+from lynkr_scorer_heuristic.weights import Weights
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
 
-UNKNOWN = 40.0
-"""The score of a request in which no human says anything: the cheaper half of medium."""
 ASK_KEPT = 500
 REMEMBERED, MAX_REMEMBERED = 1024, 4000
 """Texts whose score is remembered, and their longest, in characters: an agent sends the same ask with each step of its work."""
+WORKING = 30.0
+"""What an agent's step is worth at least, when all the human said last was yes or go on."""
+
+LOOK_UP = 50.0
+"""What the shape of a look-up is worth at most, whatever words are in it."""
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -29,17 +36,17 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
     weight: Annotated[float, Meta(gt=0, description="How much this score counts beside other scorers'.")] = 1.0
     gates: Annotated[bool, Meta(description="Let small talk, side requests, proofs and incidents decide at once.")] = True
-    weights: Annotated[Weights, Meta(description="Other weights for some of the signals.")] = Weights()
+    weights: Annotated[Weights, Meta(description="Other weights for some of the signals than the learned ones.")] = Weights()
 
 
 class Heuristic:
-    """The scorer. A pure function of the request; one instance serves all."""
+    """The scorer. A pure function of the request, but for turns of tool results whose ask is out of sight; one instance serves all."""
 
     def __init__(self, config: Config) -> None:
         self.weight = config.weight
         self.gates = config.gates
-        self.weights: dict[str, float] = structs.asdict(config.weights)
-        self.base = self.weights.pop("base")
+        self.model = load(config.weights.changed())
+        self.memory = Memory()
         self._judged = lru_cache(REMEMBERED)(self.judged)
 
     def score(self, exchange: Exchange) -> Score | None:
@@ -52,12 +59,26 @@ class Heuristic:
             return self.ruled(verdict, ask.text)
         if not ask.text:
             return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
-        return self._judged(ask.text) if len(ask.text) <= MAX_REMEMBERED else self.judged(ask.text)
+        score = self.of_text(ask.text)
+        self.memory.remember(exchange, score.value)
+        found = around.measured(exchange.envelope.fields, score.signals.get("multi_step", 0.0))
+        return structs.replace(score, signals={**score.signals, **found}) if found else score
+
+    def of_text(self, text: str) -> Score:
+        return self._judged(text) if len(text) <= MAX_REMEMBERED else self.judged(text)
 
     def decided(self, exchange: Exchange, ask: Ask) -> Verdict | None:
         """What a gate says of the request around the text."""
         envelope = exchange.envelope
-        return gates.probe(envelope.max_tokens) or gates.side_system(envelope.fields) or gates.tool_results(ask)
+        verdict = gates.probe(envelope.max_tokens) or gates.side_system(envelope.fields)
+        return gates.tool_results(ask.steps, self.inherited(exchange, ask)) if verdict is None and ask.steps else verdict
+
+    def inherited(self, exchange: Exchange, ask: Ask) -> float | None:
+        """The score of what the tools are used for."""
+        if not ask.text:
+            return self.memory.recall(exchange)
+        score = self.of_text(ask.text)
+        return max(score.value, WORKING) if "small_talk" in score.gates else score.value
 
     def judged(self, text: str) -> Score:
         """What the text alone says."""
@@ -70,23 +91,25 @@ class Heuristic:
         return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=text[:ASK_KEPT] or None, weight=self.weight)
 
     def measured(self, reading: Reading) -> Score:
-        added = contributions(reading, self.weights)
-        value = value_of(self.base + sum(added.values()), reading)
+        """What the model says, and the gates that only raise it."""
+        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading))}
+        words = words_of(reading)
+        value, points = self.model.explained(words, signals)
+        if reading.shape == "lookup":
+            value = min(value, LOOK_UP)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
         verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
-        reason, found = why(added), ()
+        reason, found = why(points), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
-        return Score(value=value, reason=reason, signals=added, gates=found, ask=reading.text[:ASK_KEPT], weight=self.weight)
+        kept = reading.text[:ASK_KEPT]
+        return Score(value=value, reason=reason, signals=signals, points=points, gates=found, ask=kept, weight=self.weight)
 
 
-def why(added: dict[str, float]) -> str:
-    """The three signals that moved the score most: `design, parts, -lookup`."""
-    strongest = sorted(added, key=added.__getitem__, reverse=True)
-    if strongest and added[strongest[-1]] > 0:
-        return ", ".join(strongest[:3])
-    strongest = sorted(added, key=lambda name: -abs(added[name]))
-    return ", ".join([name if added[name] > 0 else f"-{name}" for name in strongest[:3]]) or "nothing special"
+def why(points: dict[str, float]) -> str:
+    """What moved the score most: `technical_depth, "prov", -lookup`."""
+    strongest = sorted(points, key=lambda name: -abs(points[name]))[:3]
+    return ", ".join([name if points[name] > 0 else f"-{name}" for name in strongest if points[name]]) or "nothing special"
 
 
 plugin = Plugin(api=1, config=Config, create=Heuristic)

@@ -36,14 +36,14 @@ class Piece(Struct, gc=False):
 
 
 class Ask(Struct, frozen=True, gc=False):
-    """`text` is clean and may be empty. `tool_results`: the last turn brings results of tools and nothing a human wrote."""
+    """`text` is clean and may be empty. `steps`: so many turns since brought results of tools and nothing a human wrote."""
 
     text: str
-    tool_results: bool = False
+    steps: int = 0
 
 
 NOTHING = Ask("")
-RESULTS = Ask("", tool_results=True)
+RESULTS = Ask("", 1)
 
 _turn = msgspec.json.Decoder(Turn)
 _pieces = msgspec.json.Decoder(list[Piece])
@@ -67,11 +67,16 @@ def _find(raw: Raw) -> Ask:
         return Ask(clean(_text.decode(raw)))
     if view[0] != BRACKET:
         return NOTHING
+    steps = 0
     for count, item in enumerate(elements(view)):
         found = _read(_turn.decode(item))
-        if found is not None or count >= MAX_TURNS:
-            return found or NOTHING
-    return NOTHING
+        if found is RESULTS:
+            steps += 1
+        elif found is not None:
+            return Ask(found.text, steps) if steps else found
+        if count >= MAX_TURNS:
+            break
+    return Ask("", steps) if steps else NOTHING
 
 
 def _read(turn: Turn) -> Ask | None:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
-from lynkr_scorer_heuristic.ask import Ask
 from lynkr_scorer_heuristic.reading import Reading
 from lynkr_scorer_heuristic.words import GREETING, PROOF, SIDE, SMALL_TALK
 
@@ -22,6 +21,10 @@ MAX_PROBE = 16
 """Answer tokens with which nothing but a probe, a label or a prefix can be meant."""
 MAX_SMALL_TALK = 10
 MEDIUM = 26.0
+UNKNOWN = 40.0
+"""The score of a request in which no human says anything: the cheaper half of medium."""
+DECAY = 0.97
+"""What is left, after each turn of tool results, of the distance between the ask's score and the unknown."""
 RAISING = frozenset(("formal", "deep", "incident"))
 """Signals without which neither `deep_thought` nor `incident` has anything to say."""
 
@@ -53,6 +56,7 @@ _sides = (
     (re.compile(r"\A\W*(?:your task is to )?(?:create|write|give)\b[^.\n]{0,40}\bsummary of the conversation\b", re.I), "summary", 30.0),
     (re.compile(r"\A\W*summari[sz]e (?:the|this|our)\b[^.\n]{0,20}\bconversation\b", re.I), "summary", 30.0),
 )  # fmt: skip
+_blanks = re.compile(r"[ \t]+")
 SIDE_AT, SIDE_WORDS = 400, 80
 """A side request says what it is in its first characters and words; what follows is quoted."""
 
@@ -65,9 +69,12 @@ _proof = re.compile(
 _proof_chinese = re.compile(r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信)|(?:归纳法|反证法|并)证明|推导")
 
 
-def tool_results(ask: Ask) -> Verdict | None:
-    """The agent's own next step: as hard as the task it belongs to, which this turn does not tell."""
-    return Verdict("tool_results", 40.0, "only tool results: inherits") if ask.tool_results else None
+def tool_results(steps: int, inherited: float | None) -> Verdict:
+    """The agent's own next step: as hard as the task it belongs to, which is the less telling the longer ago it was asked."""
+    if inherited is None:
+        return Verdict("tool_results", UNKNOWN, "only tool results, and what they are for is unknown")
+    value = UNKNOWN + (inherited - UNKNOWN) * DECAY ** min(steps, 100)
+    return Verdict("tool_results", value, f"only tool results: inherits the ask's {inherited:.0f}")
 
 
 def probe(max_tokens: int | None) -> Verdict | None:
@@ -123,7 +130,7 @@ def side_text(reading: Reading) -> Verdict | None:
         return Verdict("side_request", 3.0, "side request: quota")
     if SIDE.isdisjoint(reading.words[:SIDE_WORDS]):
         return None
-    head = reading.text[:SIDE_AT]
+    head = _blanks.sub(" ", reading.text[:SIDE_AT])
     for pattern, kind, value in _sides:
         if pattern.search(head):
             return Verdict("side_request", value, f"side request: {kind}")

@@ -39,8 +39,9 @@ MAX_STRANGE = 8
 _listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
-_spoken = re.sub(rb"[^\w%.\x80-\xff]", b" ", bytes(range(256)).lower().translate(bytes.maketrans(b"!?\n", b"...")))
-"""Each byte as a word has it; a full stop for what ends a sentence, a blank for what stands between words."""
+_commas = frozenset(",;，、；")
+_spoken = re.sub(rb"[^\w%.,\x80-\xff]", b" ", bytes(range(256)).lower().translate(bytes.maketrans(b"!?\n;", b"...,")))
+"""Each byte as a word has it; a full stop for what ends a sentence, a comma for a clause, a blank for what stands between words."""
 _west = bytes([code for code in range(256) if not 0xE3 <= code <= 0xED])
 """All but the first bytes of Han, Kana and Hangul in UTF-8."""
 _pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]|[ \t]+at |\t| {4}).*\n?")
@@ -49,7 +50,8 @@ _pasted_line = re.compile(r"(?m)^(?:\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d:\d\d|[>|+@-]
 class Reading(Struct, frozen=True, gc=False):
     """`text` is what was read, shortened; `phrase` its words between single blanks; `units` its length in words of any script.
 
-    `hits` counts distinct words and phrases by signal. `pasted` is in characters. `shape` is what the whole looks like.
+    `listed` counts commas and semicolons outside of pleasantries; `hits` counts distinct words and phrases by signal. `pasted` is in
+    characters. `shape` is what the whole looks like.
     """
 
     text: str
@@ -57,6 +59,7 @@ class Reading(Struct, frozen=True, gc=False):
     phrase: str
     units: float
     pasted: int
+    listed: int
     hits: dict[str, int]
     shape: str
 
@@ -72,47 +75,52 @@ def read(text: str) -> Reading:
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
     kept = shortened(prose)
     spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
-    words = task_words(tokens(spoken))
+    words, listed = task_words(tokens(spoken))
     phrase = f" {' '.join(words)} "
     hits = heard(words, phrase)
     units = float(len(words))
     if not spoken.isascii():
         units += count_chinese(spoken, hits)
     shape = shape_of(words, phrase, units, hits)
-    return Reading(
-        kept if kept.strip() else shortened(text), tuple(words), phrase, units, fenced + len(kept) - len(spoken), hits, shape
-    )
+    looked_at, pasted = kept if kept.strip() else shortened(text), fenced + len(kept) - len(spoken)
+    return Reading(looked_at, tuple(words), phrase, units, pasted, listed, hits, shape)
 
 
 def tokens(text: str) -> list[str]:
     """The text's words in lower case, and the ends of its sentences. As `TOKEN` finds them, but all ends in ASCII are full stops."""
     if text.isascii():
-        return text.encode().translate(_spoken).replace(b".", b" . ").decode().split()
+        return text.encode().translate(_spoken).replace(b".", b" . ").replace(b",", b" , ").decode().split()
     text = text.lower()
     data = text.encode("utf-8", "surrogatepass")
     foreign = data.translate(None, _ascii).decode("utf-8", "surrogatepass")
-    data = data.translate(_spoken).replace(b".", b" . ")
+    data = data.translate(_spoken).replace(b".", b" . ").replace(b",", b" , ")
     if not foreign.isalnum():
         strange = [char for char in set(foreign) if not char.isalnum()]
         if len(strange) > MAX_STRANGE:
             return TOKEN.findall(text)
         for char in strange:
-            data = data.replace(char.encode("utf-8", "surrogatepass"), b" . " if char in ENDS else b" ")
+            data = data.replace(char.encode("utf-8", "surrogatepass"), between(char))
     return data.decode("utf-8", "surrogatepass").split()
 
 
-def task_words(tokens: list[str]) -> list[str]:
-    """The words without polite sentences at either end and without the words that only lead up to the task."""
+def between(char: str) -> bytes:
+    """What stands for a character that belongs to no word."""
+    return b" , " if char in _commas else b" . " if char in ENDS else b" "
+
+
+def task_words(tokens: list[str]) -> tuple[list[str], int]:
+    """The words without polite clauses at either end and without the words that only lead up to the task, and the commas among them."""
     first, last = 0, len(tokens)
     if last and tokens[0] in _passed_over:
         first = skipped(tokens, POLITE)
     if last > first + 1 and (tokens[-1] in POLITE or (tokens[-1] in ENDS and tokens[-2] in _passed_over)):
         last -= skipped(tokens[:first:-1], POLITE)
-    words = [token for token in tokens[first:last] if token not in ENDS]
+    task = tokens[first:last]
+    words = [token for token in task if token not in ENDS]
     lead = 0
     while lead < len(words) - 1 and words[lead] in LEAD:
         lead += 1
-    return words[lead:] or [token for token in tokens if token not in ENDS]
+    return words[lead:] or [token for token in tokens if token not in ENDS], sum([token in _commas for token in task])
 
 
 def skipped(tokens: list[str], polite: Collection[str]) -> int:

@@ -1,46 +1,24 @@
-"""What is measured of an ask, each from 0 to 1, and how much it weighs."""
+"""What is measured of an ask's text, each from 0 to 1. How much each counts was learned: `model.py`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import exp, log1p
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from math import log1p
 
 from lynkr_scorer_heuristic.reading import Reading
+from lynkr_scorer_heuristic.words import DOMAIN, POINTING
 
-Weight = Annotated[float, Meta(ge=-10, le=10)]
-
-
-class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The linear model: a signal of 1 adds its weight. The sum is squashed so that -1.1, 0 and 1.1 are the scores 25, 50 and 75."""
-
-    base: Annotated[Weight, Meta(description="Where a request without any signal stands.")] = -1.85
-    length: Annotated[Weight, Meta(description="Words of prose on a log scale; full at 400.")] = 1.3
-    code: Annotated[Weight, Meta(description="Code, identifiers or a stack trace.")] = 0.5
-    make: Annotated[Weight, Meta(description="Something is to be written, built or fixed.")] = 0.7
-    question: Annotated[Weight, Meta(description="Why, how, compare, analyse.")] = 0.8
-    steps: Annotated[Weight, Meta(description="Wording of several steps.")] = 0.5
-    parts: Annotated[Weight, Meta(description="Things listed with commas or numbers.")] = 1.0
-    design: Annotated[Weight, Meta(description="Words of design and trade-offs.")] = 1.4
-    formal: Annotated[Weight, Meta(description="Words of proofs, algorithms and concurrency.")] = 1.6
-    files: Annotated[Weight, Meta(description="Distinct files named, beyond the first.")] = 0.8
-    constraints: Annotated[Weight, Meta(description="Must, at most, without, numbers.")] = 0.6
-    lookup: Annotated[Weight, Meta(description="The shape of a look-up.")] = -1.3
-    one_step: Annotated[Weight, Meta(description="The shape of one small step.")] = -0.9
-
-
-FULL_LENGTH = log1p(40)
+FULL_LENGTH = log1p(16)
+FULL_BULK = log1p(5)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
-CEILING = 75.0
-"""Above it is only what has to be proved or searched for; a request does not get there by being large."""
-SEARCHING = 2
-"""Formal words that tell of that."""
+REPEATED = 60.0
+"""Words from which it is asked whether they repeat themselves."""
+BRIEF = 8.0
+"""Words from which an ask is not brief."""
 TASKS = frozenset(("make", "design", "formal", "question"))
-"""Signals of which at least one makes a list a list of work."""
+"""Words of which at least one makes a list a list of work."""
 LOOKED_AT = 2_000
 """Characters searched for code, files and lists: what a human wrote himself is rarely longer."""
 EXTENSIONS = (
@@ -59,6 +37,7 @@ _trace = ("Traceback", 'File "', "Error:", "Exception:", "Exception in", "\n    
 _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
 _item = re.compile(r"\n[ \t]{0,20}(?:[-*]|\d{1,2}[.)])\s")
+_formula = re.compile(r"[\^√∑∫≤≥≠∈∀∃→∞⊢∧∨]|\d[a-z]\b|[a-z0-9)] ?= ?[\w(-]", re.IGNORECASE)
 
 
 def share(count: float, full: float) -> float:
@@ -66,14 +45,67 @@ def share(count: float, full: float) -> float:
     return count / full if count < full else 1.0
 
 
-def length(reading: Reading) -> float:
-    units = reading.units
-    if reading.pasted:
-        units += share(reading.pasted, 4000) * 20
-    return share(log1p(units / 10), FULL_LENGTH)
+def token_count(reading: Reading) -> float:
+    """Words on a log scale, full at 160."""
+    return share(log1p(units(reading) / 10), FULL_LENGTH)
+
+
+def bulk(reading: Reading) -> float:
+    """Words beyond 160 on a log scale, full at 960. Weak models fail more at long questions, but length alone raises no tier."""
+    beyond = units(reading) - 160
+    return share(log1p(beyond / 160), FULL_BULK) if beyond > 0 else 0.0
+
+
+def units(reading: Reading) -> float:
+    """Words in which nothing is said again and again; what was pasted is five at most."""
+    spoken = reading.units
+    if spoken > REPEATED:
+        spoken -= max(0, len(reading.words) - 2 * len(set(reading.words)))
+    return spoken + share(reading.pasted, 4000) * 5
+
+
+def brevity(reading: Reading) -> float:
+    """1 for no words, 0 from eight on."""
+    return 1.0 - share(reading.units, BRIEF)
+
+
+def prompt_complexity(reading: Reading) -> float:
+    """Things listed with commas or numbers. They count in full only in a task: three names to sort are no work."""
+    text = reading.text[:LOOKED_AT]
+    listed = reading.listed + (len(_item.findall(text)) if "\n" in text else 0)
+    return share(listed, 5) * (0.4 if TASKS.isdisjoint(reading.hits) else 1.0) if listed else 0.0
+
+
+def weighty(reading: Reading) -> float:
+    """How far trigger words may be believed: little in a look-up, whatever the words."""
+    return 0.15 if reading.shape else share(reading.units, SUBSTANCE)
+
+
+def technical_depth(reading: Reading) -> float:
+    """Words of design and trade-offs."""
+    return share(reading.count("design"), 2) * weighty(reading)
+
+
+def formal(reading: Reading) -> float:
+    """Words of proofs, algorithms and concurrency."""
+    return share(reading.count("formal"), 3) * weighty(reading)
+
+
+def domain(reading: Reading) -> float:
+    """Words of law, medicine, finance and mathematics, or formulas."""
+    found = len(DOMAIN.intersection(reading.words))
+    if not reading.pasted:
+        found += len(_formula.findall(reading.text, 0, LOOKED_AT)) / 2
+    return share(found, 3)
+
+
+def multi_step(reading: Reading) -> float:
+    """Wording of several steps."""
+    return share(reading.count("steps"), 3)
 
 
 def code(reading: Reading) -> float:
+    """Code, identifiers or a stack trace."""
     if reading.pasted:
         return 1.0
     text = reading.text[:LOOKED_AT]
@@ -85,50 +117,27 @@ def code(reading: Reading) -> float:
     return 0.0
 
 
-def steps(reading: Reading) -> float:
-    return share(reading.count("steps"), 3)
-
-
-def parts(reading: Reading) -> float:
-    """Lists count in full only in a task: three names to sort are no work."""
-    text = reading.text[:LOOKED_AT]
-    listed = text.count(",") + text.count(";")
-    if not text.isascii():
-        listed += text.count("、") + text.count("，") + text.count("；")
-    if "\n" in text:
-        listed += len(_item.findall(text))
-    return share(listed, 5) * (0.4 if TASKS.isdisjoint(reading.hits) else 1.0) if listed else 0.0
-
-
-def design(reading: Reading) -> float:
-    return share(reading.count("design"), 2) * weighty(reading)
-
-
-def formal(reading: Reading) -> float:
-    return share(reading.count("formal"), 3) * weighty(reading)
-
-
-def weighty(reading: Reading) -> float:
-    """How far trigger words may be believed: little in a look-up, whatever the words."""
-    return 0.15 if reading.shape else share(reading.units, SUBSTANCE)
-
-
 def make(reading: Reading) -> float:
+    """Something is to be written, built or fixed."""
     return 1.0 if "make" in reading.hits else 0.0
 
 
-def question(reading: Reading) -> float:
+def code_generation(reading: Reading) -> float:
+    """Code is to be made: a verb of making beside code, a file or the name of a language."""
+    if "make" not in reading.hits:
+        return 0.0
+    return 1.0 if reading.count("language") or code(reading) or _extension.search(reading.text, 0, LOOKED_AT) else 0.0
+
+
+def analysis_depth(reading: Reading) -> float:
+    """Why, how, compare, analyse."""
     count = reading.count("question")
     return share(count, 2) if count > 1 else 0.75 * count
 
 
-def files(reading: Reading) -> float:
-    text = reading.text[:LOOKED_AT]
-    return share(len(set(_named.findall(text))) - 1, 4) if _extension.search(text) else 0.0
-
-
 def constraints(reading: Reading) -> float:
-    return share(reading.hits.get("constraints", 0) + min(2, numbers(reading)) / 2, 4)
+    """Must, at most, without, numbers."""
+    return share(reading.count("constraints") + min(2, numbers(reading)) / 2, 4)
 
 
 def numbers(reading: Reading) -> int:
@@ -139,26 +148,56 @@ def numbers(reading: Reading) -> int:
     return sum(map(str.isdigit, reading.words))
 
 
-ALWAYS: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (length, code, parts, files, constraints)}
-HEARD: Mapping[str, Callable[[Reading], float]] = {each.__name__: each for each in (make, question, steps, design, formal)}
-"""Those that are nothing unless a word of theirs occurs."""
+def quantity(reading: Reading) -> float:
+    """Numbers among the words, on a log scale."""
+    count = numbers(reading)
+    return share(log1p(count), 3.0) if count else 0.0
 
 
-def contributions(reading: Reading, weights: Mapping[str, float]) -> dict[str, float]:
-    """What each signal adds to the sum, without those that add nothing."""
-    added: dict[str, float] = {}
-    for name, measure in ALWAYS.items():
-        if amount := measure(reading):
-            added[name] = weights[name] * amount
-    for name in reading.hits:
-        if measure := HEARD.get(name):
-            added[name] = weights[name] * measure(reading)
-    if reading.shape:
-        added[reading.shape] = weights[reading.shape]
-    return added
+def word_length(reading: Reading) -> float:
+    """The mean length of the first 200 words written in ASCII, full at ten letters."""
+    words = [word for word in reading.words[:200] if word.isascii()]
+    return share(sum(map(len, words)), 10.0 * len(words)) if words else 0.0
 
 
-def value_of(total: float, reading: Reading) -> float:
-    """The sum squashed to 0–100; 0 is 50."""
-    value = 100.0 / (1.0 + exp(-total))
-    return value if reading.count("formal") >= SEARCHING else min(value, CEILING)
+def agentic_pattern(reading: Reading) -> float:
+    """Distinct files named, beyond the first: work through a repository."""
+    text = reading.text[:LOOKED_AT]
+    return share(len(set(_named.findall(text))) - 1, 4) if _extension.search(text) else 0.0
+
+
+def ambiguity(reading: Reading) -> float:
+    """The share of words that only point at something said before, in a brief ask."""
+    if reading.units > 2 * BRIEF or not reading.words:
+        return 0.0
+    return sum([word in POINTING for word in reading.words]) / len(reading.words)
+
+
+def risk(reading: Reading) -> float:
+    """Words of outages, breaches and security reviews."""
+    return 0.0 if reading.shape else share(reading.count("incident"), 1)
+
+
+def lookup(reading: Reading) -> float:
+    """The shape of a look-up."""
+    return 1.0 if reading.shape == "lookup" else 0.0
+
+
+def one_step(reading: Reading) -> float:
+    """The shape of one small step."""
+    return 1.0 if reading.shape == "one_step" else 0.0
+
+
+TEXT: Mapping[str, Callable[[Reading], float]] = {
+    each.__name__: each
+    for each in (
+        token_count, prompt_complexity, technical_depth, domain, multi_step, code_generation, analysis_depth, ambiguity, risk,
+        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, lookup, one_step, bulk,
+    )
+}  # fmt: skip
+"""In the order of the learned weights."""
+
+
+def measured(reading: Reading) -> list[float]:
+    """Every text signal's value, in order."""
+    return [measure(reading) for measure in TEXT.values()]

@@ -17,7 +17,7 @@ def words(text: str) -> frozenset[str]:
 GREETING = words(
     """
     hi hello hey hiya yo thanks thank thx ty cheers ok okay k yes yep yeah yup no nope sure great cool nice perfect awesome
-    good continue proceed lgtm done welcome bye goodbye morning ping test
+    good continue proceed go lgtm done welcome bye goodbye morning ping test
     привет здравствуйте здравствуй спасибо ок окей да нет хорошо отлично понятно понял поняла супер продолжай продолжайте пока
     добрый
     hallo moin servus danke dankeschön ja nein gut super prima klasse weiter tschüss guten hola gracias vale sí si no claro
@@ -71,7 +71,7 @@ WHO = words("who whose кто чей wer wessen quién quien")
 LOOK_UP_PHRASES = (
     "how many", "how much", "how old", "how tall", "how far", "how long", "how do you say", "is it", "is there", "does it",
     "wie viel", "wie viele", "wie heißt", "wie hoch", "wie alt", "cómo se dice", "cómo se llama", "как называется", "как зовут",
-    "in one word", "is this", "are there",
+    "in one word", "in two words", "is this", "are there", "одним словом", "in einem wort", "en una palabra",
 )  # fmt: skip
 ONE_STEP = words(
     """
@@ -90,6 +90,26 @@ OTHER_TASK = words(
     """
 )
 """With one of these a request is no look-up and no single step, however short."""
+
+DOMAIN = words(
+    """
+    contract clause clauses liability law legal court statute tenant plaintiff patient dose dosage diagnosis symptoms drug antibiotics
+    surgery tax audit revenue portfolio hedge inflation valuation equation integer integers matrix polynomial theorem integral
+    derivative probability vector graph prime primes set sequence converges gradient eigenvalue modulo
+    договор закон суд иск пациент диагноз доза налог выручка уравнение матрица вероятность простых последовательность
+    vertrag klausel klauseln gesetz gericht patient dosis diagnose steuer umsatz gleichung matrix wahrscheinlichkeit folge
+    contrato cláusula cláusulas ley tribunal paciente dosis impuesto ingresos ecuación matriz probabilidad sucesión
+    """
+)
+"""Words of fields in which mistakes are dear or reasoning is long."""
+POINTING = words(
+    """
+    it this that these those them they he she one ones other same thing things stuff something there here again
+    это этот эта эти то тот там тут его её их он она оно опять
+    das dies diese dieses es ihn sie dort hier wieder eso esto esta este ese esa lo ahí aquí otra otro
+    """
+)
+"""Words that mean what was said before."""
 
 VOCABULARY: Mapping[str, frozenset[str]] = {
     "make": words(
@@ -152,6 +172,13 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
         dann danach zuerst schließlich anschließend außerdem jeweils luego después primero finalmente además también cada
         """
     ),
+    "language": words(
+        """
+        python javascript typescript java rust golang c++ kotlin swift ruby php sql html css bash shell script function class method
+        regex query endpoint dockerfile terraform component app api program
+        функцию функция скрипт класс запрос программу funktion skript klasse abfrage programm función clase consulta programa
+        """
+    ),
     "constraints": words(
         """
         must without only never exactly least most ensure required requires guarantee guarantees avoid within strict strictly
@@ -194,6 +221,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 CHINESE: Mapping[str, tuple[str, ...]] = {
+    "language": ("函数", "代码", "脚本", "程序", "接口"),
     "make": ("写一个", "写一段", "写个", "编写", "实现", "创建", "生成", "构建", "修复", "开发"),
     "question": ("为什么", "解释", "比较", "区别", "分析", "如何", "怎么", "总结", "描述", "说明", "评估"),
     "design": ("设计", "架构", "迁移", "可扩展", "分布式", "高可用", "权衡", "平台", "多租户", "微服务", "系统", "合规", "容灾"),
@@ -203,7 +231,10 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
     ),
     "steps": ("然后", "首先", "最后", "并且", "以及", "同时", "接着", "分别", "一步一步"),
     "constraints": ("必须", "至少", "最多", "不能", "只能", "不超过", "确保", "支持", "要求"),
-    "lookup": ("是什么", "什么是", "是谁", "谁是", "哪一年", "哪个", "在哪", "多少", "几个", "什么时候", "首都"),
+    "lookup": (
+        "是什么", "什么是", "是谁", "谁是", "谁证明", "谁提出", "谁发明", "谁写", "哪一年", "哪个", "在哪", "多少", "几个",
+        "什么时候", "首都",
+    ),
     "deep": ("深入思考", "仔细思考", "好好想想"),
     "incident": (
         "安全审计", "安全审查", "安全评审", "安全评估", "威胁模型", "威胁建模", "线上事故", "线上故障", "故障复盘", "数据泄露",
@@ -227,7 +258,8 @@ LISTENED: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 """All that is listened for: each word's signal, if it has one alone, and the phrases it may begin."""
 CHINESE_SIGNAL: Mapping[str, str] = {term: signal for signal, terms in CHINESE.items() for term in terms}
 
-TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n]")
-ENDS = frozenset(".!?…。！？\n")
+TOKEN = re.compile(r"[\w%]+|[.!?…。！？\n,;，、；]")
+ENDS = frozenset(".!?…。！？\n,;，、；")
+"""What ends a sentence or a clause."""
 HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 CHINESE_TERM = re.compile("|".join(sorted(CHINESE_SIGNAL, key=len, reverse=True)))

@@ -1,0 +1,66 @@
+"""What is measured around the ask, each from 0 to 1: tools and history.
+
+By the rubric neither raises a tier, and the outcomes agree, so none of these has a weight. They are told, because people ask for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Raw
+
+from lynkr_scorer_heuristic.signals import share
+
+LOOKED_AT = 8_192
+"""Bytes looked at: of the tools the first, of the conversation the last."""
+SCHEMAS = (b'"input_schema"', b'"parameters"')
+CALLS = (b'"tool_use"', b'"tool_calls"', b'"function_call"')
+
+
+def tools_of(fields: Mapping[str, Raw]) -> bytes:
+    raw = fields.get("tools")
+    return bytes(memoryview(raw)[:LOOKED_AT]) if raw else b""
+
+
+def history_of(fields: Mapping[str, Raw]) -> bytes:
+    raw = fields.get("messages") or fields.get("input")
+    return bytes(memoryview(raw)[-LOOKED_AT:]) if raw else b""
+
+
+def tool_count(tools: bytes) -> float:
+    """Schemas of tools, full at twenty."""
+    return share(max(map(tools.count, SCHEMAS)), 20) if tools else 0.0
+
+
+def tool_complexity(tools: bytes) -> float:
+    """Bytes of a tool's description, full at 2,000."""
+    count = max(map(tools.count, SCHEMAS)) if tools else 0
+    return share(len(tools) / count, 2_000) if count else 0.0
+
+
+def tool_chain(count: float, steps: float) -> float:
+    """Several tools where several steps are worded."""
+    return count * steps
+
+
+def conversation_depth(history: bytes) -> float:
+    """Turns after the first, full at twenty."""
+    return share(max(0, history.count(b'"role"') - 1), 20)
+
+
+def prior_tool_use(history: bytes) -> float:
+    """Whether tools were called of late."""
+    return 1.0 if any(call in history for call in CALLS) else 0.0
+
+
+def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
+    """Those that are not 0; `steps` is the ask's own `multi_step`."""
+    found: dict[str, float] = {}
+    if tools := tools_of(fields):
+        found["tool_count"] = count = tool_count(tools)
+        found["tool_complexity"] = tool_complexity(tools)
+        found["tool_chain"] = tool_chain(count, steps)
+    if history := history_of(fields):
+        found["conversation_depth"] = conversation_depth(history)
+        found["prior_tool_use"] = prior_tool_use(history)
+    return {name: value for name, value in found.items() if value}

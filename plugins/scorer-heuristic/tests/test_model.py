@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import lynkr_scorer_heuristic
+from lynkr_scorer_heuristic import Config, Heuristic
+from lynkr_scorer_heuristic.grams import cut, words_of
+from lynkr_scorer_heuristic.model import MAX_WORDS, Curve, load
+from lynkr_scorer_heuristic.reading import read
+
+WEIGHTS = Path(lynkr_scorer_heuristic.__file__).with_name("weights.msgpack")
+
+
+def test_words_are_cut_into_n_grams():
+    assert cut("ab") == [" ab", "ab ", " ab "]
+    assert cut("2026") == cut("1999") != cut("7")
+    assert cut("证明") == ["证明"]
+    assert cut("证明它") == ["证明", "明它", "证明它"]
+    assert len(cut("x" * 10_000)) < 200
+
+
+def test_long_asks_are_cut_at_both_ends_only():
+    reading = read("begin " + "".join(f"w{number} " for number in range(3_000)) + "end")
+    words = words_of(reading)
+    assert {"begin", "end"} <= words
+    assert sum(map(len, words)) <= 2_000
+
+
+def test_a_remembered_word_weighs_the_same():
+    model = load({})
+    words = {"prove", "theorem", "the"}
+    assert model.of_words(words) == pytest.approx(model.of_words(words))
+    assert model.of_word("prove") == pytest.approx(sum(model.grams.get(gram, 0j) for gram in cut("prove")))
+
+
+def test_remembered_words_are_bounded():
+    model = load({})
+    for number in range(MAX_WORDS + 10):
+        model.of_word(f"w{number}")
+    assert len(model._words) <= MAX_WORDS
+
+
+def test_a_curve_is_straight_between_its_points_and_level_outside():
+    curve = Curve([(0.0, 10.0), (10.0, 20.0)])
+    assert [curve.at(x) for x in (-5.0, 0.0, 5.0, 10.0, 99.0)] == [10.0, 10.0, 15.0, 20.0, 20.0]
+
+
+def test_the_weights_are_small_and_quickly_loaded():
+    assert WEIGHTS.stat().st_size < 1_000_000
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        model = load({})
+        times.append(time.process_time() - start)
+    assert min(times) < 0.02
+    assert 15_000 < len(model.grams) <= 20_000
+
+
+def test_an_ask_of_usual_length_takes_less_than_a_millisecond_when_new():
+    scorer = Heuristic(Config())
+    texts = [f"Please explain why service number {n} returns wrong{n} totals for order{n}, and fix it." for n in range(300)]
+    times = []
+    for text in texts:
+        start = time.process_time()
+        scorer.judged(text)
+        times.append(time.process_time() - start)
+    assert sorted(times)[150] < 0.001

@@ -1,0 +1,112 @@
+"""Every text that is learned from, with what is known of it, and where it comes from.
+
+`pairs.jsonl.gz`   requests with the scores of many models; sources and licences in `MODEL.md`
+`tier_labels_weak.jsonl.gz`   prompts with a tier, UncommonRoute bench (MIT, Copyright (c) 2025-2026 Commonstack AI)
+`labelled.tsv`     prompts of this project's own, tier, language, text (Apache-2.0)
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lynkr_core.dialect import read_fields
+from lynkr_scorer_heuristic.ask import last_ask
+
+TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
+FAMILIES = {
+    "gsm8k": "arithmetic", "agentverse-mgsm": "arithmetic", "mbpp": "code", "human_eval": "code", "rb_mbpp": "code",
+    "arc_challenge": "science", "openbook_qa": "science", "rb_arc_challenge": "science", "commonsense_qa": "sense",
+    "commongen": "sense", "rb_winograde": "sense", "trivia_qa": "facts", "natural_qa": "facts", "agentverse-logicgrid": "logic",
+    "mmlu": "exams", "bfcl": "tools",
+}  # fmt: skip
+"""Sources that ask the same kind of thing. A family is held out as a whole."""
+
+
+@dataclass
+class Row:
+    """`kind`: pair, weak or own. `fails`: the share of the weaker half of its source's models that fail; NaN where nothing is known."""
+
+    kind: str
+    id: str
+    text: str
+    source: str
+    family: str
+    tier: int = -1
+    fails: float = float("nan")
+    language: str = "en"
+    templated: bool = False
+    sub: str = ""
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+
+
+def ask_of(item: dict[str, Any]) -> str:
+    return last_ask(read_fields(msgspec.json.encode({"messages": item["messages"]}))).text
+
+
+def read(folder: Path) -> list[Row]:
+    rows = [*pairs(folder / "pairs.jsonl.gz"), *weak(folder / "tier_labels_weak.jsonl.gz")]
+    return rows + own(Path(__file__).with_name("labelled.tsv"))
+
+
+def pairs(path: Path) -> list[Row]:
+    items = list(read_lines(path))
+    weaker = weaker_half(items)
+    rows: list[Row] = []
+    for item in items:
+        source, sub = item["source"], item.get("sub") or ""
+        name = f"{source} {sub}" if source == "llmrouter_mix" else source
+        scores = [value for model, value in item["scores"].items() if model in weaker[source]]
+        fails = 1 - sum(scores) / len(scores) if scores else float("nan")
+        family = FAMILIES.get(sub) or FAMILIES[source] if source == "llmrouter_mix" else FAMILIES[source]
+        rows.append(Row("pair", item["id"], ask_of(item), name, family, fails=fails, sub=sub))
+    return rows
+
+
+def weaker_half(items: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """The weaker half of each source's models, of those that answered most of it."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    count: dict[str, int] = defaultdict(int)
+    for item in items:
+        count[item["source"]] += 1
+        for model, value in item["scores"].items():
+            found[item["source"]][model].append(value)
+    weaker: dict[str, set[str]] = {}
+    for source, models in found.items():
+        ranked = sorted((sum(v) / len(v), model) for model, v in models.items() if len(v) > 0.7 * count[source])
+        weaker[source] = {model for _, model in ranked[: max(1, len(ranked) // 2)]}
+    return weaker
+
+
+def weak(path: Path) -> list[Row]:
+    return [
+        Row(
+            "weak", item["id"], ask_of(item), f"weak {item['cat']}", "weak", TIERS.index(item["tier"]),
+            language=item["lang"] or "en", templated=item["templated"],
+        )
+        for item in read_lines(path)
+    ]  # fmt: skip
+
+
+def own(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        cells = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        Row("own", f"own-{index}", text, f"own {tier}", "own", "SMCR".index(tier), language=language)
+        for index, (tier, language, text) in enumerate(cells)
+    ]

@@ -1,0 +1,166 @@
+"""From texts to two columns of weights and two curves. Deterministic: closed-form solvers, fixed folds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from data import Row
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from lynkr_scorer_heuristic.grams import cut, words_of
+from lynkr_scorer_heuristic.reading import read
+from lynkr_scorer_heuristic.signals import TEXT, measured
+
+MIN_SOURCES, MAX_GRAMS = 3, 20_000
+GRAM, SIGNAL = 0.577, 3.0
+"""How strongly n-grams and signals are scaled before the ridge, which shrinks what is scaled less more."""
+RIDGE = 3.0
+FAIL_RIDGE = 30.0
+LOGISTIC = 1.0
+POINTS = (12.0, 38.0, 63.0)
+"""Where the rubric's tiers up to complex stand on the scale of `size`."""
+ANCHORS = {"facts": 18, "science": 26, "sense": 26, "tools": 26, "arithmetic": 38, "code": 38, "exams": 32, "logic": 58}
+"""The rubric's tier of each kind of exam question, as a point; they count little."""
+ANCHOR_WEIGHT, OWN_WEIGHT, TEMPLATED_WEIGHT = 0.1, 10.0, 0.25
+FAILS = 20.0
+"""Points of `size` for one unit of "a weak model fails this"."""
+BULK = "bulk"
+"""The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
+FOLDS, SEED = 5, 5
+
+
+@dataclass
+class Texts:
+    """What is measured of every row, once: word-wise n-gram counts over the root of the number of words, and signals."""
+
+    rows: list[Row]
+    names: list[str]
+    grams: sp.csr_matrix
+    signals: np.ndarray
+
+    def columns(self, chosen: np.ndarray) -> list[str]:
+        return [self.names[index] for index in chosen]
+
+
+@dataclass
+class Fitted:
+    """Weights by n-gram column and signal for (size, reason, fails), with their constants."""
+
+    chosen: np.ndarray
+    weights: np.ndarray
+    base: np.ndarray
+
+    def heads(self, texts: Texts, at: np.ndarray) -> np.ndarray:
+        """Columns `size`, `reason`, `fails`."""
+        return features(texts, at, self.chosen) @ self.weights + self.base
+
+
+def blended(heads: np.ndarray) -> np.ndarray:
+    """Columns `size` with `fails` in it, and `reason`."""
+    return np.column_stack((heads[:, 0] + FAILS * heads[:, 2], heads[:, 1]))
+
+
+def measure(rows: list[Row]) -> Texts:
+    counts, signals, lengths = [], [], []
+    known: dict[str, list[str]] = {}
+    for row in rows:
+        reading = read(row.text)
+        words = words_of(reading)
+        counts.append(Counter(gram for word in sorted(words) for gram in known.setdefault(word, cut(word))))
+        signals.append(measured(reading))
+        lengths.append(max(1, len(words)))
+    seen = Counter(gram for count in counts for gram in count)
+    names = sorted(gram for gram, times in seen.items() if times >= MIN_SOURCES)
+    index = {gram: at for at, gram in enumerate(names)}
+    cells = [(r, index[g], n / lengths[r] ** 0.5) for r, count in enumerate(counts) for g, n in count.items() if g in index]
+    where_row, where_column, values = zip(*cells, strict=True)
+    matrix = sp.csr_matrix((np.array(values, np.float32), (where_row, where_column)), (len(rows), len(names)))
+    return Texts(rows, names, matrix, np.array(signals))
+
+
+def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
+    """The n-grams seen in most sources, and in three at least."""
+    by_source: dict[str, list[int]] = defaultdict(list)
+    for index in at:
+        by_source[texts.rows[index].source].append(index)
+    sources = np.zeros(len(texts.names))
+    for indexes in by_source.values():
+        sources += np.asarray((texts.grams[indexes] > 0).sum(axis=0)).ravel() > 0
+    often = np.asarray((texts.grams[at] > 0).sum(axis=0)).ravel()
+    order = np.lexsort((-often, -sources))
+    order = order[sources[order] >= MIN_SOURCES]
+    return np.sort(order[:MAX_GRAMS])
+
+
+def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: str = "") -> sp.csr_matrix:
+    """`hidden`: a signal that is kept from what is fitted."""
+    scaled = texts.signals[at] * SIGNAL * [name != hidden for name in TEXT]
+    return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
+
+
+def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitted:
+    chosen = choose(texts, at) if chosen is None else chosen
+    labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or i % 3 == 0])
+    sizes, weight = features(texts, labelled, chosen, BULK), trust(texts.rows, labelled)
+    size = ridge(sizes, size_targets(texts.rows, labelled), weight, RIDGE)
+    reason = logistic(sizes, proofs(texts.rows, labelled), weight)
+    asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
+    fails = ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE)
+    models = (size, reason, fails)
+    weights = np.column_stack([np.ravel(model.coef_) for model in models])
+    return Fitted(chosen, weights, np.array([float(np.ravel(model.intercept_)[0]) for model in models]))
+
+
+def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
+    model = Ridge(alpha=strength, solver="lsqr", max_iter=60, tol=1e-3)
+    return model.fit(measured, target, sample_weight=trust)
+
+
+def logistic(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray) -> LogisticRegression:
+    """Its sums are log odds."""
+    model = LogisticRegression(C=LOGISTIC, solver="liblinear", random_state=SEED, max_iter=200)
+    return model.fit(measured, target, sample_weight=trust)
+
+
+def trust(rows: list[Row], at: np.ndarray) -> np.ndarray:
+    by_kind = {"own": OWN_WEIGHT, "weak": 1.0, "pair": 3 * ANCHOR_WEIGHT}
+    return np.array([TEMPLATED_WEIGHT if rows[i].templated else by_kind[rows[i].kind] for i in at])
+
+
+def size_targets(rows: list[Row], at: np.ndarray) -> np.ndarray:
+    """What has to be proved is as much work as something complex."""
+    return np.array([anchor(rows[i]) if rows[i].kind == "pair" else POINTS[min(rows[i].tier, 2)] for i in at])
+
+
+def anchor(row: Row) -> float:
+    return 36.0 if "parallel" in row.sub else float(ANCHORS[row.family])
+
+
+def proofs(rows: list[Row], at: np.ndarray) -> np.ndarray:
+    return np.array([rows[i].tier == 3 for i in at])
+
+
+def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Within each source, so that what tells sources apart is not taken for difficulty; large sources do not drown small ones."""
+    sources = np.array([rows[i].source for i in at])
+    target, weight = np.array([rows[i].fails for i in at]), np.ones(len(at))
+    for source in np.unique(sources):
+        here = sources == source
+        target[here] -= target[here].mean()
+        weight[here] = max(here.sum(), 50) ** -0.5
+    return target, weight / weight.mean()
+
+
+def held_out(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Own rows among `at`, and their heads by models that have not seen them."""
+    chosen = choose(texts, at) if chosen is None else chosen
+    own = np.array([i for i in at if texts.rows[i].kind == "own"])
+    fold = np.random.RandomState(SEED).permutation(len(own)) % FOLDS
+    heads = np.zeros((len(own), 3))
+    for number in range(FOLDS):
+        test = own[fold == number]
+        heads[fold == number] = fit(texts, np.setdiff1d(at, test), chosen).heads(texts, test)
+    return own, heads
