@@ -23,9 +23,14 @@ def read_tool(raw: Raw, path: str) -> Tool:
         if tool.type in ("function", "custom"):
             raise InvalidRequest(f"{path}.{tool.type}: missing", param=f"{path}.{tool.type}")
         return Tool(name=tool.name or tool.type, kind=tool.type, native=raw)
+    return tool_of(tool.type, body, tool.cache_control, raw)
+
+
+def tool_of(kind: str, body: wire.ToolBody, cache: Raw, native: Raw) -> Tool:
+    """A function or a free-text tool."""
     return Tool(
-        name=body.name, kind=tool.type, description=body.description, parameters=wire.given(body.parameters), strict=body.strict,
-        cache=wire.given(tool.cache_control), native=raw,
+        name=body.name, kind=kind, description=body.description, parameters=wire.given(body.parameters), strict=body.strict,
+        cache=wire.given(cache), native=native,
     )  # fmt: skip
 
 
