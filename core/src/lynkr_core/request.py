@@ -20,7 +20,7 @@ _items = json.Decoder(list[Raw])
 _object = json.Decoder(dict[str, Raw])
 
 
-class Items(Struct, eq=False):
+class Items(Struct, eq=False, gc=False):
     """A JSON list of a request, or the one under `key` of an object, which is not cut into its items before one is asked for."""
 
     whole: Raw | _Place
@@ -34,7 +34,7 @@ class Items(Struct, eq=False):
         return self.cut[index]
 
 
-class _Place(Struct, frozen=True, eq=False):
+class _Place(Struct, frozen=True, eq=False, gc=False):
     """Where a node's fragment is. Equal to what stands there."""
 
     items: Items

@@ -54,10 +54,14 @@ def write_tool(tool: Tool) -> Fragment:
     """A tool written anew."""
     if tool.kind not in ("function", "custom"):
         return {"type": tool.kind}
-    body = {"name": tool.name, "description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
-    if tool.kind == "custom":
-        body = {"name": tool.name, "description": tool.description}
-    fragment: Fragment = {"type": tool.kind, tool.kind: {key: value for key, value in body.items() if value is not None}}
+    body: Fragment = {"name": tool.name}
+    if tool.description is not None:
+        body["description"] = tool.description
+    if tool.parameters is not None and tool.kind == "function":
+        body["parameters"] = tool.parameters
+    if tool.strict is not None and tool.kind == "function":
+        body["strict"] = tool.strict
+    fragment: Fragment = {"type": tool.kind, tool.kind: body}
     if tool.cache is not None:
         fragment["cache_control"] = tool.cache
     return fragment
@@ -72,5 +76,7 @@ def translate_tools(request: Request, losses: list[str]) -> list[Tool]:
             continue
         if tool.kind == "custom" and tool.native is not None and "format" in wire.objects.decode(tool.native):
             note(losses, f"tools: the grammar of {tool.name} cannot be carried")
-        tools.append(structs.replace(tool, name=safe_name(tool.name), cache=None, native=None))
+        name = safe_name(tool.name)
+        changed = tool.cache is not None or name != tool.name
+        tools.append(structs.replace(tool, name=name, cache=None, native=None) if changed else tool)
     return tools
