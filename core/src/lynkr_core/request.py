@@ -8,14 +8,51 @@ no prompt cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self, cast
 
-from msgspec import Raw, Struct, structs
+from msgspec import Raw, Struct, json, structs
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error"]
 Modality = Literal["image", "audio", "video", "document"]
+_items = json.Decoder(list[Raw])
+_object = json.Decoder(dict[str, Raw])
+
+
+class Items(Struct, eq=False, gc=False):
+    """A JSON list of a request, or the one under `key` of an object, which is not cut into its items before one is asked for."""
+
+    whole: Raw | _Place
+    key: str | None = None
+    cut: list[Raw] | None = None
+
+    def at(self, index: int) -> Raw:
+        if self.cut is None:
+            whole = self.whole.fragment if isinstance(self.whole, _Place) else self.whole
+            self.cut = _items.decode(whole if self.key is None else _object.decode(whole)[self.key])
+        return self.cut[index]
+
+
+class _Place(Struct, frozen=True, eq=False, gc=False):
+    """Where a node's fragment is. Equal to what stands there."""
+
+    items: Items
+    index: int
+
+    @property
+    def fragment(self) -> Raw:
+        return self.items.at(self.index)
+
+    def __eq__(self, other: object) -> bool:
+        return self.fragment == (other.fragment if isinstance(other, _Place) else other)
+
+
+placed = cast("Callable[[Items, int], Raw]", _Place)
+"""For a reader that knew every key of the whole list: the `native` of the node that it made of the item at this index.
+
+Cutting out the fragment of each message, part and tool costs more than reading them, and only who edits a request needs it.
+"""
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -27,6 +64,28 @@ class Node(Struct, frozen=True, kw_only=True):
     def edit(self, **changes: Any) -> Self:
         """A copy with these fields changed, whose `native` fragment no longer stands for the whole."""
         return structs.replace(self, **changes, edited=True)
+
+    @property
+    def known(self) -> bool:
+        """Whether the model has a field for everything that the fragment says; False when nobody has looked yet."""
+        return type(_native(self)) is _Place
+
+
+_native: Callable[[Node], Any] = vars(Node)["native"].__get__
+
+
+class _Native:
+    """Reading `native`, which cuts out what is still in its place."""
+
+    def __get__(self, node: Node | None, owner: type[Node]) -> Any:
+        value = self if node is None else _native(node)
+        return value.fragment if type(value) is _Place else value
+
+    def __set__(self, node: Node, value: Raw | None) -> None:
+        raise AttributeError("nodes do not change: see Node.edit")
+
+
+type.__setattr__(Node, "native", _Native())
 
 
 class Part(Node, frozen=True, kw_only=True):

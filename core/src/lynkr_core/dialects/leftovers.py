@@ -46,7 +46,7 @@ class Leftovers:
     def of(self, nodes: Iterable[Node]) -> Iterator[str]:
         """The paths of the unknown keys that say something, each as often as it occurs."""
         for node in nodes:
-            if node.native is not None:
+            if not node.known and node.native is not None:
                 yield from self.within(node.native)
 
     def within(self, native: Raw) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lynkr_core.request import Part, Request, Text, ToolCallResponse
 
@@ -32,11 +32,19 @@ def note_cache_markers(request: Request, losses: list[str]) -> None:
         note(losses, CACHE_MARKERS)
 
 
-def _marked(parts: Iterable[Part]) -> bool:
-    return any(part.cache is not None or (isinstance(part, ToolCallResponse) and _marked(part.content)) for part in parts)
+def _marked(parts: Sequence[Part]) -> bool:
+    for part in parts:
+        if part.cache is not None:
+            return True
+        if isinstance(part, ToolCallResponse) and _marked(part.content):
+            return True
+    return False
 
 
 def note_citations(request: Request, losses: list[str]) -> None:
     """Citations in earlier answers."""
-    if any(isinstance(part, Text) and part.annotations is not None for message in request.messages for part in message.parts):
-        note(losses, "citations: those of earlier answers mean nothing to another vendor")
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Text) and part.annotations is not None:
+                note(losses, "citations: those of earlier answers mean nothing to another vendor")
+                return

@@ -22,7 +22,7 @@ def translate_messages(request: Request, losses: list[str]) -> list[Fragment]:
     conversation = CohereConversation(request.dialect, losses)
     conversation.add_system(request.system)
     for index, message in enumerate(request.messages):
-        conversation.add(message, f"messages[{index}]")
+        conversation.add(message, index)
     conversation.flush()
     return conversation.finished()
 
@@ -36,12 +36,12 @@ class CohereConversation(Conversation):
         self.plans: dict[int, str] = {}
         self.plan = ""
 
-    def add_answer(self, parts: list[Part], name: str | None, path: str) -> None:
+    def add_answer(self, parts: list[Part], name: str | None) -> None:
         self.plan += "".join([part.text for part in parts if isinstance(part, Reasoning) and is_plan(part)])
         rest = [part for part in parts if not is_plan(part) and not self.is_foreign(part)]
         if parts and not rest:
             return
-        super().add_answer(rest, name, path)
+        super().add_answer(rest, name)
         place = len(self.out) - 1
         if self.plan and place >= 0 and self.out[place]["role"] == "assistant":
             self.plans[place] = self.plans.get(place, "") + self.plan
@@ -61,16 +61,16 @@ class CohereConversation(Conversation):
             call = structs.replace(call, kind="function", arguments=msgspec.json.encode(quoted).decode())
         return super().call(call)
 
-    def item(self, part: Part, path: str) -> Fragment | None:
-        item = super().item(part, path)
+    def item(self, part: Part) -> Fragment | None:
+        item = super().item(part)
         if item is not None and item["type"] not in _ITEMS:
-            note(self.losses, f"{path}: a part of type {item['type']} cannot be carried here")
+            note(self.losses, f"{self.path}: a part of type {item['type']} cannot be carried here")
             return None
         return item
 
-    def lose(self, part: Part, path: str) -> None:
+    def lose(self, part: Part) -> None:
         if not isinstance(part, Reasoning):
-            super().lose(part, path)
+            super().lose(part)
 
     def named(self, fragment: Fragment, name: str | None) -> Fragment:
         if name is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -47,7 +47,9 @@ class _Typed(Struct):
     cache_control: Raw = NOTHING
 
 
-class _Source(Struct):
+class Source(Struct):
+    """Where an image or a document comes from."""
+
     type: str = ""
     media_type: str = ""
     data: str = ""
@@ -62,7 +64,7 @@ class _Message(Struct):
 
 _block = msgspec.json.Decoder(Block)
 _typed = msgspec.json.Decoder(_Typed)
-_source = msgspec.json.Decoder(_Source)
+_source = msgspec.json.Decoder(Source)
 _message = msgspec.json.Decoder(_Message)
 _content: msgspec.json.Decoder[Content] = msgspec.json.Decoder(Content)
 _list = msgspec.json.Decoder(list[Raw])
@@ -173,25 +175,30 @@ def _read_result(block: Block, raw: Raw, path: str) -> Part:
 
 
 def _read_media(block: Block, raw: Raw, path: str) -> Part:
-    """An image or a document, by its source; a kind of source that we do not know stays as it came."""
+    """A source that is not what it should be stays as it came."""
     try:
-        source = _source.decode(block.source) if block.source else _Source()
+        source = _source.decode(block.source) if block.source else Source()
     except UNREADABLE:
-        source = _Source()  # a document made of content blocks, for one
-    modality: Literal["image", "document"] = "image" if block.type == "image" else "document"
-    cache, name = some(block.cache_control), block.title
+        source = Source()  # a document made of content blocks, for one
+    return media(
+        "image" if block.type == "image" else "document", source, block.title, cache=some(block.cache_control), native=raw
+    )
+
+
+def media(modality: Literal["image", "document"], source: Source, name: str | None, **part: Any) -> Part:
+    """An image or a document, by its source; a kind of source that we do not know stays as it came."""
     match source.type:
         case "base64":
-            return Blob(modality=modality, mime_type=source.media_type, data=source.data, name=name, cache=cache, native=raw)
+            return Blob(modality=modality, mime_type=source.media_type, data=source.data, name=name, **part)
         case "text":
             data = base64.b64encode(source.data.encode()).decode()
-            return Blob(modality=modality, mime_type="text/plain", data=data, name=name, cache=cache, native=raw)
+            return Blob(modality=modality, mime_type="text/plain", data=data, name=name, **part)
         case "url":
-            return Uri(modality=modality, uri=source.url, name=name, cache=cache, native=raw)
+            return Uri(modality=modality, uri=source.url, name=name, **part)
         case "file":
-            return File(modality=modality, file_id=source.file_id, cache=cache, native=raw)
+            return File(modality=modality, file_id=source.file_id, **part)
         case _:
-            return Generic(type=block.type, cache=cache, native=raw)
+            return Generic(type=modality, **part)
 
 
 _READERS: dict[str, Callable[[Block, Raw, str], Part]] = {

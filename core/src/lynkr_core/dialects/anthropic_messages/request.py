@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE, Envelope, Fields, opens_with
 from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, read_content, read_list, read_message, some
 from lynkr_core.dialects.anthropic_messages.fragments import Wire, encode, joined, render_content, render_message, respelt
+from lynkr_core.dialects.anthropic_messages.known import (
+    WireTool,
+    read_known_messages,
+    read_known_system,
+    read_known_tools,
+    tool_of,
+)
 from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
@@ -17,7 +24,7 @@ from lynkr_core.dialects.anthropic_messages.vocabulary import inside
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
-from lynkr_core.request import Message, Request, Tool
+from lynkr_core.request import Message, Part, Request, Tool
 
 _KNOWN = frozenset((*KEYS, "messages", "system", "tools"))
 _SPLICED = ("thinking", "output_config", "metadata", "tool_choice")
@@ -28,16 +35,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-class _Tool(Struct):
-    name: str = ""
-    type: str | None = None
-    description: str | None = None
-    strict: bool | None = None
-    input_schema: Raw = NOTHING
-    cache_control: Raw = NOTHING
-
-
-_tool = msgspec.json.Decoder(_Tool)
+_tool = msgspec.json.Decoder(WireTool)
 
 
 def peek(body: bytes) -> Envelope:
@@ -70,7 +68,7 @@ def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
     return Request(
         dialect=dialect,
         messages=_read_messages(fields),
-        system=read_content(fields.get("system", NOTHING), "system"),
+        system=_read_system(fields),
         tools=_read_tools(fields),
         extra=_read_extra(fields),
         native=Raw(encode(fields)),
@@ -79,32 +77,35 @@ def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
 
 
 def _read_messages(fields: Mapping[str, Raw]) -> tuple[Message, ...]:
-    return tuple([read_message(raw, f"messages[{i}]") for i, raw in enumerate(read_list(fields["messages"], "messages"))])
+    raw = fields["messages"]
+    known = read_known_messages(raw)
+    if known is not None:
+        return known
+    return tuple([read_message(one, f"messages[{i}]") for i, one in enumerate(read_list(raw, "messages"))])
+
+
+def _read_system(fields: Mapping[str, Raw]) -> tuple[Part, ...]:
+    raw = fields.get("system", NOTHING)
+    known = read_known_system(raw)
+    return read_content(raw, "system") if known is None else known
 
 
 def _read_tools(fields: Mapping[str, Raw]) -> tuple[Tool, ...]:
     raw = some(fields.get("tools", NOTHING))
     if raw is None:
         return ()
+    known = read_known_tools(raw)
+    if known is not None:
+        return known
     return tuple([read_tool(tool, f"tools[{i}]") for i, tool in enumerate(read_list(raw, "tools"))])
 
 
 def read_tool(raw: Raw, path: str) -> Tool:
-    """A tool without a type is a function; every other type is a built-in one and keeps its name as `kind`."""
+    """Raises `InvalidRequest`."""
     try:
-        tool = _tool.decode(raw)
+        return tool_of(_tool.decode(raw), raw)
     except UNREADABLE as error:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
-    kind = "function" if tool.type in (None, "custom") else tool.type or ""
-    return Tool(
-        name=tool.name,
-        kind=kind,
-        description=tool.description,
-        parameters=some(tool.input_schema),
-        strict=tool.strict,
-        cache=some(tool.cache_control),
-        native=raw,
-    )
 
 
 def write_request(request: Request) -> Fields:

@@ -43,23 +43,21 @@ def arrange(messages: Sequence[Message], losses: list[str]) -> list[Turn]:
     """The turns, repaired; what was changed beyond its form is told in `losses`."""
     turns: list[Turn] = []
     for message in messages:
-        _add(turns, _role(message, losses), [_bare(part) for part in message.parts if _carried(part, losses)])
+        _add(turns, _role(message, losses), _carried(message.parts, losses))
     if turns and turns[0].role == "assistant":
         turns.insert(0, Turn("user", [Text(text=OPENING)]))
         note(losses, f"messages: began with the assistant, the user text {OPENING!r} was put first")
     _pair(turns, losses)
     for turn in turns:
-        turn.parts.sort(key=lambda part: not isinstance(part, ToolCallResponse))
+        if len(turn.parts) > 1:
+            turn.parts.sort(key=_comes_later)
     if turns and turns[-1].role == "assistant":
         _trim(turns[-1])
     return turns
 
 
-def _bare(part: Part) -> Part:
-    """A call or result without the signature that its id may carry for another vendor."""
-    if not isinstance(part, ToolCall | ToolCallResponse) or unpack(part.id)[1] is None:
-        return part
-    return structs.replace(part, id=unpack(part.id)[0])
+def _comes_later(part: Part) -> bool:
+    return not isinstance(part, ToolCallResponse)
 
 
 def _add(turns: list[Turn], role: Literal["user", "assistant"], parts: list[Part]) -> None:
@@ -79,17 +77,29 @@ def _role(message: Message, losses: list[str]) -> Literal["user", "assistant"]:
     return "assistant" if message.role == "assistant" else "user"
 
 
-def _carried(part: Part, losses: list[str]) -> bool:
-    """Whether there is a block for this part; a loss that matters is noted."""
+def _carried(parts: Iterable[Part], losses: list[str]) -> list[Part]:
+    """The parts that there are blocks for; a loss that matters is noted."""
+    carried: list[Part] = []
+    for part in parts:
+        if isinstance(part, ToolCall | ToolCallResponse):
+            carried.append(_bare(part))
+        elif part.text.strip() if isinstance(part, Text) else _has_block(part, losses):
+            carried.append(part)
+    return carried
+
+
+def _bare(part: ToolCall | ToolCallResponse) -> Part:
+    """Without the signature that its id may carry for another vendor."""
+    id, signature = unpack(part.id)
+    return part if signature is None else structs.replace(part, id=id)
+
+
+def _has_block(part: Part, losses: list[str]) -> bool:
     match part:
-        case Text():
-            return bool(part.text.strip())
         case Reasoning():
             if not _signed(part):
                 note(losses, "reasoning: thinking that this vendor did not sign cannot be sent back to it")
             return _signed(part)
-        case ToolCall() | ToolCallResponse():
-            return True
         case File():
             note(losses, "file: files stored at another vendor cannot be read here")
             return False
@@ -130,7 +140,7 @@ def _pair_turn(turn: Turn, calls: list[str], losses: list[str]) -> None:
             parts.append(part)
         else:
             note(losses, "messages: a tool result without its call is expressed differently, as user content")
-            parts += [inner for inner in part.content if _carried(inner, losses)] or [Text(text=NO_RESULT)]
+            parts += _carried(part.content, losses) or [Text(text=NO_RESULT)]
     for id in waiting:
         note(losses, "messages: a tool call without a result got an empty one")
         parts.append(ToolCallResponse(id=id, content=(Text(text=NO_RESULT),), is_error=True))
@@ -161,17 +171,19 @@ def write_turns(turns: Iterable[Turn], losses: list[str]) -> list[dict[str, obje
 
 
 def write_parts(parts: Sequence[Part], losses: list[str]) -> list[dict[str, object]]:
-    blocks: list[dict[str, object]] = []
-    for part in parts:
-        bare = Text(text=part.text, cache=part.cache) if isinstance(part, Text) else part
-        block = wire(bare, lambda content: _write_content(content, losses))
-        if block is not None:
-            blocks.append(block)
-    return blocks
+    def content(inner: Sequence[Part]) -> object:
+        """A tool result's: a string when it is one text."""
+        if len(inner) == 1 and isinstance(inner[0], Text):
+            return inner[0].text
+        return write_parts(_carried(inner, losses), losses)
+
+    blocks = [_write_text(part) if isinstance(part, Text) else wire(part, content) for part in parts]
+    return [block for block in blocks if block is not None]
 
 
-def _write_content(content: Sequence[Part], losses: list[str]) -> object:
-    """A tool result's content: a string when it is one text."""
-    if len(content) == 1 and isinstance(content[0], Text):
-        return content[0].text
-    return write_parts([part for part in content if _carried(part, losses)], losses)
+def _write_text(text: Text) -> dict[str, object]:
+    """Without its citations, which are another vendor's."""
+    block: dict[str, object] = {"type": "text", "text": text.text}
+    if text.cache is not None:
+        block["cache_control"] = text.cache
+    return block

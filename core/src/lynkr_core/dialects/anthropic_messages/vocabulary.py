@@ -39,7 +39,7 @@ _TOP = (
 
 def leftovers(request: Request) -> list[str]:
     functions = [tool for tool in request.tools if tool.kind == "function"]
-    blocks = [part for part in request.system if part.native is not None and opens_with(part.native, b"{")]
+    blocks = [part for part in request.system if not part.known and part.native is not None and opens_with(part.native, b"{")]
     return told([*_SYSTEM.of(blocks), *_MESSAGES.of(request.messages), *_TOOLS.of(functions)])
 
 

@@ -49,9 +49,9 @@ def part_of(piece: Piece, raw: Raw | None) -> Part | None:
         case Piece(type="reasoning", summary=summary) if summary is not None:
             return Reasoning(text=thought(summary), native=raw)
         case Piece(image_url=pointer) if pointer is not None:
-            return _pointed("image", pointer, raw, cache)
+            return pointed("image", pointer, raw, cache)
         case Piece(video_url=pointer) if pointer is not None:
-            return _pointed("video", pointer, raw, cache)
+            return pointed("video", pointer, raw, cache)
         case Piece(input_audio=audio) if audio is not None:
             return Blob(modality="audio", mime_type=f"audio/{audio.format}", data=audio.data, native=raw, cache=cache)
         case Piece(file=file) if file is not None:
@@ -64,7 +64,7 @@ def thought(thinking: str | list[Piece]) -> str:
     return thinking if isinstance(thinking, str) else "".join([piece.text or "" for piece in thinking])
 
 
-def _pointed(modality: Any, pointer: str | Pointer, raw: Raw | None, cache: Raw | None) -> Part:
+def pointed(modality: Any, pointer: str | Pointer, raw: Raw | None, cache: Raw | None) -> Part:
     url, detail = (pointer, None) if isinstance(pointer, str) else (pointer.url, pointer.detail)
     inline = data_url(url)
     if inline is None:

@@ -12,6 +12,7 @@ from lynkr_core.dialect import Envelope, Fields
 from lynkr_core.dialects.losses import note, note_cache_markers, note_citations
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat import wire
+from lynkr_core.dialects.openai_chat.known import read_known_messages, read_known_tools
 from lynkr_core.dialects.openai_chat.message import read_message, write_own
 from lynkr_core.dialects.openai_chat.options import read_options, write_effort, write_options
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, translate_tools, write_tool
@@ -40,14 +41,21 @@ def decode_request(envelope: Envelope) -> Request:
 
 
 def _messages(fields: dict[str, Raw]) -> tuple[Message, ...]:
+    known = read_known_messages(fields["messages"])
+    if known is not None:
+        return known
     items = wire.read(wire.lists, fields["messages"], "messages")
     return tuple([read_message(raw, f"messages[{index}]") for index, raw in enumerate(items)])
 
 
 def _tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
     raw = wire.given(fields.get("tools", wire.NULL))
-    items = [] if raw is None else wire.read(wire.lists, raw, "tools")
-    return tuple([read_tool(raw, f"tools[{index}]") for index, raw in enumerate(items)])
+    if raw is None:
+        return ()
+    known = read_known_tools(raw)
+    if known is not None:
+        return known
+    return tuple([read_tool(one, f"tools[{index}]") for index, one in enumerate(wire.read(wire.lists, raw, "tools"))])
 
 
 def encode_request(request: Request, losses: list[str]) -> Fields:

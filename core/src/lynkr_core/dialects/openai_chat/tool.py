@@ -23,9 +23,14 @@ def read_tool(raw: Raw, path: str) -> Tool:
         if tool.type in ("function", "custom"):
             raise InvalidRequest(f"{path}.{tool.type}: missing", param=f"{path}.{tool.type}")
         return Tool(name=tool.name or tool.type, kind=tool.type, native=raw)
+    return tool_of(tool.type, body, tool.cache_control, raw)
+
+
+def tool_of(kind: str, body: wire.ToolBody, cache: Raw, native: Raw) -> Tool:
+    """A function or a free-text tool."""
     return Tool(
-        name=body.name, kind=tool.type, description=body.description, parameters=wire.given(body.parameters), strict=body.strict,
-        cache=wire.given(tool.cache_control), native=raw,
+        name=body.name, kind=kind, description=body.description, parameters=wire.given(body.parameters), strict=body.strict,
+        cache=wire.given(cache), native=native,
     )  # fmt: skip
 
 
@@ -49,10 +54,14 @@ def write_tool(tool: Tool) -> Fragment:
     """A tool written anew."""
     if tool.kind not in ("function", "custom"):
         return {"type": tool.kind}
-    body = {"name": tool.name, "description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
-    if tool.kind == "custom":
-        body = {"name": tool.name, "description": tool.description}
-    fragment: Fragment = {"type": tool.kind, tool.kind: {key: value for key, value in body.items() if value is not None}}
+    body: Fragment = {"name": tool.name}
+    if tool.description is not None:
+        body["description"] = tool.description
+    if tool.parameters is not None and tool.kind == "function":
+        body["parameters"] = tool.parameters
+    if tool.strict is not None and tool.kind == "function":
+        body["strict"] = tool.strict
+    fragment: Fragment = {"type": tool.kind, tool.kind: body}
     if tool.cache is not None:
         fragment["cache_control"] = tool.cache
     return fragment
@@ -67,5 +76,7 @@ def translate_tools(request: Request, losses: list[str]) -> list[Tool]:
             continue
         if tool.kind == "custom" and tool.native is not None and "format" in wire.objects.decode(tool.native):
             note(losses, f"tools: the grammar of {tool.name} cannot be carried")
-        tools.append(structs.replace(tool, name=safe_name(tool.name), cache=None, native=None))
+        name = safe_name(tool.name)
+        changed = tool.cache is not None or name != tool.name
+        tools.append(structs.replace(tool, name=name, cache=None, native=None) if changed else tool)
     return tools

@@ -56,7 +56,7 @@ def translate_messages(request: Request, losses: list[str]) -> Translated:
     conversation = Conversation(request.dialect, losses)
     conversation.add_system(request.system)
     for index, message in enumerate(request.messages):
-        conversation.add(message, f"messages[{index}]")
+        conversation.add(message, index)
     conversation.flush()
     return conversation.out
 
@@ -67,11 +67,17 @@ class Conversation:
     def __init__(self, source: str, losses: list[str]) -> None:
         self.out = Translated()
         self.losses = losses
+        self.index = 0
         self.thought = ""
         """Thinking that stood before its answer, in a message of its own."""
         self.same_vendor = source.startswith("openai.")
         self.aside: list[Fragment] = []
         """Images of tool results, which only a user message can carry."""
+
+    @property
+    def path(self) -> str:
+        """What losses call the message that is being added."""
+        return f"messages[{self.index}]"
 
     def add_system(self, parts: Iterable[Part]) -> None:
         parts = without_attribution(tuple(parts), self.losses)
@@ -81,29 +87,33 @@ class Conversation:
         if texts:
             self.out.append({"role": "system", "content": "\n\n".join(texts)})
 
-    def add(self, message: Message, path: str) -> None:
-        results = [part for part in message.parts if isinstance(part, ToolCallResponse)]
-        rest = [part for part in message.parts if not isinstance(part, ToolCallResponse)]
-        for result in results:
-            self.add_result(result, path)
-        if results and not rest:
+    def add(self, message: Message, index: int) -> None:
+        self.index = index
+        rest: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolCallResponse):
+                self.add_result(part)
+            else:
+                rest.append(part)
+        if message.parts and not rest:
             return
         if message.role == "assistant":
-            self.add_answer(rest, message.name, path)
+            self.add_answer(rest, message.name)
         elif message.role in ("system", "developer"):
             self.flush()
             self.add_system(rest)
         else:
-            self.add_user(rest, message.name, path)
+            self.add_user(rest, message.name)
 
-    def add_result(self, result: ToolCallResponse, path: str) -> None:
+    def add_result(self, result: ToolCallResponse) -> None:
         """A tool message: text alone; other parts go into the user message that follows."""
         texts: list[str] = []
         for part in result.content:
-            item = self.item(part, path)
             if isinstance(part, Text):
                 texts.append(part.text)
-            elif item is not None and item["type"] == "text":
+                continue
+            item = self.item(part)
+            if item is not None and item["type"] == "text":
                 texts.append(item["text"])
             elif item is not None:
                 texts.append(f"[{item['type'].removesuffix('_url')} attached in the next user message]")
@@ -118,41 +128,44 @@ class Conversation:
             self.out.append({"role": "user", "content": self.aside})
             self.aside = []
 
-    def add_user(self, parts: list[Part], name: str | None, path: str) -> None:
-        items = [item for part in parts if (item := self.item(part, path)) is not None]
+    def add_user(self, parts: list[Part], name: str | None) -> None:
+        items = [item for part in parts if (item := self.item(part)) is not None]
         if parts and not items and not self.aside:
             return  # nothing of it can be carried, which is noted
         items, self.aside, self.thought = [*self.aside, *items], [], ""
         self.out.append(self.named({"role": "user", "content": compact(items)}, name))
 
-    def add_answer(self, parts: list[Part], name: str | None, path: str) -> None:
+    def add_answer(self, parts: list[Part], name: str | None) -> None:
         """An assistant message; one that follows another is joined to it, as results must follow all calls of a turn."""
-        self.flush()
-        keys = self.answer(parts, path)
-        last = self.out[-1] if self.out else None
-        thought = self.thought + "".join([part.text for part in parts if isinstance(part, Reasoning)])
+        if self.aside:
+            self.flush()
+        keys = self.answer(parts)
         if parts and keys["content"] is None and len(keys) == 1:
-            self.thought = thought
-            return
+            return  # it was only thinking
+        last = self.out[-1] if self.out else None
         if last is not None and last["role"] == "assistant":
             merge(last, keys)
         else:
             self.out.append(self.named({"role": "assistant", **keys}, name))
-        self.thought = ""
-        if thought:
+        if self.thought:
             place = len(self.out) - 1
-            self.out.thoughts[place] = self.out.thoughts.get(place, "") + thought
+            self.out.thoughts[place] = self.out.thoughts.get(place, "") + self.thought
+            self.thought = ""
 
-    def answer(self, parts: list[Part], path: str) -> Fragment:
-        texts = [part.text for part in parts if isinstance(part, Text) and not part.refusal and part.text]
-        refusals = [part.text for part in parts if isinstance(part, Text) and part.refusal]
-        calls = [self.call(part) for part in parts if isinstance(part, ToolCall)]
+    def answer(self, parts: list[Part]) -> Fragment:
+        """The keys of an assistant message, role aside. What it thought is added to `thought`."""
+        texts, refusals, calls, lost = list[str](), list[str](), list[Any](), False
         for part in parts:
-            if not isinstance(part, (Text, ToolCall)):
-                self.lose(part, path)
-        keys: Fragment = {"content": "\n\n".join(texts) if texts else None if parts else ""}
-        if all(isinstance(part, Text) for part in parts) and not refusals:
-            keys["content"] = keys["content"] or ""
+            if isinstance(part, Text):
+                (refusals if part.refusal else texts).append(part.text)
+            elif isinstance(part, ToolCall):
+                calls.append(self.call(part))
+            else:
+                lost = True
+                self.thought += part.text if isinstance(part, Reasoning) else ""
+                self.lose(part)
+        content = "\n\n".join([text for text in texts if text])
+        keys: Fragment = {"content": content or (None if refusals or calls or lost else "")}
         if refusals:
             keys["refusal"] = "".join(refusals)
         if calls:
@@ -165,22 +178,22 @@ class Conversation:
         name = safe_name(call.name)
         return write_call(call if name == call.name else structs.replace(call, name=name), id=short_id(call.id))
 
-    def item(self, part: Part, path: str) -> Fragment | None:
+    def item(self, part: Part) -> Fragment | None:
         """A part as an item of a content list; what cannot be one is noted."""
         item = None if isinstance(part, File) and not self.same_vendor else item_of(part)
         if item is None:
-            self.lose(part, path)
+            self.lose(part)
         return item
 
-    def lose(self, part: Part, path: str) -> None:
+    def lose(self, part: Part) -> None:
         if isinstance(part, Reasoning):
             self.out.opaque |= not part.text
             note(self.losses, LOST_THINKING)
         elif isinstance(part, File):
-            note(self.losses, f"{path}: the file {part.file_id} is stored at another vendor")
+            note(self.losses, f"{self.path}: the file {part.file_id} is stored at another vendor")
         else:
             kind = part.type if isinstance(part, Generic) else getattr(part, "modality", type(part).__name__.lower())
-            note(self.losses, f"{path}: a part of type {kind} cannot be carried here")
+            note(self.losses, f"{self.path}: a part of type {kind} cannot be carried here")
 
     def named(self, fragment: Fragment, name: str | None) -> Fragment:
         return fragment if name is None else {**fragment, "name": name}

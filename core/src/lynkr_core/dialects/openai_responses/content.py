@@ -86,11 +86,14 @@ def _read_refusal(content: _Content, raw: Raw, path: str) -> Part:
 def _read_image(content: _Content, raw: Raw, path: str) -> Part:
     if content.file_id is not None:
         return File(file_id=content.file_id, modality="image", native=raw)
-    url = _need(content.image_url, path, "image_url")
+    return image(_need(content.image_url, path, "image_url"), content.detail, raw)
+
+
+def image(url: str, detail: str | None, native: Raw) -> Part:
     inline = _data_url(url)
     if inline is None:
-        return Uri(modality="image", uri=url, detail=content.detail, native=raw)
-    return Blob(modality="image", mime_type=inline[0], data=inline[1], detail=content.detail, native=raw)
+        return Uri(modality="image", uri=url, detail=detail, native=native)
+    return Blob(modality="image", mime_type=inline[0], data=inline[1], detail=detail, native=native)
 
 
 def _read_file(content: _Content, raw: Raw, path: str) -> Part:

@@ -14,7 +14,7 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.callids import unpack
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_responses.content import Content, Typed, read_content, write_content
-from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, seal, unseal
+from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, reasoning, seal
 from lynkr_core.dialects.openai_responses.tools import qualified
 from lynkr_core.dialects.openai_responses.wire import (
     NOTHING,
@@ -169,10 +169,7 @@ def _read_custom_output(item: _Item, raw: Raw, path: str) -> Part:
 
 def _read_reasoning(item: _Item, raw: Raw, path: str) -> Part:
     texts = [text for one in (item.summary, item.content) for text in _summary(one, path)]
-    signature, encrypted = unseal(item.encrypted_content)
-    foreign = item.encrypted_content is not None and encrypted != item.encrypted_content
-    id = None if foreign else item.id
-    return Reasoning(text="\n\n".join(texts), id=id, signature=signature, encrypted=encrypted, native=raw)
+    return reasoning(texts, item.id, item.encrypted_content, raw)
 
 
 def _summary(content: Content, path: str) -> list[str]:

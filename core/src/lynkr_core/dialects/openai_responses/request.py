@@ -11,10 +11,23 @@ from msgspec import Raw
 from lynkr_core.dialect import Envelope, Fields
 from lynkr_core.dialects.losses import without_attribution
 from lynkr_core.dialects.openai_responses.items import ToolItem, read_input, tool_items, write_items
+from lynkr_core.dialects.openai_responses.known import read_known_input, read_known_tools
 from lynkr_core.dialects.openai_responses.options import change_options, foreign_options, read_options
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, drop_foreign
 from lynkr_core.dialects.openai_responses.tools import read_tools, write_tool, write_tools
-from lynkr_core.dialects.openai_responses.wire import NAME, array, encode, fields, fragments, is_string, lose, read, some, string
+from lynkr_core.dialects.openai_responses.wire import (
+    NAME,
+    NOTHING,
+    array,
+    encode,
+    fields,
+    fragments,
+    is_string,
+    lose,
+    read,
+    some,
+    string,
+)
 from lynkr_core.dialects.pairing import check_items
 from lynkr_core.dialects.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
 from lynkr_core.dialects.splice import splice
@@ -81,12 +94,13 @@ def _is_reference(item: Raw) -> bool:
 def decode_request(envelope: Envelope) -> Request:
     """Raises `InvalidRequest`. `native` is the whole body, with the insignificant spaces between top-level keys gone."""
     found = envelope.fields
+    known = read_known_input(found.get("input", NOTHING))
     return Request(
         dialect=NAME,
         model=envelope.model,
-        messages=read_input(found.get("input")),
+        messages=read_input(found.get("input")) if known is None else known,
         system=_read_instructions(found.get("instructions")),
-        tools=_read_tools(found),
+        tools=_read_tools(found) if known is None else _listed_tools(found),  # items that bring tools are not known
         native=Raw(encode(found)),
         **read_options(found),
     )
@@ -95,7 +109,13 @@ def decode_request(envelope: Envelope) -> Request:
 def _read_tools(found: Mapping[str, Raw]) -> tuple[Tool, ...]:
     """The tools of the request, and those that items of its input bring."""
     brought = [tool for item in tool_items(found.get("input")) for tool in read_tools(item.tools)]
-    return (*read_tools(found.get("tools")), *brought)
+    return (*_listed_tools(found), *brought)
+
+
+def _listed_tools(found: Mapping[str, Raw]) -> tuple[Tool, ...]:
+    raw = found.get("tools")
+    known = read_known_tools(raw or NOTHING)
+    return read_tools(raw) if known is None else known
 
 
 def _read_instructions(raw: Raw | None) -> tuple[Part, ...]:

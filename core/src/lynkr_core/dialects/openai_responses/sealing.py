@@ -8,6 +8,7 @@ reasoning that is only text. OpenAI's reasoning is told from others' by its item
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from msgspec import Raw, Struct, json
 
@@ -45,6 +46,14 @@ def unseal(content: str | None) -> tuple[str | None, str | None]:
     if content.startswith(_ENCRYPTED):
         return None, content.removeprefix(_ENCRYPTED)
     return content.removeprefix(PREFIX) or None, None
+
+
+def reasoning(texts: Iterable[str], id: str | None, content: str | None, native: Raw) -> Reasoning:
+    """The part of a reasoning item with this `encrypted_content`."""
+    signature, encrypted = unseal(content)
+    foreign = content is not None and encrypted != content
+    text = "\n\n".join(texts)
+    return Reasoning(text=text, id=None if foreign else id, signature=signature, encrypted=encrypted, native=native)
 
 
 def is_foreign(item: Raw) -> bool:

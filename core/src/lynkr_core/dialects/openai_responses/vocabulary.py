@@ -38,7 +38,11 @@ _FORMAT = Leftovers("text", {
 
 
 def leftovers(request: Request) -> list[str]:
-    items = [message for message in request.messages if message.native is not None and opens_with(message.native, b"{")]
+    items = [
+        message
+        for message in request.messages
+        if not message.known and message.native is not None and opens_with(message.native, b"{")
+    ]
     return told([*_ITEMS.of(items), *_TOOLS.of(request.tools)])
 
 
