@@ -46,11 +46,15 @@ def length(raw: Raw | None) -> int:
         return 0
 
 
+def leave_out(exchange: Exchange, reasons: Mapping[str, str]) -> None:
+    """Removes these candidates; whatever selectors say, they cannot come back."""
+    exchange.removed += tuple([Removal(id, reason, "kernel") for id, reason in reasons.items()])
+    exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate.id not in reasons])
+
+
 def confine(exchange: Exchange) -> None:
-    """Removes candidates that are not the operator's own; whatever selectors say, they cannot come back. Raises `Forbidden`."""
-    away = [candidate for candidate in exchange.candidates if not candidate.provider.is_local(candidate.model)]
-    exchange.removed += tuple([Removal(candidate.id, "not local", "kernel") for candidate in away])
-    exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate not in away])
+    """Removes candidates that are not the operator's own. Raises `Forbidden`."""
+    leave_out(exchange, {c.id: "not local" for c in exchange.candidates if not c.provider.is_local(c.model)})
     if not exchange.candidates:
         raise Forbidden("no local model serves what was asked for", code="local_only")
 
@@ -62,38 +66,30 @@ def narrow(exchange: Exchange, strict: bool, ended: bool = False) -> None:
     """
     seen: Seen = {}
     errors = {c.id: error for c in exchange.candidates if c.card and (error := unfit(exchange, c.card, strict, seen, ended))}
-    if not errors:
-        spare(exchange)
-        return
-    exchange.removed += tuple([Removal(id, error.message, "kernel") for id, error in errors.items()])
-    exchange.candidates = tuple([c for c in exchange.candidates if c.id not in errors])
-    if not exchange.candidates:
-        first = next(iter(errors.values()))
-        told = "; ".join([f"{id}: {error.message}" for id, error in errors.items()])
-        raise InvalidRequest(f"nobody can serve this request: {told}", code=first.code, param=first.param)
-    spare(exchange)
+    if errors:
+        leave_out(exchange, {id: error.message for id, error in errors.items()})
+        if not exchange.candidates:
+            first = next(iter(errors.values()))
+            told = "; ".join([f"{id}: {error.message}" for id, error in errors.items()])
+            raise InvalidRequest(f"nobody can serve this request: {told}", code=first.code, param=first.param)
+    asked = exchange.envelope.max_tokens
+    if asked and len(exchange.candidates) > 1:
+        spare(exchange, asked)
 
 
-def spare(exchange: Exchange) -> None:
+def spare(exchange: Exchange, asked: int) -> None:
     """Removes candidates whose window has no room for the longest answer that was asked for, as far as others have it.
 
     An answer is seldom that long, so who has nobody else is not refused.
     """
-    asked = exchange.envelope.max_tokens
-    if not asked or len(exchange.candidates) < 2:
+    cards = {c.id: c.card for c in exchange.candidates if c.card}
+    rooms = {id: card.context_window - min(asked, card.max_output or asked) for id, card in cards.items() if card.context_window}
+    if not rooms or len(exchange.body) <= SPARSE * min(rooms.values()):
         return
-    tight = [candidate for candidate in exchange.candidates if candidate.card and is_tight(exchange, candidate.card, asked)]
-    if tight and len(tight) < len(exchange.candidates):
-        reason = f"no room for {asked} tokens of answer"
-        exchange.removed += tuple([Removal(candidate.id, reason, "kernel") for candidate in tight])
-        exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate not in tight])
-
-
-def is_tight(exchange: Exchange, card: ModelCard, asked: int) -> bool:
-    if not card.context_window:
-        return False
-    room = card.context_window - min(asked, card.max_output or asked)
-    return len(exchange.body) > SPARSE * room and estimate(exchange.request) > room
+    count = estimate(exchange.request)
+    tight = {id: f"no room for {asked} tokens of answer" for id, room in rooms.items() if count > room}
+    if 0 < len(tight) < len(exchange.candidates):
+        leave_out(exchange, tight)
 
 
 def unfit(exchange: Exchange, card: ModelCard, strict: bool, seen: Seen, ended: bool = False) -> InvalidRequest | None:
@@ -123,9 +119,12 @@ def lacks(exchange: Exchange, card: ModelCard, strict: bool) -> InvalidRequest |
     """What is asked for and the model cannot do: tools, an answer by a schema and, where nothing is to be left out, thinking."""
     if card.tools is False and "tools" in exchange.envelope.fields and exchange.request.tools:
         return InvalidRequest("it takes no tools", param="tools")
-    if card.structured is False and exchange.dialect.schema_mark in exchange.body and wants_schema(exchange.request):
-        return InvalidRequest("it cannot keep to a schema", param="response_format")
-    if strict and card.reasoning is False and asks_to_think(exchange):
+    if card.structured is False and exchange.dialect.schema_mark in exchange.body:
+        shape = exchange.request.response_format
+        if shape is not None and shape.kind == "json_schema":
+            return InvalidRequest("it cannot keep to a schema", param="response_format")
+    asked = exchange.request.reasoning if strict and card.reasoning is False else None
+    if asked and (asked.mode in ("on", "adaptive") or asked.effort not in (None, "none")):
         return InvalidRequest("it cannot think", param="reasoning")
     return None
 
@@ -158,15 +157,6 @@ def refused(exchange: Exchange, card: ModelCard | None) -> Mapping[str, str]:
     request = exchange.request
     keys = {**card.refused, **card.refused_thinking} if thinks(request, card) else card.refused
     return {key: name for key, name in keys.items() if key in asked and states(request, name)}
-
-
-def wants_schema(request: Request) -> bool:
-    return request.response_format is not None and request.response_format.kind == "json_schema"
-
-
-def asks_to_think(exchange: Exchange) -> bool:
-    asked = exchange.request.reasoning
-    return asked is not None and (asked.mode in ("on", "adaptive") or asked.effort not in (None, "none"))
 
 
 def thinks(request: Request, card: ModelCard) -> bool:

@@ -19,7 +19,7 @@ from lynkr_core.config import Config
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Removal, Reply, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Reply, Status
 from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hedging import Hedges
@@ -208,8 +208,7 @@ class Kernel:
 
     def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
         """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
-        exchange.removed += tuple([Removal(c.id, reason, "kernel") for c in exchange.candidates if c not in able])
-        exchange.candidates = tuple(able)
+        capabilities.leave_out(exchange, {c.id: reason for c in exchange.candidates if c not in able})
         if not able:
             raise InvalidRequest(f"nobody can serve {exchange.envelope.model!r}: {reason}", param="model")
 
