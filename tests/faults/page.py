@@ -14,7 +14,7 @@ INTRO = """# What happens when something breaks
 
 <!-- Written by `python -m tests.faults`; change tests/faults/table.py. -->
 
-Each cell is a test, on every front (chat completions, responses, messages, embeddings, token counts), in the provider's own API and translated,
+Each cell is a test, on every front (chat completions, responses, messages, embeddings, token counts), same dialect and translated,
 over real sockets on both sides.
 A second candidate is configured, and sound, but for the column that says otherwise.
 
