@@ -40,7 +40,8 @@ def test_the_cheapest_leads():
 
 
 @pytest.mark.parametrize(
-    ("score", "tier", "order"), [(10, "simple", ALL), (60, "complex", (LARGE, DEEP, LOCAL, SMALL)), (99, "reasoning", None)]
+    ("score", "tier", "order"),
+    [(10, "simple", ALL), (60, "complex", (LARGE, DEEP, LOCAL, SMALL)), (99, "reasoning", (DEEP, LOCAL, SMALL, LARGE))],
 )
 def test_alone_it_knows_which_tier_is_needed(score, tier, order):
     found = made(factories.tiers(ALL)).select_provider(exchange(score=score), ALL)
