@@ -93,7 +93,7 @@ class Dialect(ABC):
     # front: what the caller sent
     @abstractmethod
     def peek(self, body: bytes, path: str = "") -> Envelope:
-        """Model, stream and the top-level keys; `path` is the route's, for APIs that say some of it there. Raises `InvalidRequest`."""
+        """Model, stream and the top-level keys; `path` is the route's with its query, where some APIs say it. Raises `InvalidRequest`."""
 
     def check(self, envelope: Envelope) -> None:  # noqa: B027
         """Refuses what no provider would take, as far as that is cheap to see: `decode_request` sees more, but is not always called.

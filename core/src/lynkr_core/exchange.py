@@ -164,6 +164,7 @@ class Exchange:
 
     # what most exchanges leave as it is stands on the class: an instance then costs half
     body: bytes = b""
+    query: bytes = b""
     config: str = ""
     envelope: Envelope = cast("Envelope", None)
     principal: Principal = ANONYMOUS
@@ -206,6 +207,11 @@ class Exchange:
         self.attempts: list[Attempt] = []
         if body:
             self.body = body
+
+    @property
+    def target(self) -> str:
+        """The path with its query."""
+        return f"{self.path}?{self.query.decode('latin-1')}" if self.query else self.path
 
     @property
     def operation(self) -> str:

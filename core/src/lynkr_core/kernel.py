@@ -92,6 +92,8 @@ class Kernel:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route."""
         exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
+        if scope["query_string"]:
+            exchange.query = scope["query_string"]
         return self.journey(exchange, self.serve, scope, receive, send)
 
     async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:
@@ -143,7 +145,7 @@ class Kernel:
 
     async def decide(self, exchange: Exchange) -> None:
         """Stages 2 to 6: everything before a provider is called. A dry run is this and nothing more."""
-        exchange.envelope = exchange.dialect.peek(exchange.body, exchange.path)
+        exchange.envelope = exchange.dialect.peek(exchange.body, exchange.target)
         if self.hooks.authenticate.calls or self.hooks.pre_route.calls:
             await self.admit(exchange)
         if exchange.reply is None:

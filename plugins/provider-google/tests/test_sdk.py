@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -223,3 +225,21 @@ def test_tokens_are_counted_here_and_by_gemini(client: genai.Client, upstream: S
     upstream.then(Script(body=b'{"totalTokens":31}'))
     assert client.models.count_tokens(model="google/gemini-3-pro", contents="hello").total_tokens == 31
     assert upstream.last.path == "/v1beta/models/gemini-3-pro:countTokens"
+
+
+def test_the_models_are_listed(client: genai.Client) -> None:
+    options = types.HttpOptions(
+        base_url=client._api_client._http_options.base_url, api_version="v1beta"
+    )  # `/v1/models` is OpenAI's
+    with genai.Client(api_key="none", http_options=options) as beta:
+        assert "models/echo/echo" in [model.name for model in beta.models.list()]
+
+
+def test_a_stream_as_one_json_array_is_refused_in_words(client: genai.Client) -> None:
+    url = f"{client._api_client._http_options.base_url}/v1beta/models/echo/echo:streamGenerateContent?alt=json"
+    request = urllib.request.Request(url, b'{"contents":[{"parts":[{"text":"hi"}]}]}', {"content-type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 400
+    assert "alt=sse" in caught.value.read().decode()
+    caught.value.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, cast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from msgspec import Meta, Struct
 
@@ -11,10 +11,15 @@ from lynkr_core.dialect import Dialect, Fields
 from lynkr_core.exchange import Candidate
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import HTTPConfig, HTTPProvider
+from lynkr_core.routes import Route
 from lynkr_core.upstream import Endpoint, HeaderList
 from lynkr_provider_google.counting import WHOLE
 from lynkr_provider_google.embeddings import REQUESTS
 from lynkr_provider_google.fit import OLDER, fit
+from lynkr_provider_google.listing import routes
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
 
 BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 _PREFIX = "models/"
@@ -71,6 +76,9 @@ class Google(HTTPProvider):
                 fit(cast("Fields", request), candidate.model, self._older, losses)
                 changed = True
         return changed
+
+    def register_routes(self, kernel: Kernel) -> Iterable[Route]:
+        return routes(kernel)
 
     async def list_models(self) -> Sequence[str]:
         listing = await self.get(self.models_path, _Listing)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
+from lynkr_core.routes import Route
 from lynkr_core.sse import event
+from lynkr_provider_google import listing
 from lynkr_provider_google.dialect.decoder import Decoder
 from lynkr_provider_google.dialect.encoder import Encoder
 from lynkr_provider_google.dialect.errors import read_error, write_error
@@ -18,6 +20,9 @@ from lynkr_provider_google.dialect.response import NAME, read_response, write_re
 from lynkr_provider_google.dialect.signatures import strip_own
 from lynkr_provider_google.dialect.translate import translate
 from lynkr_provider_google.dialect.usage import read_body
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
 
 FAMILY = ("gemini", "gemini.count_tokens")
 """Dialects with the same request format."""
@@ -33,6 +38,9 @@ class Gemini(Dialect):
     )  # fmt: skip
     marks = (b'"finishReason"', b'"promptFeedback"', b'"error"')
     model_key = ""
+
+    def register_routes(self, kernel: Kernel) -> Iterable[Route]:
+        return listing.routes(kernel)
 
     def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
         return 3 if "contents" in fields else 0
