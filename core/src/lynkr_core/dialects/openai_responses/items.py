@@ -203,14 +203,19 @@ def write_message(message: Message, own: bool, losses: list[str]) -> list[Any]:
         lose(losses, "messages.name: the Responses API has no names of speakers")
     items: list[Any] = []
     group: list[Part] = []
-    for part in sorted(message.parts, key=lambda part: not isinstance(part, ToolCallResponse)):
-        if isinstance(part, (ToolCall, ToolCallResponse, Reasoning)) or part.native is native is not None:
-            items += _write_group(message, group, native, own, losses)
+    for part in sorted(message.parts, key=_comes_later) if len(message.parts) > 1 else message.parts:
+        if isinstance(part, (ToolCall, ToolCallResponse, Reasoning)) or (native is not None and part.native is native):
+            if group:
+                items += _write_group(message, group, native, own, losses)
+                group = []
             items += _write_item(part, own, losses)
-            group = []
         else:
             group.append(part)
-    return [*items, *_write_group(message, group, native, own, losses)]
+    return [*items, *_write_group(message, group, native, own, losses)] if group else items
+
+
+def _comes_later(part: Part) -> bool:
+    return not isinstance(part, ToolCallResponse)
 
 
 def _own_vendor(native: Raw, losses: list[str]) -> bool:
@@ -223,7 +228,7 @@ def _own_vendor(native: Raw, losses: list[str]) -> bool:
 def _write_group(message: Message, parts: list[Part], native: Raw | None, own: bool, losses: list[str]) -> list[Any]:
     """Text, images and files as one `message` item. An assistant's empty text says nothing."""
     assistant = message.role == "assistant"
-    content: Any = write_content(parts, assistant, own, losses) if parts else []
+    content: Any = write_content(parts, assistant, own, losses)
     if not content and (assistant or not isinstance(content, str)):
         return []
     wire: Wire = {"type": "message", "role": "user" if message.role == "tool" else message.role, "content": content}
