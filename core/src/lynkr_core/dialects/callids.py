@@ -44,6 +44,11 @@ def unpack(id: str) -> tuple[str, str | None]:
         return bare, None
 
 
+def bare(id: str) -> str:
+    """The id alone."""
+    return id.partition(_SEAM)[0]
+
+
 def strip(fields: Fields, key: str) -> bool:
     """Takes signatures out of the ids in a forwarded conversation, `fields[key]`. True when there were any; else nothing is decoded."""
     raw = fields.get(key)

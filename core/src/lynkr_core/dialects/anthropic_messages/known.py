@@ -149,6 +149,8 @@ def _parts(blocks: list[_Block] | list[_Plain], items: Items) -> tuple[Part, ...
 
 def _part(block: _Block, native: Raw) -> Part:
     match block:
+        case _Text() if block.citations is block.cache_control is NOTHING:
+            return Text(text=block.text, native=native)
         case _Text():
             return Text(text=block.text, annotations=some(block.citations), cache=some(block.cache_control), native=native)
         case _Call():

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from lynkr_core.dialects.anthropic_messages.fragments import wire
 from lynkr_core.dialects.anthropic_messages.signatures import PREFIX, is_foreign
-from lynkr_core.dialects.callids import unpack
+from lynkr_core.dialects.callids import bare
 from lynkr_core.dialects.losses import note
 from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
@@ -90,8 +90,8 @@ def _carried(parts: Iterable[Part], losses: list[str]) -> list[Part]:
 
 def _bare(part: ToolCall | ToolCallResponse) -> Part:
     """Without the signature that its id may carry for another vendor."""
-    id, signature = unpack(part.id)
-    return part if signature is None else structs.replace(part, id=id)
+    id = bare(part.id)
+    return part if id == part.id else structs.replace(part, id=id)
 
 
 def _has_block(part: Part, losses: list[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from lynkr_core.dialects.callids import unpack
+from lynkr_core.dialects.callids import bare
 from lynkr_core.dialects.losses import ATTRIBUTION, note, without_attribution
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat.content import Fragment, item_of
@@ -33,7 +33,7 @@ MAX_ID = 40
 
 def short_id(id: str) -> str:
     """The id, or for one that is too long the same stand-in in the call and its result; without another vendor's signature."""
-    id = unpack(id)[0]
+    id = bare(id)
     return id if len(id) <= MAX_ID else f"call_{blake2b(id.encode(), digest_size=12).hexdigest()}"
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.dialects.callids import unpack
+from lynkr_core.dialects.callids import bare
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_responses.content import Content, Typed, read_content, write_content
 from lynkr_core.dialects.openai_responses.sealing import FOREIGN_REASONING, is_foreign, reasoning, seal
@@ -296,5 +296,5 @@ def call_id(id: str, own: bool) -> str:
     """A call's id, the same for call and result; OpenAI takes 1 to 64 characters."""
     if own:
         return id
-    id = unpack(id)[0] or "call_0"
+    id = bare(id) or "call_0"
     return id if len(id) <= MAX_CALL_ID else f"call_{sha256(id.encode()).hexdigest()[:40]}"
