@@ -85,6 +85,17 @@ def told_inside(route: Route, place: int) -> Script:
     return script.but(events=script.events[: place + 1])
 
 
+def end_broken(route: Route) -> Script:
+    """Of the kind that lynkr reads in every stream, its own dialect's too."""
+    broken = {
+        "openai.chat": b'data: {"usage":\n\n',
+        "openai.responses": b'event: response.completed\ndata: {"type":"response.completed"\n\n',
+    }
+    return breaks(
+        route, route.content_at + 1, broken.get(route.spoken, b'event: message_delta\ndata: {"type":"message_delta"\n\n')
+    )
+
+
 def ends_early(route: Route) -> Script:
     return route.good.but(events=route.good.events[: route.content_at + 1])
 
@@ -153,6 +164,7 @@ ANSWERS = [
 STREAMS = [
     Row(name="the stream says an error before any content", plain=moved, alone=True, script=lambda r: told_inside(r, 0), only=streams),
     Row(name="the stream says an error after some content", plain=told, script=lambda r: told_inside(r, r.content_at + 1), only=streams),
+    Row(name="an event about the end that is not JSON", plain=told, script=end_broken, only=streams),
     Row(name="the stream ends cleanly before its terminator", plain=told, script=ends_early, only=streams),
     Row(
         name="an event that is not JSON after some content", plain=told, same_stream=visible, only=streams,

@@ -64,6 +64,9 @@ async def test_everything_down_is_told_within_3_s(route, how):
         made.first.always(FAILURES["500"][0])
         made.proxy.always(Fault(ends="reset" if how == "reset" else None))
         took, answer = await timed(made)
-    assert answer.status >= 500
-    refusal(route, answer)
     assert took < 3
+    if route.kind == "count_tokens":
+        sound(route, answer)  # counted by lynkr itself
+    else:
+        assert answer.status >= 500
+        refusal(route, answer)

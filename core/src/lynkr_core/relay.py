@@ -144,7 +144,7 @@ class Stream(ABC):
 class Metered(Stream):
     """Raw bytes out, whole events at a time. `strip`: usage that only lynkr asked for is taken out again."""
 
-    __slots__ = ("_boundary", "_dialect", "_held", "_idle", "_marks", "_strip")
+    __slots__ = ("_boundary", "_dialect", "_held", "_idle", "_marks", "_strip", "_told")
 
     def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
         super().__init__(response, dialect.decoder(), observer)
@@ -154,6 +154,7 @@ class Metered(Stream):
         self._strip = strip
         self._held = b""
         self._boundary = dialect.boundary
+        self._told = False
 
     def feed(self, piece: bytes) -> bytes:
         if self.committed and not self._held and self.observer is None and piece.endswith(self._boundary):
@@ -173,6 +174,8 @@ class Metered(Stream):
         else:
             whole = self._whole_events(data)
         told = self._look(whole)
+        if self.failure is not None and self._dialect.error_mark in whole:
+            self._told = True
         self.sent = whole or self.sent
         return self._dialect.strip_usage(whole) if self._strip and told else whole
 
@@ -209,11 +212,12 @@ class Metered(Stream):
         return bool(marks)
 
     def close(self) -> bytes:
+        """A failure that the caller has not seen in the provider's own bytes is raised: what could not be read is no end."""
         self.note(self.decoder.feed(self._held))
         if not self.ended and self.failure is None:
             self.note(self.decoder.close())
-            if self.failure is not None:
-                raise self.failure
+        if self.failure is not None and not self.ended and not self._told:
+            raise self.failure
         return self._held
 
 
