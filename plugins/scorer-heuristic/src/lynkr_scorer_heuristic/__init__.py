@@ -13,7 +13,7 @@ from lynkr_scorer_heuristic import around, gates
 from lynkr_scorer_heuristic.ask import Ask, last_ask
 from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
 from lynkr_scorer_heuristic.grams import words_of
-from lynkr_scorer_heuristic.memory import Memory
+from lynkr_scorer_heuristic.memory import Memory, is_lasting
 from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.reading import Reading, read
 from lynkr_scorer_heuristic.signals import TEXT
@@ -60,8 +60,10 @@ class Heuristic:
         if not ask.text:
             return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
         score = self.of_text(ask.text)
-        self.memory.remember(exchange, score.value)
-        found = around.measured(exchange.envelope.fields, score.signals.get("multi_step", 0.0))
+        fields = exchange.envelope.fields
+        if is_lasting(fields):
+            self.memory.remember(exchange, score.value)
+        found = around.measured(fields, score.signals.get("multi_step", 0.0))
         return structs.replace(score, signals={**score.signals, **found}) if found else score
 
     def of_text(self, text: str) -> Score:

@@ -60,7 +60,8 @@ def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
         found["tool_count"] = count = tool_count(tools)
         found["tool_complexity"] = tool_complexity(tools)
         found["tool_chain"] = tool_chain(count, steps)
-    if history := history_of(fields):
-        found["conversation_depth"] = conversation_depth(history)
+    history = history_of(fields)
+    if depth := conversation_depth(history):
+        found["conversation_depth"] = depth
         found["prior_tool_use"] = prior_tool_use(history)
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value} if found else found

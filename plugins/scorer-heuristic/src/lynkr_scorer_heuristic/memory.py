@@ -36,6 +36,11 @@ class Memory:
         return self._scores.get(conversation(exchange))
 
 
+def is_lasting(fields: Mapping[str, Raw]) -> bool:
+    """Whether turns without the ask may follow: tools are at hand, or the client stores the conversation elsewhere."""
+    return "tools" in fields or "prompt_cache_key" in fields or "conversation" in fields
+
+
 def conversation(exchange: Exchange) -> Hashable:
     """What tells a conversation from the others of the same principal."""
     return exchange.principal.id, exchange.headers.get(HEADER) or named(exchange.envelope.fields)
