@@ -92,8 +92,7 @@ class Kernel:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route."""
         exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
-        if scope["query_string"]:
-            exchange.query = scope["query_string"]
+        exchange.query = scope.get("query_string", b"")
         return self.journey(exchange, self.serve, scope, receive, send)
 
     async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:
