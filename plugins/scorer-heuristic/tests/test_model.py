@@ -46,6 +46,16 @@ def test_remembered_words_are_bounded():
 def test_a_curve_is_straight_between_its_points_and_level_outside():
     curve = Curve([(0.0, 10.0), (10.0, 20.0)])
     assert [curve.at(x) for x in (-5.0, 0.0, 5.0, 10.0, 99.0)] == [10.0, 10.0, 15.0, 20.0, 20.0]
+    assert [curve.slope(x) for x in (-5.0, 5.0, 99.0)] == [1.0, 1.0, 1.0]
+
+
+def test_a_strong_n_gram_is_told():
+    model = load({})
+    words = {"prove", "that"}
+    value, points = model.explained(words, {"formal": 1.0})
+    assert value > 75
+    assert points["formal"] > 5
+    assert {name for name in points if name.startswith('"')} <= {f'"{gram}"' for word in words for gram in cut(word)}
 
 
 def test_the_weights_are_small_and_quickly_loaded():

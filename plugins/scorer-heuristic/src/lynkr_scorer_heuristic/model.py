@@ -49,6 +49,7 @@ class Model:
         self.base = complex(*stored.base)
         self.size, self.reason = map(Curve, stored.curves)
         self._words: dict[str, complex] = {}
+        self._grams: dict[str, tuple[str, complex]] = {}
 
     def of_words(self, words: set[str]) -> complex:
         """The sum over distinct words, divided by the root of their number."""
@@ -69,28 +70,33 @@ class Model:
             self._words[word] = found
         return found
 
-    def score_of(self, total: complex) -> float:
-        return max(self.size.at(total.real), self.reason.at(total.imag))
-
     def explained(self, words: set[str], signals: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-        """The score, and how many points it would lose without each signal and without each of the strongest n-grams."""
+        """The score, and what each signal and the strongest n-grams added: their share of the sum that decided, as steep as its curve."""
         weights = self.signals
         parts = {name: weights[name] * amount for name, amount in signals.items()}
         total = sum(parts.values(), self.base + self.of_words(words))
-        value = self.score_of(total)
         parts |= self.strongest(words)
-        points = {name: value - self.score_of(total - part) for name, part in parts.items()}
-        return value, {name: point for name, point in points.items() if abs(point) >= LEAST}
+        size, reason = self.size.at(total.real), self.reason.at(total.imag)
+        if size >= reason:
+            steep = self.size.slope(total.real)
+            return size, {name: points for name, part in parts.items() if abs(points := part.real * steep) >= LEAST}
+        steep = self.reason.slope(total.imag)
+        return reason, {name: points for name, part in parts.items() if abs(points := part.imag * steep) >= LEAST}
 
     def strongest(self, words: set[str]) -> dict[str, complex]:
         """The strongest n-gram of each of the strongest words, as shares of the sum."""
         known, root = self._words, len(words) ** 0.5
-        found: dict[str, complex] = {}
         ranked = sorted([(-abs(known[word]), word) for word in words if word in known])[:TOLD]
-        for _, word in ranked:
+        return {name: weight / root for name, weight in [self.gram_of(word) for _, word in ranked]}
+
+    def gram_of(self, word: str) -> tuple[str, complex]:
+        """A word's strongest n-gram, in quotes, and its weight."""
+        found = self._grams.get(word)
+        if found is None:
             gram = max(cut(word), key=lambda gram: abs(self.grams.get(gram, 0j)))
-            if weight := self.grams.get(gram):
-                found[f'"{gram}"'] = weight / root
+            if len(self._grams) >= MAX_WORDS:
+                self._grams.clear()
+            found = self._grams[word] = f'"{gram}"', self.grams.get(gram, 0j)
         return found
 
 
@@ -107,6 +113,11 @@ class Curve:
             return heights[min(index, len(xs) - 1)]
         low = heights[index - 1]
         return low + (heights[index] - low) * (x - xs[index - 1]) / (xs[index] - xs[index - 1])
+
+    def slope(self, x: float) -> float:
+        """How steep it is there; outside, as at its nearer end."""
+        right = min(max(bisect_right(self.xs, x), 1), len(self.xs) - 1)
+        return (self.heights[right] - self.heights[right - 1]) / (self.xs[right] - self.xs[right - 1])
 
 
 def numbers(data: bytes) -> array[float]:

@@ -94,9 +94,14 @@ def formal(reading: Reading) -> float:
 def domain(reading: Reading) -> float:
     """Words of law, medicine, finance and mathematics, or formulas."""
     found = len(DOMAIN.intersection(reading.words))
-    if not reading.pasted:
+    if not reading.pasted and has_formula(reading.text):
         found += len(_formula.findall(reading.text, 0, LOOKED_AT)) / 2
     return share(found, 3)
+
+
+def has_formula(text: str) -> bool:
+    """Whether it is worth looking for one: a pattern over the whole text costs more than the other signals together."""
+    return not text.isascii() or "=" in text or "^" in text or bool(text.encode().translate(None, _no_digit))
 
 
 def multi_step(reading: Reading) -> float:
