@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from lynkr_core.config import Limits
 from lynkr_core.exchange import Attempt
+from lynkr_core.settings import Limits
 from lynkr_core.testing.canned import CANNED, Script
 from lynkr_core.testing.factories import candidate
 from lynkr_core.watch import Watch, overdue

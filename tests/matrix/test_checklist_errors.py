@@ -37,7 +37,7 @@ async def test_line_28_errors_come_in_the_callers_envelope_with_the_providers_st
     assert (asked.answer.json().get("type") == "error") == (front == MESSAGES)
 
 
-@pytest.mark.parametrize(("status", "tries"), [("404", 1), ("401", 1), ("context", 1), ("500", 2)])
+@pytest.mark.parametrize(("status", "tries"), [("404", 1), ("401", 1), ("context", 1), ("500", 3)])
 async def test_line_29_what_the_caller_did_wrong_is_not_tried_again(ask: Asking, status, tries):
     upstream, _ = ask.gateways[CHAT]
     await ask(MESSAGES, CHAT, OPENAI_FAULTS[status].script)

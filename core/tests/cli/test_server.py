@@ -145,7 +145,7 @@ async def app(scope, receive, send):
 RUN = """
 import slow, sys
 from lynkr_core.cli.server import listener, run
-from lynkr_core.config import Server
+from lynkr_core.settings import Server
 run(slow.app, listener("127.0.0.1", int(sys.argv[1])), Server(drain=1.0), ready=print)
 """
 
