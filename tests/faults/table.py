@@ -88,12 +88,12 @@ def told_inside(route: Route, place: int) -> Script:
 def end_broken(route: Route) -> Script:
     """Of the kind that lynkr reads in every stream, its own dialect's too."""
     broken = {
-        "openai.chat": b'data: {"usage":\n\n',
+        "openai.chat": b'data: {"usage":{\n\n',
         "openai.responses": b'event: response.completed\ndata: {"type":"response.completed"\n\n',
     }
     return breaks(
         route, route.content_at + 1, broken.get(route.spoken, b'event: message_delta\ndata: {"type":"message_delta"\n\n')
-    )
+    ).but(pause=0.01)
 
 
 def ends_early(route: Route) -> Script:

@@ -54,7 +54,7 @@ async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answ
     except UpstreamError as cause:
         if exchange.gone:
             raise ClientGone from None
-        answer.attempt.error = timed_out(answer.attempt, cause)
+        answer.attempt.error = timed_out(answer.attempt, cause).with_traceback(None)  # whose frames hold the attempt
         return answer.attempt.error
     finally:
         stream.response.abort()  # does nothing to a response that was read to its end

@@ -71,8 +71,6 @@ class Dialect(ABC):
     """Request headers that belong to the API and go to an upstream of the same dialect."""
     marks: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
     """Bytes of which at least one is in every stream event that tells usage, finish, end or error; the others are not decoded."""
-    error_mark: ClassVar[bytes] = b'"error"'
-    """Bytes that are in every stream event by which a provider tells of an error."""
     model_key: ClassVar[str] = "model"
     """The top-level key that names the model in a request; empty when the path does."""
     names_model: ClassVar[bool] = True

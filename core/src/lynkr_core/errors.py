@@ -143,7 +143,8 @@ class UpstreamError(LynkrError):
     """One attempt failed.
 
     `kind` decides what follows (`KINDS`), `status` is the upstream's HTTP status or None when none came,
-    `retry_after` is in seconds, `code` and `type` are the upstream's own words.
+    `retry_after` is in seconds, `code` and `type` are the upstream's own words. `reported`: it said so itself, in an answer or in an
+    event of a stream; else lynkr found out.
     """
 
     def __init__(
@@ -155,8 +156,10 @@ class UpstreamError(LynkrError):
         code: str | None = None,
         type: str | None = None,
         retry_after: float | None = None,
+        reported: bool = False,
     ) -> None:
         super().__init__(message)
+        self.reported = reported
         self.kind: Kind = kind
         self.message = message
         self.status = status

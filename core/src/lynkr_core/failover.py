@@ -66,7 +66,7 @@ async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Res
             failure = failure or refused.error
             step = course.next(time.monotonic())
         except UpstreamError as error:
-            failure = error
+            failure = error.with_traceback(None)  # its frames hold the exchange: a circle left to the garbage collector
             step = await judge(kernel, exchange, course, exchange.attempts[-1].candidate, error)
     raise failed(exchange, failure)
 

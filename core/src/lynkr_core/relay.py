@@ -144,7 +144,7 @@ class Stream(ABC):
 class Metered(Stream):
     """Raw bytes out, whole events at a time. `strip`: usage that only lynkr asked for is taken out again."""
 
-    __slots__ = ("_boundary", "_dialect", "_held", "_idle", "_marks", "_strip", "_told")
+    __slots__ = ("_boundary", "_dialect", "_held", "_idle", "_marks", "_strip")
 
     def __init__(self, response: UpstreamResponse, dialect: Dialect, strip: bool, observer: Observer | None) -> None:
         super().__init__(response, dialect.decoder(), observer)
@@ -154,7 +154,6 @@ class Metered(Stream):
         self._strip = strip
         self._held = b""
         self._boundary = dialect.boundary
-        self._told = False
 
     def feed(self, piece: bytes) -> bytes:
         if self.committed and not self._held and self.observer is None and piece.endswith(self._boundary):
@@ -174,8 +173,8 @@ class Metered(Stream):
         else:
             whole = self._whole_events(data)
         told = self._look(whole)
-        if self.failure is not None and self._dialect.error_mark in whole:
-            self._told = True
+        if self.failure is not None and not self.failure.reported:
+            raise self.failure  # at once: what follows may look like an end, and nobody has told the caller
         self.sent = whole or self.sent
         return self._dialect.strip_usage(whole) if self._strip and told else whole
 
@@ -212,11 +211,10 @@ class Metered(Stream):
         return bool(marks)
 
     def close(self) -> bytes:
-        """A failure that the caller has not seen in the provider's own bytes is raised: what could not be read is no end."""
         self.note(self.decoder.feed(self._held))
         if not self.ended and self.failure is None:
             self.note(self.decoder.close())
-        if self.failure is not None and not self.ended and not self._told:
+        if self.failure is not None and not (self.ended or self.failure.reported):
             raise self.failure
         return self._held
 

@@ -20,6 +20,8 @@ CONFIG = """
 [routing]
 retries = 0
 
+[server]
+list_models = false
 [provider.echo]
 prefix = ""
 

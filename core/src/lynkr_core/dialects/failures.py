@@ -38,7 +38,7 @@ def upstream_error(status: int | None, headers: Headers, body: bytes) -> Upstrea
     if delay:
         wait = seconds(delay[1].decode())
     message = words.message[: EXCERPT * 4] or (f"status {status} without a message" if status else "an error without a message")
-    return UpstreamError(kind, message, status=status, code=words.code, type=words.type, retry_after=wait)
+    return UpstreamError(kind, message, status=status, code=words.code, type=words.type, retry_after=wait, reported=True)
 
 
 def read(body: bytes) -> Words:

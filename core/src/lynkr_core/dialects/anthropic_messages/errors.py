@@ -74,7 +74,7 @@ def read_error(status: int, headers: Headers, body: bytes) -> UpstreamError:
     message = found.get("message") or _text(body) or f"HTTP status {status}"
     type, code = found.get("type"), found.get("code")
     kind, retry_after = classify(status, code, type, message, headers)
-    return UpstreamError(kind, message, status=status, code=code, type=type, retry_after=retry_after)
+    return UpstreamError(kind, message, status=status, code=code, type=type, retry_after=retry_after, reported=True)
 
 
 def read_inner_error(body: bytes) -> UpstreamError | None:
@@ -84,7 +84,7 @@ def read_inner_error(body: bytes) -> UpstreamError | None:
         return None
     type, code, message = found.get("type"), found.get("code"), found.get("message") or "error without a message"
     kind, retry_after = classify(_STATUS.get(type or "", 500), code, type, message, {})
-    return UpstreamError(kind, message, code=code, type=type, retry_after=retry_after)
+    return UpstreamError(kind, message, code=code, type=type, retry_after=retry_after, reported=True)
 
 
 def _found(body: bytes) -> dict[str, str | None]:

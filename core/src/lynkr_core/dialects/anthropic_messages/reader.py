@@ -118,7 +118,9 @@ class MessageReader:
             case "ping":
                 events.append(Ping())
             case "error":
-                self._fail(read_inner_error(data) or UpstreamError("server", "the upstream reported an error"), events)
+                self._fail(
+                    read_inner_error(data) or UpstreamError("server", "the upstream reported an error", reported=True), events
+                )
             case _:
                 pass
 

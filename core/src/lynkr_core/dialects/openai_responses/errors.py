@@ -67,7 +67,7 @@ def upstream_error(problem: Problem, status: int, headers: Headers) -> UpstreamE
     code, type_ = _word(problem.code), _word(problem.type)
     message = _word(problem.message) or f"the upstream answered {status} without a reason"
     kind, retry_after = classify(status, code, type_, message, headers)
-    return UpstreamError(kind, message, status=status, code=code, type=type_, retry_after=retry_after)
+    return UpstreamError(kind, message, status=status, code=code, type=type_, retry_after=retry_after, reported=True)
 
 
 def _word(value: Any) -> str | None:
@@ -82,7 +82,7 @@ def inside_error(problem: Problem) -> UpstreamError:
     status = _STATUS.get(code) or (400 if any(word in code for word in _BLAMES_REQUEST) else 500)
     found = upstream_error(problem, status, {})
     message = found.message if problem.message else "the upstream reported an error without a reason"
-    return UpstreamError(found.kind, message, code=found.code, type=found.type, retry_after=found.retry_after)
+    return UpstreamError(found.kind, message, code=found.code, type=found.type, retry_after=found.retry_after, reported=True)
 
 
 def failure(error: UpstreamError) -> Wire:

@@ -51,7 +51,9 @@ def finish_word(reason: FinishReason) -> str:
 def failure(candidate: Candidate) -> UpstreamError:
     """The error of a candidate that ended in one."""
     told = f": {candidate.finish_message}" if candidate.finish_message else ""
-    return UpstreamError("server", f"the model stopped with {candidate.finish_reason}{told}", code=candidate.finish_reason)
+    return UpstreamError(
+        "server", f"the model stopped with {candidate.finish_reason}{told}", code=candidate.finish_reason, reported=True
+    )
 
 
 def blocked(feedback: Feedback | None) -> str | None:
