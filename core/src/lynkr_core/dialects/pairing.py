@@ -1,7 +1,6 @@
 """Whether each tool result of a conversation has its call before it: no provider takes one that has not.
 
-Only ids and types are decoded, 0.7 µs for each KB; the conversation is looked at only where it has results at all. A long one would pay
-half of what its whole request costs here: its provider is left to judge.
+Only ids and types are decoded, 0.7 µs for each KB; the conversation is looked at only where it has results at all.
 """
 
 from __future__ import annotations
@@ -45,15 +44,13 @@ class _Item(Struct, gc=False):
 _chat = msgspec.json.Decoder(list[_ChatMessage])
 _turns = msgspec.json.Decoder(list[_Turn])
 _items = msgspec.json.Decoder(list[_Item])
-LONG = 32 * 1024
-"""Bytes of a conversation that is not looked at any more."""
 _HIDES = ("compaction", "compaction_summary", "item_reference")
 """Items that may stand for calls which cannot be seen."""
 
 
 def check_chat(messages: Raw) -> None:
     """OpenAI's chat messages. Raises `InvalidRequest`."""
-    if len(memoryview(messages)) > LONG or b'"tool_call_id"' not in bytes(messages):
+    if b'"tool_call_id"' not in bytes(messages):
         return
     called: set[str | None] = set()
     for index, message in enumerate(_decoded(_chat, messages, "messages")):
@@ -65,7 +62,7 @@ def check_chat(messages: Raw) -> None:
 
 def check_turns(messages: Raw) -> None:
     """Anthropic's messages. Raises `InvalidRequest`."""
-    if len(memoryview(messages)) > LONG or b'"tool_result"' not in bytes(messages):
+    if b'"tool_result"' not in bytes(messages):
         return
     called: set[str | None] = set()
     for index, turn in enumerate(_decoded(_turns, messages, "messages")):
@@ -79,7 +76,7 @@ def check_turns(messages: Raw) -> None:
 
 def check_items(items: Raw) -> None:
     """The input items of OpenAI's Responses API. Raises `InvalidRequest`."""
-    if len(memoryview(items)) > LONG or b"_call_output" not in bytes(items):
+    if b"_call_output" not in bytes(items):
         return
     called: set[str | None] = set()
     for index, item in enumerate(_decoded(_items, items, "input")):
