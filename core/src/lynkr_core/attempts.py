@@ -29,9 +29,9 @@ encode = msgspec.json.Encoder().encode
 
 
 class Answer:
-    """A committed answer: `body` whole, or `held`, what the stream has given so far, and the `stream` itself."""
+    """A committed answer: `body` whole, or what the `stream` has given so far, and the stream itself."""
 
-    __slots__ = ("attempt", "body", "held", "stream")
+    __slots__ = ("attempt", "body", "stream")
 
     def __init__(self, attempt: Attempt, body: bytes, stream: Stream | None = None) -> None:
         self.attempt = attempt
