@@ -7,20 +7,18 @@ tokens in the median, it was off by 1.3 % in the median and 5.3 % at the 95th pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields
 from lynkr_core.dialects.anthropic_messages import AnthropicMessages
 from lynkr_core.dialects.anthropic_messages.errors import read_inner_error
 from lynkr_core.dialects.anthropic_messages.request import SHAPES
+from lynkr_core.dialects.counting import TokenCount, counted
 from lynkr_core.dialects.shapes import check_shapes
-from lynkr_core.errors import InvalidRequest, UpstreamError
+from lynkr_core.errors import UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.request import Choice, Generic, Request, Response, Usage
+from lynkr_core.request import Request, Response
 from lynkr_core.tokens import estimate
 
 _NOT_COUNTED = (
@@ -33,15 +31,11 @@ class _Count(Struct):
     input_tokens: int
 
 
-_COUNT = "count"
 _count = msgspec.json.Decoder(_Count)
 
 
-class AnthropicCountTokens(AnthropicMessages):
-    """The dialect `anthropic.count_tokens`. It never streams; the answer is one `Generic` part of type `count`, whose fragment is the number.
-
-    The count is no usage: nothing was used.
-    """
+class AnthropicCountTokens(TokenCount, AnthropicMessages):
+    """The dialect `anthropic.count_tokens`."""
 
     name = "anthropic.count_tokens"
     operation = "count_tokens"
@@ -60,32 +54,13 @@ class AnthropicCountTokens(AnthropicMessages):
             tokens = _count.decode(body).input_tokens
         except UNREADABLE as error:
             raise read_inner_error(body) or UpstreamError("server", f"the answer is not a count: {error}") from None
-        count = Generic(type=_COUNT, native=Raw(b"%d" % tokens))
-        return Response(dialect=self.name, id="", model="", choices=(Choice(parts=(count,)),), native=Raw(body))
+        return self.answer(tokens, body)
 
     def encode_response(self, response: Response, request: Request) -> bytes:
-        """An answer without a count is counted here."""
-        if response.dialect == self.name and response.native is not None and not response.edited:
-            return bytes(response.native)
-        parts = response.choices[0].parts if response.choices else ()
-        found = [part.native for part in parts if isinstance(part, Generic) and part.type == _COUNT and part.native is not None]
-        return msgspec.json.encode({"input_tokens": found[0] if found else estimate(request)})
+        return self.as_it_came(response) or msgspec.json.encode({"input_tokens": counted(response, request)})
 
     def local(self, request: Request) -> bytes | None:
         return msgspec.json.encode(_Count(estimate(request)))
-
-    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
-        return 0
-
-    def usage(self, body: bytes) -> Usage | None:
-        """Counting costs nothing."""
-        return None
-
-    def decoder(self) -> StreamDecoder:
-        raise InvalidRequest("counting tokens does not stream", param="stream")
-
-    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        raise InvalidRequest("counting tokens does not stream", param="stream")
 
 
 plugin = Plugin(api=1, config=NoConfig, create=AnthropicCountTokens)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
-from lynkr_core.errors import InvalidRequest, UpstreamError
+from lynkr_core.dialect import UNREADABLE, Envelope, Fields
+from lynkr_core.dialects.counting import TokenCount, counted
+from lynkr_core.errors import UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.request import Choice, Generic, Request, Response, Usage
+from lynkr_core.request import Request, Response
 from lynkr_core.tokens import estimate
 from lynkr_provider_google.dialect import Gemini, wire
 from lynkr_provider_google.dialect.errors import read_error
@@ -19,8 +17,6 @@ from lynkr_provider_google.dialect.options import CONFIG
 
 WHOLE = "generateContentRequest"
 """The key that holds a whole request, where there is more to count than contents."""
-COUNT = "count"
-"""The type of the answer's only part, as in every dialect that counts; its fragment is the number."""
 
 
 class _Count(Struct, rename="camel"):
@@ -30,8 +26,8 @@ class _Count(Struct, rename="camel"):
 _count = msgspec.json.Decoder(_Count)
 
 
-class GeminiCountTokens(Gemini):
-    """It never streams. The count is no usage: nothing was used."""
+class GeminiCountTokens(TokenCount, Gemini):
+    """A count of what a request of Gemini's would take in."""
 
     name = "gemini.count_tokens"
     operation = "count_tokens"
@@ -59,31 +55,13 @@ class GeminiCountTokens(Gemini):
             if b'"error"' in body:
                 raise read_error(None, {}, body) from None
             raise UpstreamError("server", f"the answer is not a count: {error}") from None
-        count = Generic(type=COUNT, native=Raw(b"%d" % tokens))
-        return Response(dialect=self.name, id="", model="", choices=(Choice(parts=(count,)),), native=Raw(body))
+        return self.answer(tokens, body)
 
     def encode_response(self, response: Response, request: Request) -> bytes:
-        """An answer without a count is counted here."""
-        if response.dialect == self.name and response.native is not None and not response.edited:
-            return bytes(response.native)
-        parts = response.choices[0].parts if response.choices else ()
-        found = [part.native for part in parts if isinstance(part, Generic) and part.type == COUNT and part.native is not None]
-        return wire.encode({"totalTokens": found[0] if found else estimate(request)})
+        return self.as_it_came(response) or wire.encode({"totalTokens": counted(response, request)})
 
     def local(self, request: Request) -> bytes | None:
         return wire.encode({"totalTokens": estimate(request)})
-
-    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
-        return 0
-
-    def usage(self, body: bytes) -> Usage | None:
-        return None
-
-    def decoder(self) -> StreamDecoder:
-        raise InvalidRequest("counting tokens does not stream", param="stream")
-
-    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        raise InvalidRequest("counting tokens does not stream", param="stream")
 
 
 plugin = Plugin(api=1, config=NoConfig, create=GeminiCountTokens)
