@@ -56,16 +56,20 @@ class OpenAIEmbeddings(OpenAIErrors):
 
     def decode_request(self, envelope: Envelope) -> Request:
         extra = {key: raw for key, raw in envelope.fields.items() if key != "model"}
-        return Request(dialect=NAME, model=envelope.model, extra=extra, native=Raw(_encode(envelope.fields)))
+        return Request(dialect=self.name, model=envelope.model, extra=extra, native=Raw(_encode(envelope.fields)))
 
     def encode_request(self, request: Request, losses: list[str]) -> Fields:
-        if request.dialect != NAME:
-            return translated(request, losses)
+        if request.dialect != self.name:
+            return self.translate(request, losses)
         fields: Fields = {} if request.native is None else dict(_objects.decode(request.native))
         if not request.edited and request.native is not None:
             return fields
         extra = {key: raw for key, raw in fields.items() if key != "model"}
         return apply(fields, {"model": request.model, **difference(extra, dict(request.extra))})
+
+    def translate(self, request: Request, losses: list[str]) -> Fields:
+        """A request of another API in the words of this one."""
+        return translated(request, losses)
 
     def decode_response(self, body: bytes) -> Response:
         """One choice with one generic part, whose fragment is the list of vectors."""

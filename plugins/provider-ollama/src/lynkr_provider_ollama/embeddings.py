@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder, read_fields
+from lynkr_core.dialect import UNREADABLE, Fields, Headers
 from lynkr_core.dialects.failures import excerpt
-from lynkr_core.dialects.openai_chat import read_model
 from lynkr_core.dialects.openai_chat.translate import note
-from lynkr_core.dialects.splice import apply, difference, splice
-from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.dialects.openai_embeddings import OpenAIEmbeddings
+from lynkr_core.dialects.splice import splice
+from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Choice, Generic, Request, Response, Usage
-from lynkr_provider_ollama.wire import NOTHING, NULL, encode, failure, given, objects, read
+from lynkr_provider_ollama.wire import NOTHING, NULL, encode, failure, given, read
 
 NAME = "ollama.embeddings"
 CARRIED = ("input", "dimensions")
@@ -40,29 +41,15 @@ _inputs = msgspec.json.Decoder(str | list[str])
 _texts = msgspec.json.Decoder(str)
 
 
-class OllamaEmbeddings(Dialect):
+class OllamaEmbeddings(OpenAIEmbeddings):
+    """Its requests are built as OpenAI's are; answers and errors are its own."""
+
     name = NAME
     operation = "embeddings"
     routes = ("/api/embed",)
 
-    def peek(self, body: bytes, path: str = "") -> Envelope:
-        fields = read_fields(body)
-        if bytes(memoryview(fields.get("input", NULL))[:1]) not in (b'"', b"["):
-            raise InvalidRequest("input: expected a string or a list", param="input")
-        return Envelope(fields=fields, model=read_model(fields))
-
-    def decode_request(self, envelope: Envelope) -> Request:
-        extra = {key: raw for key, raw in envelope.fields.items() if key != "model"}
-        return Request(dialect=NAME, model=envelope.model, extra=extra, native=Raw(encode(envelope.fields)))
-
-    def encode_request(self, request: Request, losses: list[str]) -> Fields:
-        if request.dialect != NAME:
-            return translated(request, losses)
-        fields: Fields = {} if request.native is None else dict(objects.decode(request.native))
-        if not request.edited and request.native is not None:
-            return fields
-        extra = {key: raw for key, raw in fields.items() if key != "model"}
-        return apply(fields, {"model": request.model, **difference(extra, dict(request.extra))})
+    def translate(self, request: Request, losses: list[str]) -> Fields:
+        return translated(request, losses)
 
     def decode_response(self, body: bytes) -> Response:
         try:
@@ -88,12 +75,6 @@ class OllamaEmbeddings(Dialect):
             fields["prompt_eval_count"] = response.usage.input_tokens
         return encode(fields)
 
-    def decoder(self) -> StreamDecoder:
-        raise InvalidRequest("embeddings are not streamed", param="stream")
-
-    def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        raise InvalidRequest("embeddings are not streamed", param="stream")
-
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
         return encode({"error": error.message})
 
@@ -108,6 +89,10 @@ class OllamaEmbeddings(Dialect):
             return usage_of(_answers.decode(body))
         except UNREADABLE:
             return None
+
+    def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
+        """The same keys may be OpenAI's, and that is likelier."""
+        return 0
 
 
 def translated(request: Request, losses: list[str]) -> Fields:
