@@ -157,7 +157,7 @@ objects = msgspec.json.Decoder(dict[str, Raw])
 values = msgspec.json.Decoder(Any)
 
 
-def read(decoder: msgspec.json.Decoder[T], raw: Raw, path: str) -> T:
+def read(decoder: msgspec.json.Decoder[T], raw: Raw | str, path: str) -> T:
     """The value at `path` of the request. Raises `InvalidRequest` that names the exact place."""
     try:
         return decoder.decode(raw)
@@ -169,6 +169,6 @@ def read(decoder: msgspec.json.Decoder[T], raw: Raw, path: str) -> T:
         raise InvalidRequest(f"{path}: {error}", param=path) from None
 
 
-def given(raw: Raw) -> Raw | None:
+def given(raw: Raw | None) -> Raw | None:
     """None for what is missing or null."""
-    return None if raw in (NOTHING, NULL) else raw
+    return None if raw is None or raw in (NOTHING, NULL) else raw

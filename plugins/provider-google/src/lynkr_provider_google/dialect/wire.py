@@ -7,19 +7,16 @@ JSON takes both. Types are those of google-genai 3.4.0; whatever else an object 
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from lynkr_core.dialect import UNREADABLE, Fields
-from lynkr_core.errors import InvalidRequest
+from lynkr_core.dialect import Fields
+from lynkr_core.dialects.openai_chat.wire import NOTHING, NULL, given, lists, objects, read, texts, values
 
-T = TypeVar("T")
+__all__ = ["NOTHING", "NULL", "given", "lists", "objects", "read", "texts", "values"]
 Wire = dict[str, Any]
-NOTHING = Raw()
-"""What a key that is missing has; always this very object, so `is` tells."""
-NULL = Raw(b"null")
 encode = msgspec.json.Encoder().encode
 _HUMP = re.compile(r"_([a-z])")
 
@@ -136,27 +133,6 @@ answers = msgspec.json.Decoder(Answer)
 pieces = msgspec.json.Decoder(Piece)
 contents = msgspec.json.Decoder(Content)
 declarations = msgspec.json.Decoder(Declaration)
-texts = msgspec.json.Decoder(str)
-lists = msgspec.json.Decoder(list[Raw])
-objects = msgspec.json.Decoder(dict[str, Raw])
-values = msgspec.json.Decoder(Any)
-
-
-def read(decoder: msgspec.json.Decoder[T], raw: Raw | str, path: str) -> T:
-    """The value at `path` of the request. Raises `InvalidRequest` that names the exact place."""
-    try:
-        return decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        text, _, inner = str(error).partition(" - at `$")
-        place = path + inner.rstrip("`")
-        raise InvalidRequest(f"{place}: {text}", param=place) from None
-    except UNREADABLE as error:
-        raise InvalidRequest(f"{path}: {error}", param=path) from None
-
-
-def given(raw: Raw | None) -> Raw | None:
-    """None for what is missing or null."""
-    return None if raw is None or raw in (NOTHING, NULL) else raw
 
 
 def camel(name: str) -> str:
