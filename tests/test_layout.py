@@ -34,9 +34,9 @@ LAYERS = [
     {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "capabilities"},
+    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores"},
     {"hooks", "candidates", "headers", "relay", "process"},
-    {"settings"},
+    {"settings", "capabilities"},
     {"config", "selecting"},
     {"plugins", "course", "watch"},
     {"provider"},
@@ -130,13 +130,15 @@ def test_no_function_is_long():
 
 
 def test_the_kernel_is_small():
-    """The transport stands behind an interface of its own, the front before the kernel's, and some is opt-in; each is counted for itself."""
+    """Transport and state stand behind interfaces, the front before the kernel's, and some is opt-in: each is counted for itself."""
     transport = [path for path in kernel() if path.parent.name == "upstream"]
+    state = [path for path in kernel() if path.parent.name == "stores"]
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *front, *opt_in)) <= 3300
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in)) <= 3300
     assert sum(code_lines(path) for path in opt_in) <= 220
     assert sum(code_lines(path) for path in transport) <= 800
+    assert sum(code_lines(path) for path in state) <= 500
     assert sum(code_lines(path) for path in front) <= 420
 
 

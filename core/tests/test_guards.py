@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from lynkr_core import capabilities
+from lynkr_core.candidates import Tiers
 from lynkr_core.cards import ModelCard
 from lynkr_core.errors import Forbidden, InvalidRequest
-from lynkr_core.exchange import Selection
+from lynkr_core.exchange import Principal, Selection
 from lynkr_core.provider import is_private
 from lynkr_core.testing import factories
 
@@ -87,6 +88,46 @@ def test_what_must_stay_local_leaves_others_out_and_says_so():
 def test_without_a_local_model_nothing_is_served():
     with pytest.raises(Forbidden, match="no local model"):
         capabilities.confine(exchange())
+
+
+def called_by(who: Principal, tiers: Tiers | None = None) -> Any:
+    made = exchange()
+    made.principal = who
+    capabilities.permit(made, tiers or Tiers())
+    return [candidate.id for candidate in made.candidates], [(r.candidate, r.reason) for r in made.removed]
+
+
+def test_who_may_use_some_models_is_served_by_those():
+    assert called_by(Principal(id="k1", models=("b/*", "c/m"))) == (["b/m"], [("a/m", "not for k1")])
+    with pytest.raises(Forbidden, match="'auto' is not for k1, which may use c/m"):
+        called_by(Principal(id="k1", models=("c/m",)))
+
+
+def test_who_may_use_some_tiers_is_served_by_what_is_in_them():
+    first, second = exchange().candidates
+    tiers = Tiers()
+    tiers.fill({"simple": (first,), "complex": (second,)})
+    assert called_by(Principal(id="k1", tiers=("complex",)), tiers)[0] == ["b/m"]
+    with pytest.raises(Forbidden, match="may use a/m, complex"):
+        called_by(Principal(id="k1", models=("a/m",), tiers=("complex",)), tiers)
+
+
+class Known:
+    def authenticate(self, exchange: Any) -> Principal:
+        return Principal(id="k1", models=("up2/*",), local_only=exchange.header(b"x-private") == "1")
+
+
+@pytest.mark.anyio
+async def test_whoever_is_calling_is_held_to_what_it_may(gateway, scripted_provider):
+    made = await gateway(scripted_provider.url, scripted_provider.url, plugins=(("auth", Known()),))
+    asked = {"model": "chain", "messages": [{"role": "user", "content": "hi"}]}
+    answer = await made.client.post("/v1/chat/completions", json=asked)
+    assert (answer.status, answer.headers["x-lynkr-provider"]) == (200, "up2")
+    answer = await made.client.post("/v1/chat/completions", json=asked | {"model": "up1/m"})
+    assert (answer.status, answer.json()["error"]["code"]) == (403, "model_not_allowed")
+    made.kernel.catalog.resolve("up2/m").candidates[0].provider.local = False
+    answer = await made.client.post("/v1/chat/completions", json=asked, headers={"x-private": "1"})
+    assert (answer.status, answer.json()["error"]["code"]) == (403, "local_only")
 
 
 class Private:

@@ -1,8 +1,11 @@
 """The store in memory has a bound; and which store is found by which name."""
 
+import math
+
 import pytest
 
-from lynkr_core.stores import Journal, KeyValue, MemoryStore, Stores
+from lynkr_core.stores import Balance, Hold, Journal, KeyValue, Ledger, MemoryStore, Stores
+from lynkr_core.stores.counters import Counters
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +48,35 @@ async def test_what_is_held_is_counted_right():
     assert store.held_bytes == 0
 
 
+async def test_what_is_kept_for_good_stays_and_has_a_bound_of_its_own():
+    store = values(3 * 1201)
+    await store.set("a", bytes(1000), math.inf)
+    for key in "bcd":
+        await store.set(key, bytes(1000), 60)
+    assert [key for key in "abcd" if await store.get(key) is not None] == ["a", "c", "d"]
+    await store.set("e", bytes(1000), math.inf)
+    await store.set("f", bytes(1000), math.inf)
+    assert list(await store.scan("")) == ["a", "e", "f"]
+    with pytest.raises(OSError, match="does not fit"):
+        await store.set("g", b"", math.inf)
+    await store.delete("a")
+    await store.set("g", b"", 60)
+    assert store.held_bytes == 2 * 1201 + 201
+
+
+async def test_a_ledger_forgets_reservations_and_counters():
+    now = [1000.0]
+    counters = Counters(clock=lambda: now[0])
+    for n in range(10):
+        assert counters.hold(f"r{n}", [Hold(f"c{n}", 1, 5, 2000.0), Hold("ever", 1, 50, math.inf)], 10 + n) is None
+    assert counters.book("r0", {"c0": 1})
+    now[0] = 1015.0
+    assert counters.balances("ever") == {"ever": Balance(0, 4)}
+    now[0] = 2000.0 + 2 * 86400
+    assert counters.balances("") == {"ever": Balance(0, 0)}
+    assert counters.book("r5", {"ever": 5}) is False
+
+
 async def test_stores_are_found_by_name_or_by_what_they_can():
     stores, journal, both = Stores(), OnlyJournal(), MemoryStore()
     assert stores.key_value() is stores.key_value()
@@ -55,3 +87,4 @@ async def test_stores_are_found_by_name_or_by_what_they_can():
     assert (isinstance(journal, KeyValue), isinstance(both, Journal)) == (False, True)
     with pytest.raises(KeyError):
         stores.key_value("none")
+    assert (stores.ledger() is both, isinstance(journal, Ledger)) == (True, False)

@@ -36,14 +36,15 @@ from lynkr_core.exchange import (
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import HTTPConfig, HTTPProvider, Provider
 from lynkr_core.secret import Secret
-from lynkr_core.stores import Journal, KeyValue, MemoryStore, Record, Stores
+from lynkr_core.stores import Balance, Bucket, Full, Hold, Journal, KeyValue, Ledger, MemoryStore, Record, Stores, Wait
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attempt", "Candidate", "ClientGone", "ConfigError", "Context", "Dialect", "Envelope", "Exchange", "Fields", "Forbidden",
-    "GatewayError", "HTTPConfig", "HTTPProvider", "Headers", "InvalidRequest", "Journal", "Key", "KeyValue", "LynkrError", "MemoryStore",
-    "ModelCard", "Outcome", "Plugin", "PluginError", "Price", "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply",
-    "Reservation", "Score", "Secret", "Selection", "Stores", "StreamDecoder", "StreamEncoder", "TooLarge", "Unauthenticated",
-    "Unavailable", "UnknownModel", "UpstreamError", "Verdict", "presented_key",
+    "Attempt", "Balance", "Bucket", "Candidate", "ClientGone", "ConfigError", "Context", "Dialect", "Envelope", "Exchange",
+    "Fields", "Forbidden", "Full", "GatewayError", "HTTPConfig", "HTTPProvider", "Headers", "Hold", "InvalidRequest", "Journal",
+    "Key", "KeyValue", "Ledger", "LynkrError", "MemoryStore", "ModelCard", "Outcome", "Plugin", "PluginError", "Price",
+    "Principal", "Provider", "RateLimited", "Record", "Reject", "Removal", "Reply", "Reservation", "Score", "Secret", "Selection",
+    "Stores", "StreamDecoder", "StreamEncoder", "TooLarge", "Unauthenticated", "Unavailable", "UnknownModel", "UpstreamError",
+    "Verdict", "Wait", "presented_key",
 ]  # fmt: skip

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from fnmatch import fnmatchcase
 
 import msgspec
 from msgspec import Raw
 
+from lynkr_core.candidates import Tiers
 from lynkr_core.cards import ModelCard
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import Forbidden, InvalidRequest, TooLarge
@@ -57,6 +59,20 @@ def confine(exchange: Exchange) -> None:
     leave_out(exchange, {c.id: "not local" for c in exchange.candidates if not c.provider.is_local(c.model)})
     if not exchange.candidates:
         raise Forbidden("no local model serves what was asked for", code="local_only")
+
+
+def permit(exchange: Exchange, tiers: Tiers) -> None:
+    """Removes candidates that whoever is calling may not use. Raises `Forbidden`."""
+    who = exchange.principal
+    kept = {c.id for name in who.tiers for c in tiers.candidates(name)} if who.tiers else {c.id for c in exchange.candidates}
+    if who.models:
+        kept = {id for id in kept if any(fnmatchcase(id, pattern) for pattern in who.models)}
+    leave_out(exchange, {c.id: f"not for {who.id}" for c in exchange.candidates if c.id not in kept})
+    if not exchange.candidates:
+        allowed = ", ".join((*who.models, *who.tiers))
+        raise Forbidden(
+            f"{exchange.asked!r} is not for {who.id}, which may use {allowed}", code="model_not_allowed", param="model"
+        )
 
 
 def narrow(exchange: Exchange, strict: bool, ended: bool = False) -> None:

@@ -37,14 +37,22 @@ class Key(Generic[T]):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who is calling."""
+    """Who is calling, and what it may.
+
+    `key`: the name of the key that was shown, never the key. `models`, `tiers`: patterns of the only candidates (`provider/model`, `*`
+    for anything) and tiers that may serve it; empty for any. `local_only`: nothing of it may leave the operator's own machines.
+    """
 
     id: str = "anonymous"
     key: str | None = None
     user: str | None = None
     team: str | None = None
     agent: str | None = None
+    principal_class: str | None = None
     tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    local_only: bool = False
 
 
 ANONYMOUS = Principal()
@@ -162,7 +170,7 @@ class Exchange:
     monotonic clock.
     """
 
-    # what most exchanges leave as it is stands on the class: an instance then costs half
+    # what most leave as it is stands on the class: an instance costs half
     body: bytes = b""
     query: bytes = b""
     config: str = ""
@@ -172,6 +180,8 @@ class Exchange:
     tier: str | None = None
     local_only: str = ""
     """Why only models on machines of the operator's own may serve this; for `pre_route`. Empty: any may."""
+    instead: str = ""
+    """A name that is resolved in the place of the one that was asked for; for `pre_route`."""
     candidates: tuple[Candidate, ...] = ()
     removed: tuple[Removal, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -185,13 +195,13 @@ class Exchange:
     dry_run: bool = False
     gone: bool = False
     until: float = math.inf
-    """When the caller gives up, on the monotonic clock; it may say so by `x-lynkr-deadline-ms`."""
+    """When the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`."""
     waiting: Abortable | None = None
     """What is waited for beside upstreams; aborted when the caller leaves."""
     resumed: int = 0
     """How often a cut stream was continued by another attempt."""
     observers: tuple[Callable[[Event | Response], None], ...] = ()
-    """Called with the whole answer, or each event of a stream, of this exchange alone; must neither raise nor wait. See `observe`."""
+    """Called with the whole answer, or each event of a stream, of this exchange; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
@@ -247,7 +257,7 @@ class Exchange:
         self.observers = (*self.observers, callback)
 
     def tap(self, callback: Callable[[bytes], None]) -> None:
-        """As `observe`, for the bytes that the caller is sent: the whole body, or each piece of a stream, wherever it is cut."""
+        """As `observe`, for the bytes that the caller is sent: the body, or each piece of a stream, wherever it is cut."""
         self.taps = (*self.taps, callback)
 
     def tapped(self, put: Callable[[bytes], Awaitable[object] | None]) -> Callable[[bytes], Awaitable[object] | None]:

@@ -163,6 +163,8 @@ class Kernel:
                 raise answer.error
             if isinstance(answer, Principal):
                 exchange.principal = answer
+                if answer.local_only:
+                    exchange.local_only = "whoever is calling"
         if self.hooks.pre_route.calls:
             answer, _ = await self.hooks.pre_route.first(exchange)
             if isinstance(answer, Reject):
@@ -171,7 +173,7 @@ class Kernel:
 
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""
-        asked = exchange.asked
+        asked = exchange.instead or exchange.asked
         target = self.catalog.resolve(asked)
         if target is None:
             raise UnknownModel(
@@ -190,7 +192,9 @@ class Kernel:
         if not same:
             self.without_unable(exchange)
         if exchange.reply is None:
-            routing = self.config.routing
+            routing, who = self.config.routing, exchange.principal
+            if who.models or who.tiers:
+                capabilities.permit(exchange, self.catalog.tiers)
             if exchange.local_only:
                 capabilities.confine(exchange)
             capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")

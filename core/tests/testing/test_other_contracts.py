@@ -159,6 +159,7 @@ def test_the_store_in_memory_passes(run_suite):
         ("async def set(self, key, value, ttl): await super().set(key, value, 9)", "test_a_value_is_gone_when_its_time_is_over"),
         ("async def delete(self, key): self._values.pop(key)", "test_a_value_is_replaced_and_deleted"),
         ("get = None", "test_a_value_is_read_as_it_was_set"),
+        ("async def scan(self, prefix, limit=1000): return {}", "test_values_are_listed_by_the_beginning_of_their_keys"),
     ],
 )
 def test_a_bad_store_fails(run_suite, method, test):
@@ -168,6 +169,52 @@ def test_a_bad_store_fails(run_suite, method, test):
 def test_a_store_that_forgets_must_say_so(run_suite):
     failed = {"test_a_new_instance_finds_what_was_written", "test_another_instance_reads_what_was_set"}
     assert run_suite(STORE.replace("False", "True")).failed == failed
+
+
+LEDGER = """
+from lynkr_core.stores import Full, MemoryStore
+from lynkr_core.testing.contracts.ledger import LedgerContract
+
+class Good(MemoryStore):
+    pass
+
+class TestGood(LedgerContract):
+    plugin = plugin_of(Good)
+    shared = False
+"""
+
+
+def test_the_ledger_in_memory_passes(run_suite):
+    assert set(run_suite(LEDGER).results.values()) <= {"passed", "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("method", "test"),
+    [
+        ("async def hold(self, id, holds, lease): return None", "test_a_limit_may_be_reached_and_not_passed"),
+        (
+            "async def hold(self, id, holds, lease):\n"
+            "        for n, hold in enumerate(holds):\n"
+            "            if full := self.counters.hold(f'{id}{n}', [hold], lease): return full",
+            "test_all_or_none_is_held",
+        ),
+        (
+            "async def book(self, id, amounts):\n"
+            "        if (held := self.counters._holding.get(id)) is None: return False\n"
+            "        self.counters._holding[id + '?'] = held\n"
+            "        return self.counters.book(id + '?', amounts)",
+            "test_it_is_booked_once",
+        ),
+        ("async def hold(self, id, holds, lease): return self.counters.hold(id, holds, 1e9)",
+         "test_a_lease_that_is_over_gives_back_and_is_booked_all_the_same"),
+        ("async def extend(self, id, lease): return True", "test_a_lease_can_be_made_longer"),
+        ("async def give(self, buckets): pass", "test_what_was_not_needed_is_put_back_and_what_was_is_taken"),
+        ("async def take(self, buckets): return self.counters.take(buckets[:1])", "test_all_buckets_give_or_none"),
+        ("take = None", "test_a_bucket_fills_again"),
+    ],
+)  # fmt: skip
+def test_a_bad_ledger_fails(run_suite, method, test):
+    assert test in run_suite(LEDGER.replace("    pass\n", f"    {method}\n")).failed
 
 
 POLICY = """

@@ -18,6 +18,7 @@ SUITES = (
     "catalog",
     "dialect",
     "fuzz",
+    "ledger",
     "offline",
     "policy",
     "provider",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -135,6 +136,27 @@ class StoreContract(Contract):
         await values.set("lengthened", b"4", 60)
         await asyncio.sleep(0.1)
         assert [await values.get(key) for key in ("short", "long", "lengthened")] == [None, b"2", b"4"]
+
+    @pytest.mark.anyio
+    async def test_values_are_listed_by_the_beginning_of_their_keys(self, values: KeyValue) -> None:
+        for key in ("p/b", "p/a", "p%", "P/c", "q/p/a"):
+            await values.set(key, key.encode(), 60)
+        await values.set("p/c", b"short", 0.05)
+        await asyncio.sleep(0.1)
+        assert list((await values.scan("p/")).items()) == [("p/a", b"p/a"), ("p/b", b"p/b")]
+        assert await values.scan("p/", limit=1) == {"p/a": b"p/a"}
+        assert await values.scan("p_") == {}
+
+    @pytest.mark.anyio
+    async def test_a_value_can_be_kept_for_good_and_forgotten(self, values: KeyValue) -> None:
+        await values.set("a", b"1", math.inf)
+        await values.set("b", b"2", 60)
+        await values.set("b", b"3", math.inf)
+        assert await values.scan("") == {"a": b"1", "b": b"3"}
+        await values.set("a", b"4", 0.05)
+        await values.delete("b")
+        await asyncio.sleep(0.1)
+        assert (await values.get("a"), await values.get("b")) == (None, None)
 
     @pytest.mark.anyio
     async def test_many_values_at_once_do_not_mix(self, values: KeyValue) -> None:

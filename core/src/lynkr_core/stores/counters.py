@@ -1,0 +1,133 @@
+"""A ledger in the memory of one process: also what shared ones must do the same as."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Wait
+
+DAY = 86400.0
+SWEEP_SECONDS = 60.0
+
+
+class Held:
+    """What one attempt holds; nothing more once it has `lapsed`: its lease was over before it was settled."""
+
+    __slots__ = ("ends", "holds", "lapsed")
+
+    def __init__(self, holds: Sequence[Hold], ends: float) -> None:
+        self.holds = holds
+        self.ends = ends
+        self.lapsed = False
+
+
+class Counter:
+    __slots__ = ("held", "until", "used")
+
+    def __init__(self, until: float) -> None:
+        self.used = self.held = 0
+        self.until = until
+
+
+class Counters:
+    """Every call is done before it returns: nothing waits, so nothing can come between."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._counters: dict[str, Counter] = {}
+        self._holding: dict[str, Held] = {}
+        self._full_at: dict[str, float] = {}
+        self._sweep_at = 0.0
+
+    def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
+        now = self._clock()
+        self._sweep(now)
+        if id in self._holding:
+            return None
+        for hold in holds:
+            counter = self._counters.get(hold.counter)
+            used, held = (counter.used, counter.held) if counter else (0, 0)
+            if used + held + hold.amount > hold.limit:
+                return Full(hold.counter, Balance(used, held))
+        for hold in holds:
+            self._counter(hold).held += hold.amount
+        self._holding[id] = Held(holds, now + lease)
+        self._sweep_at = min(self._sweep_at, now + lease)
+        return None
+
+    def book(self, id: str, amounts: Mapping[str, int]) -> bool:
+        self._sweep(self._clock())
+        held = self._holding.pop(id, None)
+        if held is None:
+            return False
+        for hold in held.holds:
+            counter = self._counter(hold)
+            if not held.lapsed:
+                counter.held -= hold.amount
+            counter.used += amounts.get(hold.counter, 0)
+        return True
+
+    def extend(self, id: str, lease: float) -> bool:
+        now = self._clock()
+        self._sweep(now)
+        held = self._holding.get(id)
+        if held is None or held.lapsed:
+            return False
+        held.ends = now + lease
+        self._sweep_at = min(self._sweep_at, held.ends)
+        return True
+
+    def balances(self, prefix: str, limit: int = 1000) -> dict[str, Balance]:
+        now = self._clock()
+        self._sweep(now)
+        names = sorted(name for name, c in self._counters.items() if name.startswith(prefix) and c.until + DAY > now)[:limit]
+        return {name: Balance(self._counters[name].used, self._counters[name].held) for name in names}
+
+    def take(self, buckets: Sequence[Bucket]) -> Wait | None:
+        now = self._clock()
+        waits = [Wait(bucket.name, self._missing(bucket, now)) for bucket in buckets]
+        longest = max(waits, key=lambda wait: wait.seconds, default=None)
+        if longest is not None and longest.seconds > 0:
+            return longest
+        self._move(buckets, 1, now)
+        return None
+
+    def give(self, buckets: Sequence[Bucket]) -> None:
+        self._move(buckets, -1, self._clock())
+
+    def _counter(self, hold: Hold) -> Counter:
+        counter = self._counters.get(hold.counter)
+        if counter is None:
+            counter = self._counters[hold.counter] = Counter(hold.until)
+        return counter
+
+    def _missing(self, bucket: Bucket, now: float) -> float:
+        """Seconds until this much is in the bucket. What is stored is when it will be full again: the generic cell rate algorithm."""
+        if bucket.amount > bucket.capacity:
+            return math.inf
+        each = bucket.period / bucket.capacity
+        ahead = max(self._full_at.get(bucket.name, 0.0), now) + bucket.amount * each - now
+        return max(0.0, ahead - bucket.period)
+
+    def _move(self, buckets: Sequence[Bucket], sign: int, now: float) -> None:
+        for bucket in buckets:
+            each = bucket.period / bucket.capacity
+            self._full_at[bucket.name] = max(self._full_at.get(bucket.name, 0.0), now) + sign * bucket.amount * each
+
+    def _sweep(self, now: float) -> None:
+        """Gives back what leases that are over held; forgets what was over a day ago."""
+        if now < self._sweep_at:
+            return
+        for id, held in list(self._holding.items()):
+            if held.ends <= now and not held.lapsed:
+                held.lapsed = True
+                for hold in held.holds:
+                    self._counter(hold).held -= hold.amount
+            if held.ends + DAY <= now:
+                del self._holding[id]
+        self._counters = {name: counter for name, counter in self._counters.items() if counter.until + DAY > now or counter.held}
+        self._full_at = {name: at for name, at in self._full_at.items() if at > now}
+        ends = [held.ends for held in self._holding.values() if not held.lapsed]
+        self._sweep_at = min([now + SWEEP_SECONDS, *ends])

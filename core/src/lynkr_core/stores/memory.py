@@ -1,0 +1,104 @@
+"""The built-in store: all three protocols in the memory of one process."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+from lynkr_core.stores.counters import Counters
+from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Record, Wait
+
+VALUE_COST = 200
+"""Bytes that a value in memory costs beside its content and key."""
+
+
+class MemoryStore:
+    """Keeps the newest `limit` records in memory, and up to `limit_bytes` of values, the last used ones; gone with the process."""
+
+    def __init__(
+        self, limit: int = 1000, limit_bytes: int = 64 * 1024 * 1024, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.counters = Counters()
+        self.limit = limit
+        self.limit_bytes = limit_bytes
+        self.held_bytes = 0
+        self._clock = clock
+        self._values: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._lasting: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._lasting_bytes = 0
+        self._records: OrderedDict[str, Record] = OrderedDict()
+
+    def append(self, record: Record) -> None:
+        self._records[record["id"]] = record
+        if len(self._records) > self.limit:
+            self._records.popitem(last=False)
+
+    async def find(self, id: str) -> Record | None:
+        return self._records.get(id)
+
+    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
+        newest = [record for record in reversed(self._records.values()) if record["created"] >= since]
+        return newest[:limit]
+
+    async def flush(self) -> None:
+        pass
+
+    async def get(self, key: str) -> bytes | None:
+        held = self._lasting if key in self._lasting else self._values
+        value, until = held.get(key, (None, 0.0))
+        if self._clock() >= until:
+            await self.delete(key)
+            return None
+        held.move_to_end(key)
+        return value
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Raises `OSError` for a value that does not fit beside those that are kept for good."""
+        await self.delete(key)
+        lasting, size = ttl == math.inf, cost(key, value)
+        if size + self._lasting_bytes > self.limit_bytes:
+            raise OSError(f"a value of {len(value)} bytes does not fit into {self.limit_bytes}")
+        held = self._lasting if lasting else self._values
+        held[key] = (value, self._clock() + ttl)
+        self.held_bytes += size
+        self._lasting_bytes += size if lasting else 0
+        while self.held_bytes > self.limit_bytes:
+            await self.delete(next(iter(self._values)))
+
+    async def delete(self, key: str) -> None:
+        for held in (self._values, self._lasting):
+            if key in held:
+                size = cost(key, held.pop(key)[0])
+                self.held_bytes -= size
+                self._lasting_bytes -= size if held is self._lasting else 0
+
+    async def scan(self, prefix: str, limit: int = 1000) -> Mapping[str, bytes]:
+        now = self._clock()
+        kept = {**self._values, **self._lasting}
+        found = sorted(key for key, (_, until) in kept.items() if key.startswith(prefix) and now < until)
+        return {key: kept[key][0] for key in found[:limit]}
+
+    async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
+        return self.counters.hold(id, holds, lease)
+
+    async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
+        return self.counters.book(id, amounts)
+
+    async def extend(self, id: str, lease: float) -> bool:
+        return self.counters.extend(id, lease)
+
+    async def balances(self, prefix: str, limit: int = 1000) -> Mapping[str, Balance]:
+        return self.counters.balances(prefix, limit)
+
+    async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
+        return self.counters.take(buckets)
+
+    async def give(self, buckets: Sequence[Bucket]) -> None:
+        self.counters.give(buckets)
+
+
+def cost(key: str, value: bytes) -> int:
+    """Bytes that a value takes."""
+    return len(key) + len(value) + VALUE_COST

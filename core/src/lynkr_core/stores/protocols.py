@@ -1,0 +1,140 @@
+"""State that outlives a request, as three small protocols: `KeyValue`, `Ledger`, `Journal`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+Record = Mapping[str, Any]
+"""A journal row: `id` (text, unique) and `created` (seconds since 1970), the rest JSON values."""
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """Records of what happened, newest found first."""
+
+    def append(self, record: Record) -> None:
+        """Takes a record without waiting; it is written soon. Never raises for a full disk: that is counted and logged."""
+        ...
+
+    async def find(self, id: str) -> Record | None:
+        """The record with this id; appended ones are found at once."""
+        ...
+
+    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
+        """Records created at or after `since`, newest first."""
+        ...
+
+    async def flush(self) -> None:
+        """Returns when all that was appended is written."""
+        ...
+
+
+@runtime_checkable
+class KeyValue(Protocol):
+    """Values by key, each with its time to live. Who shares a store takes keys that begin with the plugin's own name.
+
+    Every store has its bound: the values used or written longest ago may go before their time. Those that are kept for good never do.
+    """
+
+    async def get(self, key: str) -> bytes | None:
+        """The value; None when there is none, or its time is over."""
+        ...
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Keeps a value for `ttl` seconds, or for good when that is infinite, in the place of an older one. This process reads it from
+        now on, those that share the store once this returns. Raises `OSError` when it cannot be kept.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forgets a value. Raises `OSError` when it cannot be forgotten."""
+        ...
+
+    async def scan(self, prefix: str, limit: int = 1000) -> Mapping[str, bytes]:
+        """Values whose keys begin so, in the order of their keys."""
+        ...
+
+
+class Hold(Struct, frozen=True):
+    """Room that one attempt needs on one counter.
+
+    `counter` names it together with its window, as in `policy-budget/team:research/day/2026-11-21/usd`. `amount` and `limit` are whole
+    numbers: nano-dollars, tokens or requests. `until`: when the window is over, in seconds since 1970; infinite for one without an end.
+    """
+
+    counter: str
+    amount: int
+    limit: int
+    until: float
+
+
+class Balance(Struct, frozen=True):
+    """What a counter stands at: `used` is booked, `held` is set aside by those that have not ended yet."""
+
+    used: int = 0
+    held: int = 0
+
+
+class Full(Struct, frozen=True):
+    """The counter that has no room, and what it stood at."""
+
+    counter: str
+    balance: Balance
+
+
+class Bucket(Struct, frozen=True):
+    """A rate: `capacity` units at once at most, refilled evenly over `period` seconds; `amount` of them are wanted."""
+
+    name: str
+    amount: int
+    capacity: int
+    period: float
+
+
+class Wait(Struct, frozen=True):
+    """The bucket that is too empty, and in how many seconds it will not be; infinite when more is wanted than it can ever hold."""
+
+    bucket: str
+    seconds: float
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Counters that nobody can overdraw, whoever shares the store. Each call happens whole or not at all, and raises `OSError` when the
+    store cannot be asked.
+    """
+
+    async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
+        """Sets every amount aside, or none of them and names a counter where used + held + amount would pass the limit.
+
+        `id` names what is held; to hold again under the same one changes nothing. Each counter is named once. What nobody books within
+        `lease` seconds is given back by itself.
+        """
+        ...
+
+    async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
+        """Gives back what was set aside and books `amounts`, by counter; a counter that is left out books nothing.
+
+        Exactly once: False when it was booked before, or nothing was held under this id. A lease that is over does not matter for
+        a day. What was really used is booked though it passes the limit.
+        """
+        ...
+
+    async def extend(self, id: str, lease: float) -> bool:
+        """Lets the lease end in so many seconds from now. False when it was given back or booked."""
+        ...
+
+    async def balances(self, prefix: str, limit: int = 1000) -> Mapping[str, Balance]:
+        """The counters whose names begin so, in the order of their names, and not those whose window was over a day ago."""
+        ...
+
+    async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
+        """Takes every amount, or none of them and says which bucket is too empty the longest."""
+        ...
+
+    async def give(self, buckets: Sequence[Bucket]) -> None:
+        """Puts amounts back that were not needed after all; negative ones are taken, even from a bucket that is empty then."""
+        ...
