@@ -13,7 +13,7 @@ from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
-from lynkr_core.exchange import Attempt, Exchange, Outcome, Reject, Removal, Reservation, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.request import Request, Usage
@@ -59,7 +59,9 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         dialect = kernel.upstream_dialect(exchange.dialect, candidate)
         assert dialect is not None, "stage 4 left only candidates that have the operation"
         rest = continued(exchange.request, before.told.text, candidate) if before else None
-        body = await outgoing(kernel, exchange, attempt, dialect, rest)
+        if kernel.hooks.transform_request.calls:
+            rest = await transformed(kernel, exchange, candidate, rest)
+        body = outgoing(kernel, exchange, attempt, dialect, rest)
         if attempt.expired:
             raise UpstreamError("timeout", attempt.expired)
         call = candidate.provider.send(exchange, candidate, dialect, body)
@@ -129,17 +131,20 @@ async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
             attempt.reservations.append((call.plugin, answer))
 
 
-async def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, request: Request | None) -> bytes:
+async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, request: Request | None) -> Request | None:
+    """What the plugins make of the request; None when it is left as the caller wrote it."""
+    original = request or exchange.request
+    changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
+    return request if changed is original else changed
+
+
+def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, request: Request | None) -> bytes:
     """The body for this candidate; of `request`, if it is not the caller's. The caller's own bytes when nothing has to be changed."""
     envelope, candidate = exchange.envelope, attempt.candidate
-    if kernel.hooks.transform_request.calls:
-        original = request or exchange.request
-        changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
-        request = request if changed is original else changed
     same = dialect is exchange.dialect
     changed = not same or request is not None
     attempt.losses = exchange.losses = losses = list[str]()
-    refused = capabilities.refused(exchange, candidate.card)
+    refused = capabilities.refused(exchange, candidate.card) if candidate.card else {}
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)
     fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses) if changed else dict(envelope.fields)

@@ -29,14 +29,18 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 
 
-class Envelope(Struct, frozen=True, kw_only=True, gc=False):
-    """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched."""
+class Envelope(Struct, kw_only=True, gc=False):
+    """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched.
+
+    `signed`: ids of calls in the conversation carry signatures, as `Dialect.check` has found.
+    """
 
     fields: dict[str, Raw]
     model: str
     stream: bool = False
     usage_asked: bool = True
     max_tokens: int | None = None
+    signed: bool = False
 
 
 class StreamDecoder(Protocol):

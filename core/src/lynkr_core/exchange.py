@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import getrandbits
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
@@ -208,7 +208,7 @@ class Exchange:
 
     def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes = b"") -> None:
         now = time.time_ns()
-        self.id = f"req_{now // 1_000_000:011x}{os.urandom(6).hex()}"
+        self.id = f"req_{now // 1_000_000:011x}{getrandbits(48):012x}"
         self.created = now / 1e9
         self.started = time.monotonic()
         self.dialect = dialect

@@ -7,9 +7,9 @@ caller before it. After it, a cut stream may be continued where that is configur
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lynkr_core.attempts import Answer, Refused, one, release
 from lynkr_core.course import Course, Step
@@ -25,9 +25,9 @@ MAX_DIGITS = 9
 """Of a deadline in milliseconds: eleven days."""
 
 
-async def attempt(kernel: Kernel, exchange: Exchange) -> Answer:
-    """Tries the selection in order. Raises `AllFailed`, the last refusal, or `ClientGone`."""
-    return await follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order if exchange.selection else ()))
+def attempt(kernel: Kernel, exchange: Exchange) -> Coroutine[Any, Any, Answer]:
+    """Tries the selection in order. Raises `AllFailed`, the last refusal, or `ClientGone`; `InvalidRequest` at once."""
+    return follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order if exchange.selection else ()))
 
 
 async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:
@@ -79,8 +79,10 @@ def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate]) ->
         if not asked.isdigit() or len(asked) > MAX_DIGITS:
             raise InvalidRequest("x-lynkr-deadline-ms must be a whole number of milliseconds", param="x-lynkr-deadline-ms")
         exchange.until = exchange.started + int(asked) / 1000
-    until = min((time.monotonic() if exchange.resumed else exchange.started) + routing.deadline, exchange.until)
-    return Course(order, retries=routing.retries, until=until, fallback=routing.fallback)
+    until = (time.monotonic() if exchange.resumed else exchange.started) + routing.deadline
+    return Course(
+        order, retries=routing.retries, until=until if until < exchange.until else exchange.until, fallback=routing.fallback
+    )
 
 
 async def raced(kernel: Kernel, exchange: Exchange, course: Course, candidate: Candidate, hedges: Hedges) -> Answer:

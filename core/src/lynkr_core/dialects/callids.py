@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 
 from msgspec import Raw
 
@@ -49,8 +50,13 @@ def bare(id: str) -> str:
     return id.partition(_SEAM)[0]
 
 
+def signed(ids: Iterable[str | None]) -> bool:
+    """Whether any of them carries a signature."""
+    return any(id is not None and _SEAM in id for id in ids)
+
+
 def strip(fields: Fields, key: str) -> bool:
-    """Takes signatures out of the ids in a forwarded conversation, `fields[key]`. True when there were any; else nothing is decoded."""
+    """Takes signatures out of the ids in a forwarded conversation, `fields[key]`. True when there were any."""
     raw = fields.get(key)
     if not isinstance(raw, Raw) or _MARK not in bytes(raw):
         return False

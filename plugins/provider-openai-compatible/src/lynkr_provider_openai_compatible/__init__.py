@@ -53,13 +53,15 @@ class OpenAICompatible(HTTPProvider):
         super().__init__(config, context)
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
-        dropped = [name for name in self._drop if fields.pop(name, None) is not None]
-        losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
-        changed = bool(dropped)
-        if dialect.name == "openai.chat":
-            limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
-            for other in LIMITS:
-                if other in fields and limit not in (other, "either"):
+        changed = False
+        if self._drop:
+            dropped = [name for name in self._drop if fields.pop(name, None) is not None]
+            losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
+            changed = bool(dropped)
+        for other in LIMITS:
+            if other in fields and dialect.name == "openai.chat":
+                limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
+                if limit not in (other, "either"):
                     fields.setdefault(limit, fields.pop(other))
                     changed = True
         return changed

@@ -13,7 +13,7 @@ from lynkr_scorer_heuristic.signals import share
 
 LOOKED_AT = 8_192
 """Bytes looked at: of the tools the first, of the conversation the last."""
-SCHEMAS = (b'"input_schema"', b'"parameters"')
+SCHEMAS = (b'"parameters"', b'"input_schema"')
 CALLS = (b'"tool_use"', b'"tool_calls"', b'"function_call"')
 
 
@@ -27,15 +27,19 @@ def history_of(fields: Mapping[str, Raw]) -> bytes:
     return bytes(memoryview(raw)[-LOOKED_AT:]) if raw else b""
 
 
-def tool_count(tools: bytes) -> float:
-    """Schemas of tools, full at twenty."""
-    return share(max(map(tools.count, SCHEMAS)), 20) if tools else 0.0
+def schemas(tools: bytes) -> int:
+    """How many tools are described; a list is written in one API's way."""
+    return next((count for schema in SCHEMAS if (count := tools.count(schema))), 0)
 
 
-def tool_complexity(tools: bytes) -> float:
+def tool_count(count: int) -> float:
+    """Tools, full at twenty."""
+    return share(count, 20)
+
+
+def tool_complexity(size: int, count: int) -> float:
     """Bytes of a tool's description, full at 2,000."""
-    count = max(map(tools.count, SCHEMAS)) if tools else 0
-    return share(len(tools) / count, 2_000) if count else 0.0
+    return share(size / count, 2_000) if count else 0.0
 
 
 def tool_chain(count: float, steps: float) -> float:
@@ -57,8 +61,9 @@ def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
     """Those that are not 0; `steps` is the ask's own `multi_step`."""
     found: dict[str, float] = {}
     if tools := tools_of(fields):
-        found["tool_count"] = count = tool_count(tools)
-        found["tool_complexity"] = tool_complexity(tools)
+        number = schemas(tools)
+        found["tool_count"] = count = tool_count(number)
+        found["tool_complexity"] = tool_complexity(len(tools), number)
         found["tool_chain"] = tool_chain(count, steps)
     history = history_of(fields)
     if depth := conversation_depth(history):

@@ -50,7 +50,7 @@ class AnthropicMessages(Dialect):
     def check(self, envelope: Envelope) -> None:
         check_shapes(envelope.fields, SHAPES)
         refuse_threads(envelope.fields)
-        check_turns(envelope.fields["messages"])
+        envelope.signed = check_turns(envelope.fields["messages"])
 
     def decode_request(self, envelope: Envelope) -> Request:
         return read_request(envelope.fields, self.name)
@@ -87,7 +87,7 @@ class AnthropicMessages(Dialect):
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Usage comes unasked here; only what we signed ourselves, thinking blocks and ids of calls, is taken out."""
-        return strip_own_signatures(fields) | callids.strip(fields, "messages")
+        return strip_own_signatures(fields) | (envelope.signed and callids.strip(fields, "messages"))
 
 
 plugin = Plugin(api=1, config=NoConfig, create=AnthropicMessages)

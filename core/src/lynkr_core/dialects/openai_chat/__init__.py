@@ -61,7 +61,7 @@ class OpenAIChat(OpenAIErrors):
 
     def check(self, envelope: Envelope) -> None:
         check_shapes(envelope.fields, _SHAPES)
-        check_chat(envelope.fields["messages"])
+        envelope.signed = check_chat(envelope.fields["messages"])
 
     def decode_request(self, envelope: Envelope) -> Request:
         return decode_request(envelope)
@@ -89,7 +89,7 @@ class OpenAIChat(OpenAIErrors):
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Asks for usage in a stream; the caller's other stream options stay. Other vendors' signatures go from the ids of calls."""
-        stripped = callids.strip(fields, "messages")
+        stripped = envelope.signed and callids.strip(fields, "messages")
         if not (metered and envelope.stream):
             return stripped
         options = stream_options(fields.get("stream_options"))
@@ -124,7 +124,9 @@ def read_model(fields: Mapping[str, Raw]) -> str:
 
 
 def read_stream(fields: Mapping[str, Raw]) -> bool:
-    raw = fields.get("stream", wire.NULL)
+    raw = fields.get("stream")
+    if raw is None:
+        return False
     if raw not in (_TRUE, _FALSE, wire.NULL):
         raise InvalidRequest("stream: expected true or false", param="stream")
     return raw == _TRUE
@@ -133,8 +135,7 @@ def read_stream(fields: Mapping[str, Raw]) -> bool:
 def read_limit(fields: Mapping[str, Raw]) -> int | None:
     """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
     for key in ("max_completion_tokens", "max_tokens"):
-        text = bytes(fields.get(key, wire.NULL))
-        if text.isdigit():
+        if key in fields and (text := bytes(fields[key])).isdigit():
             return int(text)
     return None
 

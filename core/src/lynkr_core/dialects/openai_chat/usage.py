@@ -48,6 +48,7 @@ class Told(Struct):
 
 
 _told = msgspec.json.Decoder(Told)
+_NOTHING = Prompt()
 
 
 def read_usage(body: bytes) -> Usage | None:
@@ -63,7 +64,7 @@ def usage_of(wire: WireUsage | None) -> Usage | None:
     """xAI counts reasoning beside `completion_tokens` instead of inside: its total tells."""
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
-    prompt = wire.prompt_tokens_details or Prompt()
+    prompt = wire.prompt_tokens_details or _NOTHING
     details = wire.completion_tokens_details
     reasoning = (details.reasoning_tokens if details else 0) or 0
     entered, output = wire.prompt_tokens or 0, wire.completion_tokens or 0

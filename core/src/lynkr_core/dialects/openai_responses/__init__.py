@@ -82,7 +82,7 @@ class OpenAIResponses(OpenAIErrors):
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Usage always comes, so nothing is asked for. What other vendors signed, reasoning and ids of calls, would be refused: it goes."""
-        return drop_foreign(fields) | callids.strip(fields, "input")
+        return drop_foreign(fields) | (envelope.signed and callids.strip(fields, "input"))
 
     def claims(self, fields: Mapping[str, Any], headers: Headers) -> int:
         return 2 if "input" in fields and "messages" not in fields else 0

@@ -70,8 +70,8 @@ def check(envelope: Envelope) -> None:
     found = envelope.fields
     check_shapes(found, _SHAPES)
     asked = some(found.get("input"))
-    if asked is not None and not is_string(asked) and not any(some(found.get(key)) for key in _NEEDS_STATE):
-        check_items(asked)
+    if asked is not None and not is_string(asked):
+        envelope.signed = True if any(some(found.get(key)) for key in _NEEDS_STATE) else check_items(asked)
 
 
 def untranslatable(envelope: Envelope) -> str | None:
