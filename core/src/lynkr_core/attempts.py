@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
 MAX_ERROR_BODY = 256 * 1024
+NOTHING: Mapping[str, str] = {}
 encode = msgspec.json.Encoder().encode
 
 
@@ -144,7 +145,7 @@ def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dial
     same = dialect is exchange.dialect
     changed = not same or request is not None
     attempt.losses = exchange.losses = losses = list[str]()
-    refused = capabilities.refused(exchange, candidate.card) if candidate.card else {}
+    refused = capabilities.refused(exchange, candidate.card) if candidate.card else NOTHING
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)
     fields: dict[str, Any] = dialect.encode_request(request or exchange.request, losses) if changed else dict(envelope.fields)
