@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -20,7 +20,8 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Record
 from lynkr_store_sqlite.schema import VersionError, connect, create
 from lynkr_store_sqlite.spill import Row
-from lynkr_store_sqlite.writer import Change, Writer
+from lynkr_store_sqlite.values import GET, Change, scan
+from lynkr_store_sqlite.writer import Writer
 
 log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
@@ -28,7 +29,6 @@ T = TypeVar("T")
 DAY = 86400.0
 FIND = "SELECT record FROM journal WHERE id = ?"
 QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
-GET = "SELECT value FROM key_value WHERE key = ? AND expires > ?"
 MAX_CHANGING = 64 * 1024 * 1024
 """Bytes of values that may wait to be written."""
 
@@ -124,6 +124,16 @@ class SQLiteStore:
 
     async def delete(self, key: str) -> None:
         await self._change(Change(key, None, 0.0))
+
+    async def scan(self, prefix: str, limit: int = 1000) -> Mapping[str, bytes]:
+        changes = {key: change for key, change in self._changes.items() if key.startswith(prefix)}
+        written = await self._read(lambda reader: scan(reader, prefix, limit + len(changes)))
+        now = time.time()
+        for key, change in changes.items():
+            written.pop(key, None)
+            if change.value is not None and change.expires > now:
+                written[key] = change.value
+        return {key: written[key] for key in sorted(written)[:limit]}
 
     async def _change(self, change: Change) -> None:
         """Read from here on by this process, and by others once it is written."""

@@ -6,7 +6,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -14,6 +13,7 @@ from typing import Literal
 
 from lynkr_store_sqlite.schema import connect, rollback
 from lynkr_store_sqlite.spill import INSERT, Row, Spill
+from lynkr_store_sqlite.values import EXPIRED, Change, Values
 
 log = logging.getLogger("lynkr.store.sqlite")
 
@@ -23,34 +23,6 @@ RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
 DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
-
-SET = "INSERT OR REPLACE INTO key_value (key, expires, size, value) VALUES (?, ?, ?, ?)"
-UNSET = "DELETE FROM key_value WHERE key = ?"
-EXPIRED = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value WHERE expires < ? LIMIT ?)"
-HELD = "SELECT coalesce(sum(size), 0) FROM key_value"
-SOONEST = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value ORDER BY expires LIMIT ?)"
-SOONEST_ROWS = 10
-
-
-class Change:
-    """A value to set, or to delete when it is None. `done` is told when it has been written, or failed."""
-
-    __slots__ = ("done", "expires", "key", "value")
-
-    def __init__(self, key: str, value: bytes | None, expires: float) -> None:
-        self.key = key
-        self.value = value
-        self.expires = expires
-        self.done: Future[None] = Future()
-
-    def apply(self, connection: sqlite3.Connection) -> None:
-        if self.value is None:
-            connection.execute(UNSET, (self.key,))
-        else:
-            connection.execute(SET, (self.key, self.expires, len(self.value), self.value))
-
-    def fail(self, reason: object) -> None:
-        self.done.set_exception(OSError(f"a value cannot be kept: {reason}"))
 
 
 Queued = Row | Change | Event | None
@@ -68,8 +40,7 @@ class Writer:
     def __init__(self, path: Path, retention: float, values_limit: int, written: Callable[[list[Row]], None], crowd: int) -> None:
         self._path = path
         self._retention = retention
-        self._values_limit = values_limit
-        self._unchecked = 0  # bytes of values written since the limit was looked at
+        self._values = Values(values_limit)
         self._written = written
         self._queue: SimpleQueue[Queued] = SimpleQueue()
         self.put = self._queue.put
@@ -182,13 +153,12 @@ class Writer:
 
     def _change(self, connection: sqlite3.Connection, change: Change) -> None:
         try:
-            change.apply(connection)
-        except sqlite3.Error as error:
+            self._values.apply(connection, change)
+        except (OSError, sqlite3.Error) as error:
             log.error("a value cannot be written to %s: %s", self._path, error)
             change.fail(error)
             return
-        self._unchecked += len(change.value or b"")
-        if self._unchecked > self._values_limit // 16:
+        if self._values.is_due:
             self._sweep_at = 0.0
         change.done.set_result(None)
 
@@ -199,17 +169,10 @@ class Writer:
             return
         try:
             deleted = connection.execute(DELETE, (time.time() - self._retention, SLICE_ROWS)).rowcount
-            expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self._fit(connection)
+            expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self._values.fit(connection)
             if deleted or expired:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
         except sqlite3.Error as error:
             log.warning("what is old cannot be deleted from %s: %s", self._path, error)
             deleted = expired = 0
         self._sweep_at = now if SLICE_ROWS in (deleted, expired) else now + SWEEP_SECONDS
-
-    def _fit(self, connection: sqlite3.Connection) -> int:
-        """Deletes values until the others fit into the limit; how many."""
-        deleted = self._unchecked = 0
-        while connection.execute(HELD).fetchone()[0] > self._values_limit:
-            deleted += connection.execute(SOONEST, (SOONEST_ROWS,)).rowcount
-        return deleted
