@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from enum import Enum
+from typing import Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -101,6 +102,15 @@ class Wait(Struct, frozen=True):
 
     bucket: str
     seconds: float
+
+
+class NotNow(Enum):
+    """What a call says that does not wait, when the one that waits has to be asked."""
+
+    NOT_NOW = "not now"
+
+
+NOT_NOW: Final = NotNow.NOT_NOW
 
 
 @runtime_checkable
