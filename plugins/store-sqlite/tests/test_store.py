@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import subprocess
 import sys
@@ -350,7 +351,7 @@ async def test_a_value_is_written_at_once_though_records_gather(path: Path) -> N
             store.append(record(number))
             await store.set("a", b"%d" % number, 60)
         assert time.monotonic() - began < 1.0
-        assert rows(path) == 20
+        await until(lambda: rows(path) == 20)
 
 
 @pytest.mark.anyio
@@ -363,7 +364,7 @@ async def test_a_value_that_cannot_be_written_is_told_and_not_read(path: Path, c
         store._writer._connection.execute("PRAGMA max_page_count = 100000")
         await store.set("a", b"1", 60)
         assert await store.get("a") == b"1"
-    assert "a value cannot be written" in caplog.text
+    assert "1 changes cannot be written" in caplog.text
 
 
 @pytest.mark.anyio
@@ -372,3 +373,18 @@ async def test_a_caller_that_leaves_does_not_stop_the_writing(path: Path) -> Non
         with anyio.move_on_after(0):
             await store.set("a", b"1", 60)
         await until(lambda: held(path) == ["a"])
+
+
+@pytest.mark.anyio
+async def test_what_is_kept_for_good_is_never_evicted_and_has_a_bound(path: Path) -> None:
+    async with create(path, values_bytes=10_000) as store:
+        for number in range(8):
+            await store.set(f"good{number}", bytes(1000), math.inf)
+            await store.set(f"soon{number}", bytes(1000), 1 + number)
+        with pytest.raises(OSError, match="kept for good"):
+            await store.set("more", bytes(3000), math.inf)
+        assert len(await store.scan("good")) == 8
+        await until(lambda: len(held(path)) <= 10)
+        await store.delete("good0")
+        await store.set("more", bytes(2500), math.inf)
+        assert len(await store.scan("good")) == 7

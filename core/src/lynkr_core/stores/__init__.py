@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lynkr_core.stores.memory import MemoryStore as MemoryStore
+from lynkr_core.stores.protocols import NOT_NOW as NOT_NOW
 from lynkr_core.stores.protocols import Balance as Balance
 from lynkr_core.stores.protocols import Bucket as Bucket
 from lynkr_core.stores.protocols import Full as Full
@@ -12,8 +13,10 @@ from lynkr_core.stores.protocols import Hold as Hold
 from lynkr_core.stores.protocols import Journal as Journal
 from lynkr_core.stores.protocols import KeyValue as KeyValue
 from lynkr_core.stores.protocols import Ledger as Ledger
+from lynkr_core.stores.protocols import NotNow as NotNow
 from lynkr_core.stores.protocols import Record as Record
 from lynkr_core.stores.protocols import Wait as Wait
+from lynkr_core.stores.shares import Shares as Shares
 
 
 class Stores:

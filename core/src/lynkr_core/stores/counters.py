@@ -1,10 +1,10 @@
-"""A ledger in the memory of one process: also what shared ones must do the same as."""
+"""How a ledger decides, over what is held in memory: shared ones must do the same, and may do it by this."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
 from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Wait
 
@@ -32,24 +32,28 @@ class Counter:
 
 
 class Counters:
-    """Every call is done before it returns: nothing waits, so nothing can come between."""
+    """Every call is done before it returns: nothing waits, so nothing can come between.
+
+    Subclasses may put other mappings in the place of the three, where `get` reads a row and setting an item notes that it was changed;
+    counters are changed in what `_counter` returned.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._counters: dict[str, Counter] = {}
-        self._holding: dict[str, Held] = {}
-        self._full_at: dict[str, float] = {}
+        self._counters: MutableMapping[str, Counter] = {}
+        self._holding: MutableMapping[str, Held] = {}
+        self._full_at: MutableMapping[str, float] = {}
         self._sweep_at = 0.0
 
     def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         now = self._clock()
         self._sweep(now)
-        if id in self._holding:
+        if self._holding.get(id) is not None:
             return None
         for hold in holds:
             counter = self._counters.get(hold.counter)
             used, held = (counter.used, counter.held) if counter else (0, 0)
-            if used + held + hold.amount > hold.limit:
+            if used + held + hold.amount > self._limit(hold):
                 return Full(hold.counter, Balance(used, held))
         for hold in holds:
             self._counter(hold).held += hold.amount
@@ -59,15 +63,32 @@ class Counters:
 
     def book(self, id: str, amounts: Mapping[str, int]) -> bool:
         self._sweep(self._clock())
-        held = self._holding.pop(id, None)
+        held = self._holding.get(id)
         if held is None:
             return False
+        del self._holding[id]
         for hold in held.holds:
             counter = self._counter(hold)
             if not held.lapsed:
                 counter.held -= hold.amount
             counter.used += amounts.get(hold.counter, 0)
         return True
+
+    def renew(
+        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
+    ) -> Full | dict[str, Balance]:
+        self._sweep(self._clock())
+        old, known = self._holding.get(id), self._holding.get(new) is not None
+        freed = {hold.counter: 0 if old.lapsed else hold.amount for hold in old.holds} if old else {}
+        for hold in () if known else holds:
+            at = self._balance(hold.counter)
+            used = at.used + (amounts.get(hold.counter, 0) if hold.counter in freed else 0)
+            held = at.held - freed.get(hold.counter, 0)
+            if used + held + hold.amount > self._limit(hold):
+                return Full(hold.counter, Balance(used, held))
+        self.book(id, amounts)
+        self.hold(new, holds, lease)
+        return {hold.counter: self._balance(hold.counter) for hold in holds}
 
     def extend(self, id: str, lease: float) -> bool:
         now = self._clock()
@@ -76,14 +97,15 @@ class Counters:
         if held is None or held.lapsed:
             return False
         held.ends = now + lease
+        self._holding[id] = held
         self._sweep_at = min(self._sweep_at, held.ends)
         return True
 
-    def balances(self, prefix: str, limit: int = 1000) -> dict[str, Balance]:
+    def balances(self, prefix: str, limit: int = 1000, after: str = "") -> dict[str, Balance]:
         now = self._clock()
         self._sweep(now)
-        names = sorted(name for name, c in self._counters.items() if name.startswith(prefix) and c.until + DAY > now)[:limit]
-        return {name: Balance(self._counters[name].used, self._counters[name].held) for name in names}
+        found = [name for name, counter in self._counters.items() if name.startswith(prefix) and counter.until + DAY > now]
+        return {name: self._balance(name) for name in sorted(name for name in found if name > after)[:limit]}
 
     def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         now = self._clock()
@@ -96,6 +118,13 @@ class Counters:
 
     def give(self, buckets: Sequence[Bucket]) -> None:
         self._move(buckets, -1, self._clock())
+
+    def _limit(self, hold: Hold) -> int:
+        return hold.limit
+
+    def _balance(self, name: str) -> Balance:
+        counter = self._counters.get(name)
+        return Balance(counter.used, counter.held) if counter else Balance()
 
     def _counter(self, hold: Hold) -> Counter:
         counter = self._counters.get(hold.counter)

@@ -74,10 +74,10 @@ class MemoryStore:
                 self.held_bytes -= size
                 self._lasting_bytes -= size if held is self._lasting else 0
 
-    async def scan(self, prefix: str, limit: int = 1000) -> Mapping[str, bytes]:
+    async def scan(self, prefix: str, limit: int = 1000, *, after: str = "", lasting: bool = False) -> Mapping[str, bytes]:
         now = self._clock()
-        kept = {**self._values, **self._lasting}
-        found = sorted(key for key, (_, until) in kept.items() if key.startswith(prefix) and now < until)
+        kept = self._lasting if lasting else {**self._values, **self._lasting}
+        found = sorted(key for key, (_, until) in kept.items() if key.startswith(prefix) and now < until and key > after)
         return {key: kept[key][0] for key in found[:limit]}
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
@@ -89,8 +89,13 @@ class MemoryStore:
     async def extend(self, id: str, lease: float) -> bool:
         return self.counters.extend(id, lease)
 
-    async def balances(self, prefix: str, limit: int = 1000) -> Mapping[str, Balance]:
-        return self.counters.balances(prefix, limit)
+    async def renew(
+        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
+    ) -> Full | Mapping[str, Balance]:
+        return self.counters.renew(id, amounts, new, holds, lease)
+
+    async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
+        return self.counters.balances(prefix, limit, after)
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         return self.counters.take(buckets)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from enum import Enum
+from typing import Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -53,8 +54,10 @@ class KeyValue(Protocol):
         """Forgets a value. Raises `OSError` when it cannot be forgotten."""
         ...
 
-    async def scan(self, prefix: str, limit: int = 1000) -> Mapping[str, bytes]:
-        """Values whose keys begin so, in the order of their keys."""
+    async def scan(self, prefix: str, limit: int = 1000, *, after: str = "", lasting: bool = False) -> Mapping[str, bytes]:
+        """Values whose keys begin so, in the order of their keys (by code point); those beyond the key `after`, which is the last one
+        of the page before. With `lasting` only those that are kept for good.
+        """
         ...
 
 
@@ -101,6 +104,15 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
+class NotNow(Enum):
+    """What a call says that does not wait, when the one that waits has to be asked."""
+
+    NOT_NOW = "not now"
+
+
+NOT_NOW: Final = NotNow.NOT_NOW
+
+
 @runtime_checkable
 class Ledger(Protocol):
     """Counters that nobody can overdraw, whoever shares the store. Each call happens whole or not at all, and raises `OSError` when the
@@ -111,7 +123,7 @@ class Ledger(Protocol):
         """Sets every amount aside, or none of them and names a counter where used + held + amount would pass the limit.
 
         `id` names what is held; to hold again under the same one changes nothing. Each counter is named once. What nobody books within
-        `lease` seconds is given back by itself.
+        `lease` seconds is given back by itself. Who is cancelled or gets an error does not know whether it is held: book nothing then.
         """
         ...
 
@@ -123,12 +135,25 @@ class Ledger(Protocol):
         """
         ...
 
+    async def renew(
+        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
+    ) -> Full | Mapping[str, Balance]:
+        """Does `book(id, amounts)` and `hold(new, holds, lease)` with nobody in between, and tells what the held counters stand at then.
+
+        Or does neither, and names a counter that has no room, with what it would stand at when only that had been booked. Without
+        anything held under `id` nothing is booked, and to hold again under `new` changes nothing: so it can be repeated until it is
+        answered.
+        """
+        ...
+
     async def extend(self, id: str, lease: float) -> bool:
         """Lets the lease end in so many seconds from now. False when it was given back or booked."""
         ...
 
-    async def balances(self, prefix: str, limit: int = 1000) -> Mapping[str, Balance]:
-        """The counters whose names begin so, in the order of their names, and not those whose window was over a day ago."""
+    async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
+        """The counters whose names begin so, in the order of their names (by code point), beyond `after`; and not those whose window was
+        over a day ago.
+        """
         ...
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -17,10 +18,13 @@ from msgspec import Meta, Struct
 
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.stores import Record
+from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Wait
+from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.schema import VersionError, connect, create
 from lynkr_store_sqlite.spill import Row
-from lynkr_store_sqlite.writer import Change, Writer
+from lynkr_store_sqlite.values import GET, Change, scan
+from lynkr_store_sqlite.work import Work
+from lynkr_store_sqlite.writer import Writer
 
 log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
@@ -28,7 +32,6 @@ T = TypeVar("T")
 DAY = 86400.0
 FIND = "SELECT record FROM journal WHERE id = ?"
 QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
-GET = "SELECT value FROM key_value WHERE key = ? AND expires > ?"
 MAX_CHANGING = 64 * 1024 * 1024
 """Bytes of values that may wait to be written."""
 
@@ -48,7 +51,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SQLiteStore:
-    """A `Journal` and a `KeyValue`. `dropped` counts records that found no room, `lost` those that could not be written."""
+    """A `Journal`, a `KeyValue` and a `Ledger`. `dropped` counts records that found no room, `lost` those that could not be written."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self._where = f"[{context.kind}.{context.name}] $.path"
@@ -125,6 +128,48 @@ class SQLiteStore:
     async def delete(self, key: str) -> None:
         await self._change(Change(key, None, 0.0))
 
+    async def scan(self, prefix: str, limit: int = 1000, *, after: str = "", lasting: bool = False) -> Mapping[str, bytes]:
+        changes = {key: change for key, change in self._changes.items() if key.startswith(prefix) and key > after}
+        now = math.nextafter(math.inf, 0) if lasting else time.time()
+        written = await self._read(lambda reader: scan(reader, prefix, limit + len(changes), after, now))
+        for key, change in changes.items():
+            written.pop(key, None)
+            if change.value is not None and change.expires > now:
+                written[key] = change.value
+        return {key: written[key] for key in sorted(written)[:limit]}
+
+    async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
+        return await self._do(lambda books: books.hold(id, holds, lease))
+
+    async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
+        return await asyncio.shield(self._do(lambda books: books.book(id, amounts)))
+
+    async def renew(
+        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
+    ) -> Full | Mapping[str, Balance]:
+        return await asyncio.shield(self._do(lambda books: books.renew(id, amounts, new, holds, lease)))
+
+    async def extend(self, id: str, lease: float) -> bool:
+        return await self._do(lambda books: books.extend(id, lease))
+
+    async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
+        return await self._do(lambda books: books.balances(prefix, limit, after))
+
+    async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
+        return await self._do(lambda books: books.take(buckets))
+
+    async def give(self, buckets: Sequence[Bucket]) -> None:
+        await asyncio.shield(self._do(lambda books: books.give(buckets)))
+
+    def _do(self, act: Callable[[Books], T]) -> asyncio.Future[T]:
+        """Has it done in the writer's next transaction."""
+        if self._reader is None:
+            raise OSError(f"{self._path} is not open")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        writer = self._writer
+        writer.do(Work(lambda: act(writer.books), future))
+        return future
+
     async def _change(self, change: Change) -> None:
         """Read from here on by this process, and by others once it is written."""
         size = len(change.value or b"")
@@ -133,8 +178,7 @@ class SQLiteStore:
         self._changing += size
         self._changes[change.key] = change
         try:
-            self._writer.change(change)
-            await asyncio.shield(asyncio.wrap_future(change.done))
+            await asyncio.shield(self._do(lambda _: self._writer.values.apply(change)))
         finally:
             self._changing -= size
             if self._changes.get(change.key) is change:

@@ -16,6 +16,13 @@ MIGRATIONS = (
     CREATE TABLE key_value (key TEXT PRIMARY KEY, expires REAL NOT NULL, size INTEGER NOT NULL, value BLOB NOT NULL);
     CREATE INDEX key_value_expires ON key_value (expires, size);
     """,
+    """
+    CREATE TABLE counter (name TEXT PRIMARY KEY, used INTEGER NOT NULL, held INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+    CREATE INDEX counter_until ON counter (until);
+    CREATE TABLE lease (id TEXT PRIMARY KEY, holds BLOB NOT NULL, ends REAL NOT NULL, lapsed INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX lease_ends ON lease (lapsed, ends);
+    CREATE TABLE bucket (name TEXT PRIMARY KEY, full_at REAL NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
 

@@ -6,62 +6,35 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Literal
 
+from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.schema import connect, rollback
 from lynkr_store_sqlite.spill import INSERT, Row, Spill
+from lynkr_store_sqlite.values import EXPIRED, Values
+from lynkr_store_sqlite.work import Work, fail, settle
 
 log = logging.getLogger("lynkr.store.sqlite")
 
 BATCH_ROWS = 500
 BATCH_SECONDS = 0.2
+BATCH_WORKS = 500
 RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
 DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
 
-SET = "INSERT OR REPLACE INTO key_value (key, expires, size, value) VALUES (?, ?, ?, ?)"
-UNSET = "DELETE FROM key_value WHERE key = ?"
-EXPIRED = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value WHERE expires < ? LIMIT ?)"
-HELD = "SELECT coalesce(sum(size), 0) FROM key_value"
-SOONEST = "DELETE FROM key_value WHERE rowid IN (SELECT rowid FROM key_value ORDER BY expires LIMIT ?)"
-SOONEST_ROWS = 10
-
-
-class Change:
-    """A value to set, or to delete when it is None. `done` is told when it has been written, or failed."""
-
-    __slots__ = ("done", "expires", "key", "value")
-
-    def __init__(self, key: str, value: bytes | None, expires: float) -> None:
-        self.key = key
-        self.value = value
-        self.expires = expires
-        self.done: Future[None] = Future()
-
-    def apply(self, connection: sqlite3.Connection) -> None:
-        if self.value is None:
-            connection.execute(UNSET, (self.key,))
-        else:
-            connection.execute(SET, (self.key, self.expires, len(self.value), self.value))
-
-    def fail(self, reason: object) -> None:
-        self.done.set_exception(OSError(f"a value cannot be kept: {reason}"))
-
-
-Queued = Row | Change | Event | None
-"""A record, a value, somebody who waits until those before are written, or the order to stop."""
+Queued = Row | Work | Event | None
+"""A record, a call, somebody who waits until the records before are written, or the order to stop."""
 
 
 class Writer:
-    """Writes queued records in batches of up to 500 rows or 200 ms, values at once, and deletes what is past its time.
+    """Writes queued records in batches of up to 500 rows or 200 ms, and does calls at once: all that wait in one transaction.
 
     `written` is told of the records of each batch that has reached the file or been given up. While the file cannot be written,
-    records are tried again every second, and spilt when more than `crowd` of them wait; values fail. When there are more than
+    records are tried again every second, and spilt when more than `crowd` of them wait; calls fail. When there are more than
     `values_limit` bytes of values, those that would be forgotten first go.
     """
 
@@ -69,99 +42,156 @@ class Writer:
         self._path = path
         self._retention = retention
         self._values_limit = values_limit
-        self._unchecked = 0  # bytes of values written since the limit was looked at
         self._written = written
+        self._crowd = crowd
         self._queue: SimpleQueue[Queued] = SimpleQueue()
         self.put = self._queue.put
         self._thread = Thread(target=self._run, name="lynkr-store-sqlite", daemon=True)
-        self._stopping = Event()
         self._hurry = Event()
+        self._stopping = False
+        self._rows: list[Row] = []
+        self._rows_at = 0.0
+        self._waiting: list[Event] = []
         self._failing = False
         self._spilt = False
         self._spill = Spill(path)
-        self._crowd = crowd
         self._sweep_at = 0.0
         self.lost = 0
 
     def start(self) -> None:
         """Raises `sqlite3.Error`."""
         self._connection = connect(self._path)
+        self.values = Values(self._connection, self._values_limit)
+        self.books = Books(self._connection)
         self._spill.restore(self._connection)
         self._thread.start()
 
     def stop(self) -> None:
         """Writes what is queued and returns when the thread has ended."""
-        self._stopping.set()
-        self.put(None)
-        self._hurry.set()
+        self._queue_now(None)
         self._thread.join()
 
-    def change(self, change: Change) -> None:
-        """Queues a change of a value, which is not left to gather."""
-        self.put(change)
-        self._hurry.set()
+    def do(self, work: Work) -> None:
+        """Queues a call, which is not left to gather."""
+        self._queue_now(work)
 
     def wait(self) -> None:
         """Returns when all that was queued before has been written, or the thread has ended."""
         written = Event()
-        self.put(written)
-        self._hurry.set()
+        self._queue_now(written)
         while self._thread.is_alive() and not written.wait(RETRY_SECONDS):
             pass
 
+    def _queue_now(self, item: Work | Event | None) -> None:
+        self.put(item)
+        self._hurry.set()
+
     def _run(self) -> None:
-        last: Queued | Literal[False] = False
         try:
-            while last is not None:
-                rows, last = self._gather()
-                self._write_all(self._connection, rows)
-                if isinstance(last, Event):
-                    last.set()
-                elif isinstance(last, Change):
-                    self._change(self._connection, last)
-                self._sweep(self._connection)
+            while not self._stopping or self._rows or not self._queue.empty():
+                works = self._gather()
+                if works:
+                    self._do(works)
+                self._write_due()
+                self._sweep()
         finally:
             self._connection.close()
 
-    def _gather(self) -> tuple[list[Row], Event | Change | Literal[False] | None]:
-        """The next batch, and what ended it early: a value, somebody who waits, or the stop. Waits for the first record.
+    def _gather(self) -> list[Work]:
+        """The calls that wait, after waiting for one, or until records are due.
 
-        The rest of a batch is left to gather while this thread sleeps: woken for each record, it cost more than the writing.
+        Records are left to gather while this thread sleeps: woken for each of them, it cost more than the writing.
         """
-        rows: list[Row] = []
-        try:
-            item = self._queue.get(timeout=max(0.0, self._sweep_at - time.monotonic()))
-            while item is not None and not isinstance(item, (Event, Change)):
-                rows.append(item)
-                if len(rows) == 1 and self._queue.qsize() < BATCH_ROWS:
-                    self._hurry.wait(BATCH_SECONDS)
-                    self._hurry.clear()
-                if len(rows) >= BATCH_ROWS:
-                    return rows, False
-                item = self._queue.get_nowait()
-        except Empty:
-            return rows, False
-        return rows, item
+        works: list[Work] = []
+        now = time.monotonic()
+        if self._rows or self._waiting:
+            if self._queue.empty() and not self._stopping:
+                self._hurry.wait(max(0.0, self._rows_at - now))
+            self._hurry.clear()
+        else:
+            self._receive(works, max(0.0, self._sweep_at - now))
+        while len(works) < BATCH_WORKS and len(self._rows) < BATCH_ROWS + self._crowd and self._receive(works, None):
+            pass
+        return works
 
-    def _write_all(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
-        """Tries until the batch is written, or there is no time or room left for it."""
-        while rows:
-            if self._failing and (self._stopping.is_set() or self._queue.qsize() > self._crowd):
-                self._give_up(rows)
-                break
-            if self._write(connection, rows):
-                break
-            self._stopping.wait(RETRY_SECONDS)
-        self._written(rows)
+    def _receive(self, works: list[Work], timeout: float | None) -> bool:
+        """Puts the next item where it belongs. False when there is none."""
+        try:
+            item = self._queue.get(timeout=timeout) if timeout is not None else self._queue.get_nowait()
+        except Empty:
+            return False
+        if isinstance(item, Work):
+            works.append(item)
+        elif isinstance(item, Event):
+            self._waiting.append(item)
+        elif item is None:
+            self._stopping = True
+        else:
+            if not self._rows:
+                self._rows_at = time.monotonic() + BATCH_SECONDS
+            self._rows.append(item)
+        return True
+
+    def _do(self, works: list[Work]) -> None:
+        """Does all calls, or none; when one of several cannot be done, each by itself."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self.books.begin()
+            for work in works:
+                work.run()
+            self.books.save()
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            rollback(connection)
+            self.books.forget()
+            self._retry_each(works, error)
+        else:
+            settle(works)
+        if self.values.is_due:
+            self._sweep_at = 0.0
+
+    def _retry_each(self, works: list[Work], error: sqlite3.Error) -> None:
+        busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        if len(works) == 1 or busy:
+            log.error("%d changes cannot be written to %s: %s", len(works), self._path, error)
+            fail(works, error)
+        else:
+            for work in works:
+                self._do([work])
+
+    def _write_due(self) -> None:
+        """Writes a batch of records when it is time, and tells who waits when none is left."""
+        crowded = len(self._rows) + self._queue.qsize() > self._crowd
+        if self._failing and (self._stopping or crowded):
+            self._give_up(self._rows)
+            self._drop(len(self._rows))
+        elif self._rows and self._is_due() and self._write(self._rows[:BATCH_ROWS]):
+            self._drop(BATCH_ROWS)
+        if not self._rows:
+            for event in self._waiting:
+                event.set()
+            self._waiting.clear()
+
+    def _is_due(self) -> bool:
+        hurried = bool(self._waiting) or self._stopping or len(self._rows) >= BATCH_ROWS
+        return (hurried and not self._failing) or time.monotonic() >= self._rows_at
+
+    def _drop(self, count: int) -> None:
+        self._written(self._rows[:count])
+        del self._rows[:count]
 
     def _give_up(self, rows: list[Row]) -> None:
+        if not rows:
+            return
         self._spilt = True
         if self._spill.add(rows):
             log.error("%d records that cannot be written to %s are kept beside it", len(rows), self._path)
         else:
             self.lost += len(rows)
 
-    def _write(self, connection: sqlite3.Connection, rows: list[Row]) -> bool:
+    def _write(self, rows: list[Row]) -> bool:
+        connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(INSERT, rows)
@@ -171,6 +201,7 @@ class Writer:
             if not self._failing:
                 log.error("cannot write to %s: %s; trying again every %g s", self._path, error, RETRY_SECONDS)
             self._failing = True
+            self._rows_at = time.monotonic() + RETRY_SECONDS
             return False
         if self._failing:
             log.warning("writing to %s again", self._path)
@@ -180,36 +211,19 @@ class Writer:
             self._spilt = False
         return True
 
-    def _change(self, connection: sqlite3.Connection, change: Change) -> None:
-        try:
-            change.apply(connection)
-        except sqlite3.Error as error:
-            log.error("a value cannot be written to %s: %s", self._path, error)
-            change.fail(error)
-            return
-        self._unchecked += len(change.value or b"")
-        if self._unchecked > self._values_limit // 16:
-            self._sweep_at = 0.0
-        change.done.set_result(None)
-
-    def _sweep(self, connection: sqlite3.Connection) -> None:
+    def _sweep(self) -> None:
         """Deletes one slice of what is too old: after a full one the next as soon as nothing waits, else in an hour."""
         now = time.monotonic()
-        if now < self._sweep_at or self._stopping.is_set():
+        if now < self._sweep_at or self._stopping:
             return
+        connection = self._connection
         try:
             deleted = connection.execute(DELETE, (time.time() - self._retention, SLICE_ROWS)).rowcount
-            expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self._fit(connection)
-            if deleted or expired:
+            expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self.values.fit()
+            counted = self.books.delete_old(SLICE_ROWS)
+            if deleted or expired or counted:
                 connection.execute("PRAGMA incremental_vacuum").fetchall()
         except sqlite3.Error as error:
             log.warning("what is old cannot be deleted from %s: %s", self._path, error)
-            deleted = expired = 0
-        self._sweep_at = now if SLICE_ROWS in (deleted, expired) else now + SWEEP_SECONDS
-
-    def _fit(self, connection: sqlite3.Connection) -> int:
-        """Deletes values until the others fit into the limit; how many."""
-        deleted = self._unchecked = 0
-        while connection.execute(HELD).fetchone()[0] > self._values_limit:
-            deleted += connection.execute(SOONEST, (SOONEST_ROWS,)).rowcount
-        return deleted
+            deleted = expired = counted = 0
+        self._sweep_at = now if SLICE_ROWS in (deleted, expired, counted) else now + SWEEP_SECONDS

@@ -117,6 +117,47 @@ class LedgerContract(Contract):
         assert await ledger.balances("p_") == {}
 
     @pytest.mark.anyio
+    async def test_balances_are_read_in_pages(self, ledger: Ledger) -> None:
+        names = [f"p/{letter}" for letter in "aBz\u00e4\uffff\U0001f600"]
+        for name in names:
+            await ledger.hold(name, [room(name, 1)], 60)
+        read: list[str] = []
+        while page := await ledger.balances("p/", limit=4, after=read[-1] if read else ""):
+            read += page
+        assert read == sorted(names)
+
+    @pytest.mark.anyio
+    async def test_to_renew_books_the_old_and_holds_the_new(self, ledger: Ledger) -> None:
+        await ledger.hold("a", [room(DAY, 60), room(HOUR, 60)], 60)
+        assert await ledger.renew("a", {DAY: 25}, "b", [room(DAY, 75)], 60) == {DAY: Balance(25, 75)}
+        assert await ledger.balances("budget/") == {DAY: Balance(25, 75), HOUR: Balance(0, 0)}
+        assert await ledger.book("a", {DAY: 1}) is False
+        assert await ledger.book("b", {DAY: 70}) is True
+
+    @pytest.mark.anyio
+    async def test_to_renew_without_room_changes_nothing(self, ledger: Ledger) -> None:
+        await ledger.hold("a", [room(DAY, 60)], 60)
+        await ledger.hold("b", [room(DAY, 30)], 60)
+        assert await ledger.renew("a", {DAY: 25}, "c", [room(HOUR, 1), room(DAY, 46)], 60) == Full(DAY, Balance(25, 30))
+        assert (await ledger.balances("budget/")).get(DAY) == Balance(0, 90)
+        assert await ledger.book("c", {}) is False
+
+    @pytest.mark.anyio
+    async def test_to_renew_again_changes_nothing(self, ledger: Ledger) -> None:
+        await ledger.hold("a", [room(DAY, 60)], 60)
+        for _ in range(3):
+            assert await ledger.renew("a", {DAY: 25}, "b", [room(DAY, 50)], 60) == {DAY: Balance(25, 50)}
+        assert await ledger.renew("never held", {DAY: 25}, "c", [room(DAY, 25)], 60) == {DAY: Balance(25, 75)}
+
+    @pytest.mark.anyio
+    async def test_what_lapsed_is_renewed_as_far_as_there_is_room(self, ledger: Ledger) -> None:
+        await ledger.hold("a", [room(DAY, 60)], 60)
+        assert await ledger.extend("a", 0) is True
+        await ledger.hold("b", [room(DAY, 50)], 60)
+        assert await ledger.renew("a", {DAY: 30}, "c", [room(DAY, 30)], 60) == Full(DAY, Balance(30, 50))
+        assert await ledger.renew("a", {DAY: 30}, "c", [room(DAY, 20)], 60) == {DAY: Balance(30, 70)}
+
+    @pytest.mark.anyio
     async def test_counters_are_forgotten_a_day_after_their_window(self, ledger: Ledger) -> None:
         for name, until in (("p/old", time.time() - 2 * 86400), ("p/ends", time.time() + 60), ("p/never", math.inf)):
             await ledger.hold(name, [Hold(name, 1, 5, until)], 60)

@@ -148,6 +148,17 @@ class StoreContract(Contract):
         assert await values.scan("p_") == {}
 
     @pytest.mark.anyio
+    async def test_values_are_listed_in_pages_and_those_kept_for_good_alone(self, values: KeyValue) -> None:
+        keys = [f"p/{letter}" for letter in "aBz\u00e4\uffff\U0001f600"]
+        for number, key in enumerate(keys):
+            await values.set(key, b"1", math.inf if number % 2 else 60)
+        read: list[str] = []
+        while page := await values.scan("p/", limit=4, after=read[-1] if read else ""):
+            read += page
+        assert read == sorted(keys)
+        assert list(await values.scan("p/", lasting=True)) == sorted(keys[1::2])
+
+    @pytest.mark.anyio
     async def test_a_value_can_be_kept_for_good_and_forgotten(self, values: KeyValue) -> None:
         await values.set("a", b"1", math.inf)
         await values.set("b", b"2", 60)

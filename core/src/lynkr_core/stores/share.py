@@ -1,0 +1,99 @@
+"""What one process was given of one counter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from msgspec import Struct
+
+from lynkr_core.stores.protocols import Balance, Full, Hold
+
+
+class Refusal(Struct, frozen=True):
+    """What the ledger said, to what, and until when nobody needs to ask again."""
+
+    full: Full
+    amount: int
+    limit: int
+    until: float
+
+
+class Change(Struct, frozen=True):
+    """A renewal that was asked for and not answered yet: `used` is booked, `amount` held from then on, under `id`."""
+
+    id: str
+    used: int
+    amount: int
+    limit: int
+    ends: float
+
+
+class Share:
+    """`allotted` is held for it in the ledger under `id`; attempts may hold and use up to `room`, which is less while it is made smaller.
+
+    `ends` (of the monotonic clock) is when the lease is over, `left` what nobody had taken when the ledger last answered, `asked` what
+    attempts wanted since the last tick and `demand` in those before, `wanted` what those want who wait.
+    """
+
+    __slots__ = (
+        "allotted", "asked", "change", "closing", "demand", "ends", "id", "left", "limit", "lock", "name", "part", "refusal", "room",
+        "until", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, name: str, until: float, part: float) -> None:
+        self.name = name
+        self.until = until
+        self.part = part
+        self.lock = asyncio.Lock()
+        self.id = ""
+        self.allotted = self.room = self.limit = self.left = 0
+        self.asked = self.demand = self.wanted = 0
+        self.ends = 0.0
+        self.change: Change | None = None
+        self.closing: int | None = None
+        self.refusal: Refusal | None = None
+
+    def has(self, hold: Hold, own: Balance) -> bool:
+        return self.limit <= hold.limit and self.ends > time.monotonic() and own.used + own.held + hold.amount <= self.room
+
+    def refused(self, hold: Hold, now: float) -> Full | None:
+        """What the ledger said a moment ago to somebody who wanted no more than this."""
+        told = self.refusal
+        if told is None or now >= told.until or hold.amount < told.amount or hold.limit > told.limit:
+            return None
+        return told.full
+
+    def ahead(self, limit: int) -> int:
+        """How much more than is held now would serve the attempts of the next ticks."""
+        return max(0, min(2 * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
+
+    def look_back(self) -> bool:
+        """At each tick: whether nobody wanted anything since the last one."""
+        is_idle = not self.asked
+        self.demand = max(self.asked, self.demand // 2)
+        self.asked = 0
+        return is_idle
+
+    def begin_change(self, used: int, amount: int, limit: int, ends: float, id: str) -> None:
+        self.change = Change(id, used, amount, limit, ends)
+        self.room = min(self.room, amount + used)
+
+    def undo_change(self) -> None:
+        self.change = None
+        self.room = self.allotted
+
+    def end_change(self, stands: Balance) -> None:
+        change = self.change
+        assert change is not None
+        self.id, self.allotted, self.room = change.id, change.amount, change.amount
+        self.limit, self.ends = change.limit, change.ends
+        self.left = change.limit - stands.used - stands.held
+        self.change = self.refusal = None
+
+    def close(self, used: int) -> None:
+        """Gives nothing more; `used` is to be booked."""
+        self.room, self.closing = 0, used
+
+    def closed(self) -> None:
+        self.id, self.allotted, self.closing = "", 0, None

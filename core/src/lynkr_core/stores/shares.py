@@ -1,0 +1,297 @@
+"""A ledger before a ledger: it takes room for many attempts at once and gives that out in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from lynkr_core.stores.counters import Counters
+from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, Ledger, NotNow, Wait
+from lynkr_core.stores.share import Refusal, Share
+from lynkr_core.stores.stocks import Stocks
+
+log = logging.getLogger("lynkr.stores")
+
+BOUNDLESS = 2**62
+PATIENCE = 3
+"""How many ticks somebody waits for room that other processes may be about to return."""
+
+
+class Allotted(Counters):
+    """What attempts of this process hold and have used, within what its shares were given."""
+
+    def __init__(self, shares: Mapping[str, Share]) -> None:
+        super().__init__()
+        self._shares = shares
+
+    def _limit(self, hold: Hold) -> int:
+        share = self._shares[hold.counter]
+        return share.room if share.limit <= hold.limit else -1
+
+    def knows(self, id: str) -> bool:
+        return id in self._holding
+
+    def holds_of(self, id: str) -> Sequence[Hold]:
+        return self._holding[id].holds
+
+    def freed(self, id: str, amounts: Mapping[str, int]) -> dict[str, Balance]:
+        """By how much each counter would change when this was booked."""
+        held = self._holding.get(id)
+        if held is None:
+            return {}
+        return {hold.counter: Balance(amounts.get(hold.counter, 0), 0 if held.lapsed else -hold.amount) for hold in held.holds}
+
+    def booked(self, name: str, amount: int) -> None:
+        """So much of what was used is in the ledger now."""
+        counter = self._counters.get(name)
+        if counter is not None:
+            counter.used -= amount
+            if not counter.used and not counter.held:
+                del self._counters[name]
+
+    def standing(self, name: str) -> Balance:
+        return self._balance(name)
+
+    def sweep(self) -> None:
+        self._sweep(self._clock())
+
+
+class Shares:
+    """A `Ledger` whose `try_hold`, `try_book` and `try_take` need no store most of the time; `NOT_NOW` means: await the other one.
+
+    A share is one hold in the ledger, with a lease, on one counter. It is taken for as much as attempts wanted lately, but for no more
+    than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger. `every` so many
+    seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold room waits for
+    that three times. A share is not given out of after its `lease`: a process that was cut off cannot spend what has gone back, and one
+    that is killed keeps its shares for so long from the others, and what it used since the last booking was never booked.
+    """
+
+    def __init__(self, ledger: Ledger, *, part: float = 0.02, every: float = 0.1, lease: float = 30.0) -> None:
+        self._ledger = ledger
+        self._part = part
+        self._every = every
+        self._lease = lease
+        self._shares: dict[str, Share] = {}
+        self._local = Allotted(self._shares)
+        self._stocks = Stocks(ledger, part, every)
+        self._ticking: asyncio.Task[None] | None = None
+        self._failing = False
+        self.try_take = self._stocks.try_take
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        for share in self._shares.values():
+            share.asked = share.demand = 0
+        await self.flush()
+
+    def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
+        """As `hold`, at once; `NOT_NOW` when the ledger has to be asked."""
+        now = time.monotonic()
+        for hold in holds:
+            share = self._shares.get(hold.counter)
+            if share is None or share.limit > hold.limit or share.ends <= now:
+                return NOT_NOW if share is None else share.refused(hold, now) or NOT_NOW
+            share.asked += hold.amount
+        full = self._local.hold(id, holds, lease)
+        if full is None:
+            return None
+        hold = next(hold for hold in holds if hold.counter == full.counter)
+        return self._shares[full.counter].refused(hold, now) or NOT_NOW
+
+    def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
+        """As `book`, at once; `NOT_NOW` for what was held without this object."""
+        if not self._local.knows(id):
+            return NOT_NOW
+        for hold in self._local.holds_of(id):
+            self._share(hold).refusal = None
+        return self._local.book(id, amounts)
+
+    async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
+        if self._local.knows(id):
+            return None
+        waited = 0
+        while True:
+            told = self.try_hold(id, holds, lease)
+            if not isinstance(told, NotNow):
+                return told
+            short = await self._bring(holds)
+            if short is None:
+                continue
+            hold, full = short
+            is_spent = full.balance.used + hold.amount > hold.limit
+            if is_spent or not full.balance.held or waited == PATIENCE:
+                return self._refuse(hold, full, 10 * self._every if is_spent else self._every)
+            waited += 1
+            await asyncio.sleep(self._every)
+
+    async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
+        told = self.try_book(id, amounts)
+        return await self._ledger.book(id, amounts) if isinstance(told, NotNow) else told
+
+    async def renew(
+        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
+    ) -> Full | Mapping[str, Balance]:
+        freed = self._local.freed(id, amounts)
+        moved = {hold: freed.get(hold.counter, Balance()) for hold in holds}
+        for hold in holds:
+            self._share(hold)
+        while isinstance(self._local.renew(id, amounts, new, holds, lease), Full):
+            more = [Hold(hold.counter, hold.amount + by.used + by.held, hold.limit, hold.until) for hold, by in moved.items()]
+            short = await self._bring(more)
+            if short is not None:
+                at, by = self._refuse(*short, 0.0), freed.get(short[0].counter, Balance())
+                return Full(at.counter, Balance(at.balance.used + by.used, at.balance.held + by.held))
+        await self.book(id, amounts)  # one that was held without this object
+        found = [await self.balances(hold.counter, 1) for hold in holds]
+        return {name: balance for page in found for name, balance in page.items()}
+
+    async def extend(self, id: str, lease: float) -> bool:
+        return self._local.extend(id, lease) if self._local.knows(id) else await self._ledger.extend(id, lease)
+
+    async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
+        """What attempts hold and have used; of other processes, what their shares are and what they have booked."""
+        found = dict(await self._ledger.balances(prefix, limit, after=after))
+        for name, balance in found.items():
+            share, own = self._shares.get(name), self._local.standing(name)
+            allotted = share.allotted if share else 0
+            found[name] = Balance(balance.used + own.used, balance.held - allotted + own.held)
+        return found
+
+    async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
+        self._tick()
+        return await self._stocks.take(buckets)
+
+    async def give(self, buckets: Sequence[Bucket]) -> None:
+        self.put_back(buckets)
+
+    def put_back(self, buckets: Sequence[Bucket]) -> None:
+        """As `give`, at once."""
+        self._tick()
+        self._stocks.give(buckets)
+
+    async def flush(self) -> None:
+        """Books what was used and returns what nobody wants; raises nothing: what cannot be done now is done later."""
+        self._local.sweep()
+        work = [self._round(share) for share in list(self._shares.values())]
+        told = await asyncio.gather(*work, self._stocks.flush(), return_exceptions=True)
+        errors = [error for error in told if isinstance(error, BaseException)]
+        if errors and not self._failing:
+            log.error("shares of %d counters cannot be renewed: %s", len(errors), errors[0])
+        elif self._failing and not errors:
+            log.warning("shares of all counters are renewed again")
+        self._failing = bool(errors)
+
+    def _share(self, hold: Hold) -> Share:
+        self._tick()
+        share = self._shares.get(hold.counter)
+        if share is None:
+            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part)
+        return share
+
+    def _refuse(self, hold: Hold, full: Full, seconds: float) -> Full:
+        told = Full(full.counter, Balance(full.balance.used, full.balance.held + self._local.standing(hold.counter).held))
+        share = self._shares.get(hold.counter)
+        if share is not None:
+            share.refusal = Refusal(told, hold.amount, hold.limit, time.monotonic() + seconds)
+        return told
+
+    async def _bring(self, holds: Sequence[Hold]) -> tuple[Hold, Full] | None:
+        """Has more room given to each share that lacks it. Or the hold for which the ledger has none, and what it said."""
+        lacking = [hold for hold in holds if not self._share(hold).has(hold, self._local.standing(hold.counter))]
+        if len(lacking) == 1:
+            told = [await self._more(lacking[0])]
+        else:
+            told = await asyncio.gather(*[self._more(hold) for hold in lacking])
+        return next(((hold, full) for hold, full in zip(lacking, told, strict=True) if full is not None), None)
+
+    async def _more(self, hold: Hold) -> Full | None:
+        share = self._share(hold)
+        share.wanted += hold.amount
+        try:
+            async with share.lock:
+                if share.has(hold, self._local.standing(hold.counter)):
+                    return None  # who waited before has brought enough
+                return await self._grow(share, hold)
+        finally:
+            share.wanted -= hold.amount
+
+    async def _grow(self, share: Share, hold: Hold) -> Full | None:
+        await self._finish(share)
+        own = self._local.standing(share.name)
+        ahead = share.ahead(hold.limit)
+        left = 0
+        for more in (ahead, 0) if ahead else (0,):
+            full = await self._change(share, own.used, own.held + share.wanted + more, hold.limit)
+            own = self._local.standing(share.name)
+            if full is None or share.has(hold, own):
+                return None
+            left = hold.limit - full.balance.used - full.balance.held
+            if left < own.held + hold.amount:
+                return full
+        return await self._change(share, own.used, left, hold.limit)
+
+    async def _round(self, share: Share) -> None:
+        """Books, gives back, and renews the lease, where there is anything to do."""
+        async with share.lock:
+            await self._finish(share)
+            own, is_idle = self._local.standing(share.name), share.look_back()
+            aim = own.held + (0 if is_idle else share.ahead(share.limit))
+            if not aim and not share.wanted:
+                await self._close(share, own.used)
+            elif own.used or aim < share.allotted or share.ends - time.monotonic() < self._lease / 2:
+                aim = min(aim, max(share.allotted - own.used, own.held))
+                if await self._change(share, own.used, aim, share.limit) is not None:  # others have used more than they held
+                    await self._close(share, own.used)
+
+    async def _change(self, share: Share, used: int, amount: int, limit: int) -> Full | None:
+        """Books `used` and has `amount` in the place of what there was; a share without anything in the ledger begins."""
+        share.begin_change(used, amount, limit, time.monotonic() + self._lease, uuid.uuid4().hex)
+        return await self._finish(share)
+
+    async def _finish(self, share: Share) -> Full | None:
+        """Repeats what was begun until the ledger answers. Raises `OSError`; then, or when cancelled, it is still to be finished."""
+        if share.closing is not None:
+            await self._ledger.book(share.id, {share.name: share.closing})
+            self._local.booked(share.name, share.closing)
+            share.closed()
+        change = share.change
+        if change is None:
+            return None
+        holds = [Hold(share.name, change.amount, change.limit, share.until)]
+        told = await self._ledger.renew(share.id, {share.name: change.used}, change.id, holds, self._lease)
+        if isinstance(told, Full):
+            share.undo_change()
+            return told
+        if share.id:
+            self._local.booked(share.name, change.used)
+        share.end_change(told[share.name])
+        return None
+
+    async def _close(self, share: Share, used: int) -> None:
+        """Books and gives all back. What was used by attempts that came back after the share went is booked by a hold of nothing."""
+        if used and not share.id:
+            await self._change(share, 0, 0, BOUNDLESS)
+        if share.id:
+            share.close(used)
+            await self._finish(share)
+        if self._local.standing(share.name) == Balance() and not share.wanted and self._shares.get(share.name) is share:
+            del self._shares[share.name]
+
+    def _tick(self) -> None:
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.get_running_loop().create_task(self._run(), name="lynkr-shares")
+
+    async def _run(self) -> None:
+        while self._shares or self._stocks:
+            await asyncio.sleep(self._every)
+            await self.flush()
