@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from lynkr_core.cards import Price, Rates
 from lynkr_core.request import Usage
@@ -41,11 +42,17 @@ def worst_case(price: Price | None, input_tokens: int, output_tokens: int, *, ho
     """
     if price is None:
         return None
-    reached = [price, *[tier for tier in price.tiers if input_tokens > tier.above]]
+    above = max([tier.above for tier in price.tiers if input_tokens > tier.above], default=-1) if price.tiers else -1
+    asked, said, fee = dearest(price, above, hour)
+    return -(-(input_tokens * asked + output_tokens * said) // MILLION) + fee
+
+
+@lru_cache(maxsize=4096)
+def dearest(price: Price, above: int, hour: bool) -> tuple[int, int, int]:
+    """Nano-dollars for a million tokens in and out, and for a request, the dearest of those up to the tier that begins so far above."""
+    reached = [price, *[tier for tier in price.tiers if tier.above <= above]]
     asked = max([max(rates.input, rates.cache_write or 0.0, (hour and rates.cache_write_1h) or 0.0) for rates in reached])
-    said = max([rates.output for rates in reached])
-    per_million = input_tokens * nano_dollars(asked) + output_tokens * nano_dollars(said)
-    return -(-per_million // MILLION) + nano_dollars(price.per_request)
+    return nano_dollars(asked), nano_dollars(max([rates.output for rates in reached])), nano_dollars(price.per_request)
 
 
 def rates_of(price: Price, tokens: int) -> Rates:
