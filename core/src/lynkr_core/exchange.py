@@ -181,7 +181,7 @@ class Exchange:
     local_only: str = ""
     """Why only models on machines of the operator's own may serve this; for `pre_route`. Empty: any may."""
     instead: str = ""
-    """A name that is resolved in the place of the one that was asked for; for `pre_route`."""
+    """A name that is resolved in the place of the one asked for; for `pre_route`, and for a `reserve` that refuses: see `failover.py`."""
     candidates: tuple[Candidate, ...] = ()
     removed: tuple[Removal, ...] = ()
     scores: tuple[Score, ...] = ()

@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from lynkr_core.attempts import Answer, Refused, one, release
 from lynkr_core.course import Course, Step
-from lynkr_core.errors import KINDS, AllFailed, ClientGone, GatewayError, InvalidRequest, Timeout, UpstreamError
+from lynkr_core.errors import (
+    KINDS,
+    AllFailed,
+    ClientGone,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    RateLimited,
+    Timeout,
+    UpstreamError,
+)  # fmt: skip
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reply, Verdict
 from lynkr_core.hedging import Hedges, Race
 from lynkr_core.resuming import Resumable, may_resume
+from lynkr_core.selecting import select
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -26,8 +37,27 @@ MAX_DIGITS = 9
 
 
 def attempt(kernel: Kernel, exchange: Exchange) -> Coroutine[Any, Any, Answer]:
-    """Tries the selection in order. Raises `AllFailed`, the last refusal, or `ClientGone`; `InvalidRequest` at once."""
-    return follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order if exchange.selection else ()))
+    """Tries the selection in order. Raises `AllFailed`, the first refusal, or `ClientGone`; `InvalidRequest` at once."""
+    course = course_of(kernel, exchange, exchange.selection.order if exchange.selection else ())
+    return governed(kernel, exchange, course) if kernel.hooks.reserve.calls else follow(kernel, exchange, course)
+
+
+async def governed(kernel: Kernel, exchange: Exchange, course: Course) -> Answer:
+    """As `follow`; once more where a policy that refused has put another name into `exchange.instead`."""
+    instead = exchange.instead
+    try:
+        return await follow(kernel, exchange, course)
+    except (RateLimited, Forbidden) as refusal:
+        if exchange.instead == instead:
+            raise
+        try:
+            kernel.find_candidates(exchange)
+        except GatewayError:
+            raise refusal from None
+    exchange.selection, exchange.selected_by = None, ""
+    await select(kernel.hooks.select_provider, exchange, kernel.catalog.tiers)
+    assert exchange.selection is not None
+    return await follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order))
 
 
 async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:

@@ -11,6 +11,8 @@ from lynkr_core.pricing import cost
 
 HeaderItems = list[tuple[bytes, bytes]]
 MAX_VALUE = 500
+LONG_WAIT = 60.0
+"""Seconds of a `retry-after` beyond which the SDKs come back at once instead."""
 
 
 def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt | None) -> HeaderItems:
@@ -34,11 +36,11 @@ def reply_headers(exchange: Exchange) -> HeaderItems:
 
 
 def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
-    """Of an error. Failures that lynkr has retried already say so, or the SDKs would multiply the load."""
+    """Of an error. Failures that lynkr has retried already say so, or the SDKs would multiply the load; so do those that last."""
     headers = [(b"content-type", b"application/json"), *common(exchange)]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-    if isinstance(error, AllFailed):
+    if isinstance(error, AllFailed) or (error.retry_after or 0.0) > LONG_WAIT:
         headers.append((b"x-should-retry", b"false"))
     return headers
 
@@ -54,6 +56,8 @@ def common(exchange: Exchange) -> HeaderItems:
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
+    if exchange.instead:
+        headers.append((b"x-lynkr-asked", ascii_value(exchange.asked)))
     if exchange.selection and exchange.selection.notes:
         headers += [(b"x-lynkr-" + name.encode(), ascii_value(text)) for name, text in exchange.selection.notes.items()]
     if exchange.losses:

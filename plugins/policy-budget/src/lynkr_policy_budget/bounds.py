@@ -1,0 +1,121 @@
+"""The most that a request can take: tokens in, tokens out, nano-dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from lynkr_core.dialect import UNREADABLE
+from lynkr_core.errors import InvalidRequest
+from lynkr_core.exchange import Candidate, Exchange, Key
+from lynkr_core.pricing import worst_case
+from lynkr_core.request import Blob, File, Part, Request, ToolCallResponse, Uri
+from lynkr_core.tokens import estimate
+
+Unit = Literal["usd", "tokens", "requests"]
+UNITS: tuple[Unit, ...] = ("usd", "tokens", "requests")
+SHORT = 2048
+"""Bytes up to which a body is not counted: it has no more tokens than bytes, and counting costs more than the doubt is worth."""
+LONG = 4 * 1024 * 1024
+"""Bytes beyond which counting costs too much."""
+TOOLS = 1000
+"""Tokens of a provider's own prompt, which comes with tools."""
+FRAME = 50
+IMAGE = 6000
+"""Tokens of the dearest image that providers take at their finest."""
+STORED = 200_000
+"""Tokens of what lies at the provider, where the model's window is unknown."""
+ELSEWHERE = frozenset({"previous_response_id", "conversation", "prompt", "cachedContent"})
+"""Top-level keys by which input comes that is not in the body."""
+INPUT: Key[tuple[int, bool]] = Key("budget.input")
+
+
+class Amounts(Struct, frozen=True):
+    """`usd` in nano-dollars; None when the price is unknown."""
+
+    usd: int | None = 0
+    tokens: int = 0
+    requests: int = 0
+
+
+NOTHING = Amounts()
+
+
+def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int) -> Amounts:
+    """`doubt`: how many times too low a count may be. `otherwise`: tokens of an answer that neither request nor model bounds."""
+    asked, unseen = most_input(exchange, doubt)
+    window = candidate.context_window
+    if unseen:
+        asked += window or STORED
+    asked = min(asked, window) if window else asked
+    said = most_output(exchange, candidate, otherwise)
+    hour = b'"1h"' in exchange.body
+    return Amounts(worst_case(candidate.price, asked, said, hour=hour), asked + said, 1)
+
+
+def most_output(exchange: Exchange, candidate: Candidate, otherwise: int) -> int:
+    if exchange.operation == "embeddings":
+        return 0
+    asked, most = exchange.envelope.max_tokens, candidate.max_output
+    each = min(asked, most) if asked and most else asked or most or otherwise
+    return each * choices(exchange)
+
+
+def choices(exchange: Exchange) -> int:
+    """How many answers are asked for at once."""
+    raw = exchange.envelope.fields.get("n")
+    return max(int(bytes(raw)), 1) if raw is not None and bytes(raw).isdigit() and len(raw) < 4 else 1
+
+
+def most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
+    """Tokens, and whether there is more that nobody sees from here. Counted once for all attempts."""
+    found = exchange.get(INPUT)
+    if found is None:
+        found = _most_input(exchange, doubt)
+        exchange.set(INPUT, found)
+    return found
+
+
+def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
+    body, fields = exchange.body, exchange.envelope.fields
+    beside = TOOLS if "tools" in fields else FRAME
+    unseen = not ELSEWHERE.isdisjoint(fields)
+    if len(body) > LONG or (len(body) <= SHORT and not has_media(exchange)):
+        return len(body) + beside, unseen
+    try:
+        request = exchange.request
+    except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
+        return len(body) + beside, True
+    heavy, stored = weigh(parts(request))
+    return min(round(estimate(request) * doubt), len(body)) + heavy + beside, unseen or stored
+
+
+def has_media(exchange: Exchange) -> bool:
+    """Whether there may be an image, a file or the like, by its marks: fast where the body is short."""
+    return any(mark in exchange.body for marks in exchange.dialect.media.values() for mark in marks)
+
+
+def parts(request: Request) -> Iterable[Part]:
+    for message in request.messages:
+        for part in message.parts:
+            yield part
+            if isinstance(part, ToolCallResponse):
+                yield from part.content
+
+
+def weigh(found: Iterable[Part]) -> tuple[int, bool]:
+    """Tokens of images, documents and sound: no more than the bytes of their data. True when there is one of unknown size."""
+    tokens, stored = 0, False
+    for part in found:
+        match part:
+            case Blob(modality="image") | Uri(modality="image"):
+                tokens += IMAGE
+            case Blob():
+                tokens += len(part.data) * 3 // 4
+            case Uri() | File():
+                stored = True
+            case _:
+                pass
+    return tokens, stored

@@ -1,0 +1,82 @@
+"""One limit in one unit, and what is said when it is reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from lynkr_core.errors import RateLimited
+from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.pricing import NANO
+from lynkr_core.scopes import Scope
+from lynkr_core.stores import Balance, Hold
+from lynkr_policy_budget.bounds import Unit
+from lynkr_policy_budget.windows import Windows
+
+SOON = 1.0
+"""Seconds after which to come back when only attempts under way are in the way."""
+
+
+class Room(NamedTuple):
+    """What one rule wants of one counter for one attempt."""
+
+    hold: Hold
+    rule: Rule
+    subject: str
+
+
+class Rule:
+    """`limit` in whole nano-dollars, tokens or requests."""
+
+    __slots__ = ("downgrade", "instead", "limit", "prefix", "scope", "suffix", "unit", "windows")
+
+    def __init__(self, prefix: str, scope: Scope, windows: Windows, unit: Unit, limit: int) -> None:
+        self.prefix = prefix
+        self.scope = scope
+        self.windows = windows
+        self.unit: Unit = unit
+        self.limit = limit
+        self.downgrade = False
+        self.instead = ""
+
+    def rooms(self, exchange: Exchange, candidate: Candidate, amount: int, now: float) -> Iterator[Room]:
+        """For each subject that the rule is about here."""
+        for subject in self.scope.subjects(exchange, candidate):
+            window = self.windows.at(now)
+            counter = f"{self.prefix}{subject}/{self.windows.per}/{window.name}/{self.unit}"
+            yield Room(Hold(counter, amount, self.limit, window.until), self, subject)
+
+    @property
+    def code(self) -> str:
+        return "run_limit_exceeded" if self.windows.per == "run" else "budget_exceeded"
+
+
+def shown(amount: int, unit: Unit) -> str:
+    """`$1.50`, `1200 tokens`; small sums to the last digit that is not nought."""
+    if unit != "usd":
+        return f"{amount} {unit}"
+    text = f"{amount / NANO:.9f}".rstrip("0")
+    whole, _, rest = text.partition(".")
+    return f"${whole}.{rest:<02}".replace(" ", "0")
+
+
+def moment(until: float) -> str:
+    """`2026-11-22T00:00:00Z`, or `never`."""
+    return "never" if until == math.inf else datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def refusal(room: Room, balance: Balance, now: float) -> RateLimited:
+    """The answer to the caller: which limit, what is used of it, and when there is room again."""
+    rule, hold = room.rule, room.hold
+    per = "in all" if rule.windows.per == "total" else f"per {rule.windows.per}"
+    limit, used = shown(hold.limit, rule.unit), shown(balance.used, rule.unit)
+    told = f"the budget of {room.subject}, {limit} {per}, has {used} used"
+    if balance.held:
+        told += f" and {shown(balance.held, rule.unit)} held by requests under way"
+    fits = balance.used + hold.amount <= hold.limit
+    wait = None if hold.until == math.inf or rule.windows.per == "run" else float(math.ceil(hold.until - now))
+    told += f"; this request may take {shown(hold.amount, rule.unit)}"
+    told += "" if fits else f"; it begins anew: {moment(hold.until)}"
+    return RateLimited(told, code=rule.code, retry_after=SOON if fits else wait)

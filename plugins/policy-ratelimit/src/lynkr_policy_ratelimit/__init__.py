@@ -1,0 +1,299 @@
+"""Rates of callers and models: requests, tokens and requests at once; and what providers say is left of their own limits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from itertools import count
+from typing import Annotated, Any, Self, cast
+
+from msgspec import Meta, Struct, field, structs
+
+from lynkr_core.dialect import UNREADABLE
+from lynkr_core.errors import InvalidRequest, PluginError, RateLimited
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.scopes import Scope
+from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Wait
+from lynkr_core.stores.counters import Counters
+from lynkr_core.tokens import estimate
+from lynkr_policy_ratelimit.learned import Lane
+from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
+
+__all__ = ["Config", "Limit", "RateLimit", "plugin"]
+
+log = logging.getLogger("lynkr.ratelimit")
+LEASE = 120.0
+"""Seconds after which the place of a process that died is free again; extended while an attempt goes on."""
+LOOK_SECONDS = 15.0
+LONG = 32 * 1024
+"""Bytes up to which a body's length tells enough of its tokens."""
+MAX_LANES = 10_000
+BUSY_WAIT = 1.0
+"""Seconds after which to come back when too many requests are under way."""
+COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[policy.ratelimit]`"""
+
+    limits: Annotated[list[Limit], Meta(description="`[[policy.ratelimit.limits]]`, all of which must have room.")] = []
+    output: Annotated[
+        int, Meta(ge=0, description="Tokens of an answer that are counted at first when the request does not say.")
+    ] = 1000
+    learn: Annotated[bool, Meta(description="Leave models alone whose provider says that nothing is left, until there is.")] = (
+        True
+    )
+    sessions: Annotated[list[str], Meta(description="Headers that name a session.")] = field(
+        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
+    )
+    store: Annotated[str | None, Meta(description="The store that keeps the rates; left out, the first one.")] = None
+
+
+class Taken(Struct, eq=False):
+    """What one attempt takes. `tokens`: buckets to be put right once it is known how many it were; `once`: those counted by exchange."""
+
+    id: str
+    buckets: Sequence[Bucket]
+    tokens: Sequence[Bucket]
+    once: frozenset[str]
+    holds: Sequence[Hold]
+    weight: int
+    lane: Lane | None
+    attempt: Attempt | None
+
+
+class RateLimit:
+    """All but the waiting, which differs."""
+
+    def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time) -> None:
+        """Raises `PluginError` for a scope that is none."""
+        self.config = config
+        self.clock = clock
+        self.prefix = f"policy-{context.name}/"
+        self.ledger: Ledger = context.stores.ledger(config.store)
+        self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
+        self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limits)]
+        self.lanes: dict[Candidate, Lane] = {}
+        self.live: set[str] = set()
+        self.refused = self.spared = 0
+        self._numbers = count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.ensure_future(self._look_after())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.extend()
+
+    async def extend(self) -> None:
+        """Keeps the places of attempts that go on."""
+        for id in list(self.live):
+            await self.quietly(self.ledger.extend(id, LEASE))
+
+    def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
+        """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
+        models = [candidate.model for candidate in candidates]
+        if not self.config.learn or len(set(models)) == len(models):
+            return None
+        now, left = self.clock(), list(candidates)
+        order: list[Candidate] = []
+        for model in models:
+            best = min([one for one in left if one.model == model], key=lambda one: self._use(one, now))
+            left.remove(best)
+            order.append(best)
+        if all(one is other for one, other in zip(order, candidates, strict=True)):
+            return None
+        return Selection(order=tuple(order), reason=f"{order[0].provider.name} has most left")
+
+    def _use(self, candidate: Candidate, now: float) -> tuple[bool, float, int]:
+        lane = self.lanes.get(candidate)
+        if lane is None:
+            return False, -1.0, 0
+        lane.read(now)
+        return lane.wait(1, now) > 0, -round(lane.headroom(now), 1), lane.live
+
+    def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
+        """What an attempt takes, or that its provider has nothing left."""
+        now, weight = self.clock(), weigh(exchange, candidate, self.config.output)
+        lane = self._lane(candidate) if self.config.learn else None
+        if lane is not None:
+            lane.read(now)
+            wait = lane.wait(weight, now) if lane.rooms else 0.0
+            if wait > 0:
+                self.spared += 1
+                return Reject(exhausted(candidate, wait))
+        wants = [want for rule in self.rules for want in rule.wants(exchange, candidate, weight)]
+        counted = exchange.get(COUNTED) or frozenset[str]()
+        buckets = {w.bucket.name: w.bucket for w in wants if w.bucket and not (w.once and w.bucket.name in counted)}
+        once = counted.union([w.bucket.name for w in wants if w.bucket and w.once])
+        tokens = {w.bucket.name: w.bucket for w in wants if w.bucket and w.tokens}
+        holds = {w.hold.counter: w.hold for w in wants if w.hold}
+        attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
+        id = f"{exchange.id}/{next(self._numbers)}/rate"
+        return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
+
+    def _lane(self, candidate: Candidate) -> Lane:
+        lane = self.lanes.get(candidate)
+        if lane is None:
+            if len(self.lanes) >= MAX_LANES:
+                self.lanes.clear()
+            lane = self.lanes[candidate] = Lane()
+        return lane
+
+    def taken(self, exchange: Exchange, taken: Taken) -> Reservation:
+        if taken.once:
+            exchange.set(COUNTED, taken.once)
+        if taken.holds:
+            self.live.add(taken.id)
+        if taken.lane is not None:
+            taken.lane.spend(taken.weight, self.clock())
+            if taken.attempt is not None:
+                taken.lane.live += 1
+                taken.lane.unread.append(taken.attempt)
+        return Reservation(data=taken)
+
+    def told(self, full: Full | Wait) -> Reject:
+        """What is said of a limit that has no room."""
+        self.refused += 1
+        if isinstance(full, Full):
+            return Reject(refusal(full.counter, self.prefix, BUSY_WAIT))
+        return Reject(refusal(full.bucket, self.prefix, full.seconds))
+
+    def settle(self, reservation: Reservation, outcome: Outcome) -> None:
+        """Tokens are put right, the place is given back, and what the provider said is learnt."""
+        taken: Taken = reservation.data
+        if taken.lane is not None and taken.attempt is not None:
+            taken.lane.over(taken.attempt, self.clock())
+        if taken.holds:
+            self.live.discard(taken.id)
+            self.give_back(taken.id)
+        right = corrections(taken, outcome)
+        if right:
+            self.give(right)
+
+    def give_back(self, id: str) -> None:
+        if self.now is not None:
+            self.now.book(id, {})
+        else:
+            self._spawn(self.quietly(self.ledger.book(id, {})))
+
+    def give(self, buckets: Sequence[Bucket]) -> None:
+        if self.now is not None:
+            self.now.give(buckets)
+        else:
+            self._spawn(self.quietly(self.ledger.give(buckets)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def quietly(self, work: Coroutine[Any, Any, object]) -> None:
+        """What a store that is down does not get is put right by time: leases end, buckets refill."""
+        try:
+            await work
+        except OSError as error:
+            log.warning("the store of the rates cannot be asked: %s", error)
+
+    def status(self) -> Mapping[str, Any]:
+        now = self.clock()
+        left = {candidate.id: told for candidate, lane in list(self.lanes.items())[:100] if (told := lane.told(now))}
+        return {"refused": self.refused, "spared": self.spared, "concurrent": len(self.live), "left": left}
+
+
+def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context) -> Rule:
+    """Raises `PluginError`."""
+    sessions = [name.lower().encode("latin-1") for name in config.sessions]
+    try:
+        return Rule(limit, Scope(limit.scope, context.tiers, sessions), prefix)
+    except ValueError as error:
+        raise PluginError(f"$.limits[{place}].scope: {error}") from None
+
+
+def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
+    """Tokens that a request will take, about: it is put right afterwards."""
+    asked, most = exchange.envelope.max_tokens or output, candidate.max_output
+    said = min(asked, most) if most else asked
+    if len(exchange.body) <= LONG:
+        return len(exchange.body) // 4 + said
+    try:
+        return estimate(exchange.request) + said
+    except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
+        return len(exchange.body) // 4 + said
+
+
+def corrections(taken: Taken, outcome: Outcome) -> list[Bucket]:
+    """What was counted too much, or, below nought, too little. Nothing where nobody told the usage of an answer."""
+    usage = outcome.usage
+    if not taken.tokens or (usage is None and outcome.status in ("ok", "cut")):
+        return []
+    used = usage.input_tokens + usage.output_tokens if usage else 0
+    return [structs.replace(bucket, amount=bucket.amount - used) for bucket in taken.tokens if bucket.amount != used]
+
+
+def exhausted(candidate: Candidate, wait: float) -> RateLimited:
+    told = f"{candidate.provider.name} has nothing left for {candidate.model} for another {wait:.3f} s"
+    return RateLimited(told, code="rate_limit_exceeded", retry_after=max(1.0, float(-(-wait // 1))))
+
+
+class WaitingRateLimit(RateLimit):
+    """With a ledger that has to be waited for."""
+
+    async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
+        taken = self.wanted(exchange, candidate)
+        if isinstance(taken, Reject):
+            return taken
+        try:
+            full = await self.ledger.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+            if full is not None:
+                return self.told(full)
+            wait = await self.ledger.take(taken.buckets) if taken.buckets else None
+        except BaseException:  # cancelled or too late: nobody knows what was held
+            self.give_back(taken.id)
+            raise
+        if wait is None:
+            return self.taken(exchange, taken)
+        if taken.holds:
+            self.give_back(taken.id)
+        return self.told(wait)
+
+
+class QuickRateLimit(RateLimit):
+    """With a ledger in this process's memory: nothing is waited for."""
+
+    def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
+        taken, now = self.wanted(exchange, candidate), cast("Counters", self.now)
+        if isinstance(taken, Reject):
+            return taken
+        full = now.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+        if full is not None:
+            return self.told(full)
+        wait = now.take(taken.buckets) if taken.buckets else None
+        if wait is None:
+            return self.taken(exchange, taken)
+        if taken.holds:
+            self.give_back(taken.id)
+        return self.told(wait)
+
+
+def create(config: Config, context: Context) -> RateLimit:
+    quick = QuickRateLimit(config, context)
+    return quick if quick.now is not None else WaitingRateLimit(config, context)
+
+
+plugin = Plugin(api=1, config=Config, create=create, rank=35)
+"""After the selectors: what they leave open is spread over credentials."""
