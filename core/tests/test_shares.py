@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-
-import pytest
-
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.stores import NOT_NOW, Balance, Bucket, Full, Hold, MemoryStore, Shares
+from lynkr_core.stores import MemoryStore, Shares
 from lynkr_core.testing.contracts.ledger import LedgerContract
 
 
