@@ -56,7 +56,7 @@ OPT_IN = {"hedging", "resuming", "scopes"}
 LARGER = {
     "policy-budget": 750,
     "scorer-heuristic": 1100,
-    "store-sqlite": 450,
+    "store-sqlite": 800,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,
     "provider-google": 2000,
