@@ -20,7 +20,10 @@ ASKED = {"model": "chain", "stream": True, "messages": [{"role": "user", "conten
 def gateway(url, second):
     names = dict.fromkeys([FIRST.partition("/")[0], second.partition("/")[0]])
     providers = "".join(f'[provider.{name}]\napi_key = "k"\nbase_url = "{url}"\n' for name in names)
-    text = f'{providers}[catalog.default]\n[models]\nchain = ["{FIRST}", "{second}"]\n[routing]\nresume = true\n[server]\nlist_models = false\n'
+    rest = (
+        f'[catalog.default]\n[models]\nchain = ["{FIRST}", "{second}"]\n[routing]\nresume = true\n[server]\nlist_models = false\n'
+    )
+    text = providers + rest
     return Client(Application(Kernel.from_config(parse(text, {}), {})))
 
 

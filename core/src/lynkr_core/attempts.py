@@ -71,7 +71,10 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         attempt.upstream = response
         if response.status >= 400:
             error_body = await response.read(MAX_ERROR_BODY)
-            raise candidate.provider.classify(dialect, response.status, response.headers, error_body)
+            error = candidate.provider.classify(dialect, response.status, response.headers, error_body)
+            if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":
+                error.mended = kernel.unsupported.learn(candidate, dialect, dialect.unsupported(error_body, body))
+            raise error
         if not exchange.envelope.stream:
             return await whole(kernel, exchange, attempt, dialect, response)
         answer = await begin(kernel, exchange, attempt, dialect, response, before)
@@ -160,6 +163,8 @@ def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dial
         changed = True
     changed |= dialect.prepare(fields, envelope, kernel.metered or not same)
     changed |= candidate.provider.adapt(fields, candidate, dialect, losses)
+    if kernel.unsupported.known:
+        changed |= kernel.unsupported.leave_out(candidate, dialect, fields, losses)
     return encode(fields) if changed else exchange.body
 
 

@@ -32,6 +32,7 @@ from lynkr_core.scores import combined, scores_of
 from lynkr_core.selecting import select
 from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
+from lynkr_core.unsupported import Unsupported
 from lynkr_core.upstream import Transport
 from lynkr_core.watch import Watch
 
@@ -71,6 +72,7 @@ class Kernel:
         self.background = Background()
         routing = config.routing
         self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
+        self.unsupported = Unsupported()
         self.watch = Watch()
         self._limits: dict[tuple[Provider, bool], Limits] = {}
         self._stack = AsyncExitStack()

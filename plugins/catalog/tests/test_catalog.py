@@ -74,7 +74,8 @@ def test_a_model_whose_thinking_cannot_be_switched_off_refuses_forced_tools(cata
     ("vendor", "model", "prefill"),
     [
         ("anthropic", "claude-haiku-4-5", True), ("anthropic", "claude-sonnet-4-6", False), ("anthropic", "claude-opus-5-5", False),
-        ("mistral", "mistral-large-latest", True), ("moonshot", "kimi-k3", True), ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", True),
+        ("mistral", "mistral-large-latest", True), ("moonshot", "kimi-k3", True),
+        ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", True),
         ("vertex_ai", "deepseek-ai/deepseek-v3.1-maas", None), ("deepseek", "deepseek-v4-pro", None), ("openai", "gpt-5.6-sol", None),
     ],
 )  # fmt: skip
