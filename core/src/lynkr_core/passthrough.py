@@ -1,7 +1,7 @@
 """Requests to one provider's own API, `/v1/{provider}/…`: the same journey, and nothing of the request or the answer changed.
 
 The path and query go under the provider's base URL. Routing, scores and translation do not apply; who is calling, policies,
-reservations and the outcome do.
+reservations, time limits and the outcome do.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import time
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve
+from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
 from lynkr_core.caller import Caller, Receive, Scope, Send, presented_key
 from lynkr_core.capabilities import confine
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, InvalidRequest, LynkrError, UpstreamError
 from lynkr_core.events import Start, UsageEvent
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Selection
+from lynkr_core.failover import course_of
 from lynkr_core.headers import common
 from lynkr_core.kernel import Ended, Kernel
 from lynkr_core.provider import Provider
+from lynkr_core.relay import IDLE
 from lynkr_core.request import Usage
 from lynkr_core.upstream import FRAMING, HeaderList, UpstreamResponse
 
@@ -42,11 +44,23 @@ MAX_METERED = 4 * 1024 * 1024
 """Bytes of an answer that are kept to find its usage; in larger ones nobody looks."""
 
 
+class Passing:
+    """Where an answer stands of which only the bytes are known, for the time limits (`waiting.Pulse`)."""
+
+    __slots__ = ("begun", "blocked", "committed", "heard", "pieces", "thinking")
+
+    def __init__(self) -> None:
+        self.begun = self.committed = self.heard = True
+        self.blocked = self.thinking = False
+        self.pieces = 0
+
+
 class Passthrough:
     """An ASGI app for what it `finds`. `taken`: first parts of paths that belong to routes of lynkr's own."""
 
     def __init__(self, kernel: Kernel, taken: Iterable[str]) -> None:
         self._kernel = kernel
+        self._idle = tuple({*IDLE, *[one.ping.partition(b"\n")[0] for one in kernel.dialects.values() if one.ping]})
         self.providers = {name: one for name, one in kernel.catalog.providers.items() if name not in set(taken)}
 
     def finds(self, scope: Scope) -> bool:
@@ -80,26 +94,32 @@ class Passthrough:
 
     async def _attempt(self, exchange: Exchange, candidate: Candidate, method: str, path: str, caller: Caller) -> Ended:
         """The one attempt: nothing is tried again, since nobody here knows what the request does."""
-        attempt = Attempt(candidate)
+        attempt, limits = Attempt(candidate), self._kernel.limits(candidate.provider, exchange.envelope.stream)
+        attempt.until = course_of(self._kernel, exchange, ()).until
         exchange.attempts.append(attempt)
+        self._kernel.watch.add(attempt, limits)
         try:
             await reserve(self._kernel, exchange, attempt)
+            if attempt.expired:
+                raise UpstreamError("timeout", attempt.expired)
             call = attempt.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
                 return await self._whole(exchange, candidate.provider, response, caller)
-            return await self._stream(exchange, attempt, response, caller)
+            return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
-        except UpstreamError as error:
-            attempt.error = error
+        except UpstreamError as cause:
+            attempt.error = error = timed_out(attempt, cause)
             exchange.check()
+            await self._kernel.hooks.attempt_failed.first(exchange, candidate, error)  # to be known; nothing is tried again here
             if caller.status is None:
                 raise AllFailed(error, [attempt.describe()]) from None
             return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
         finally:
             attempt.ended = time.monotonic()
+            self._kernel.watch.discard(attempt)
             attempt.abort()  # does nothing to a response that was read to its end
 
     async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
@@ -108,19 +128,27 @@ class Passthrough:
         await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
-    async def _stream(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
+    async def _stream(
+        self, exchange: Exchange, attempt: Attempt, total: float, response: UpstreamResponse, caller: Caller
+    ) -> Ended:
         kept: list[bytes] = []
         size = 0
         piece = await response.next()  # before the head: until then an error can be told as one
+        attempt.stream = passing = Passing()
+        attempt.until = min(attempt.started + total, exchange.until)
+        events = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
         await caller.begin(response.status, shown(exchange, response))
         while piece:
             attempt.first_token = attempt.first_token or time.monotonic()
+            passing.heard |= not events or any(part and not part.startswith(self._idle) for part in piece.split(b"\n\n"))
             size += len(piece)
             if size <= MAX_METERED:
                 kept.append(piece)
             else:
                 kept.clear()
+            passing.blocked = True
             await caller.piece(piece)
+            passing.blocked = False
             piece = await response.next()
         attempt.usage = self._usage(attempt.candidate, response, b"".join(kept))
         await caller.end()
