@@ -8,6 +8,7 @@ import pytest
 
 from lynkr_core.errors import Forbidden, RateLimited, UpstreamError
 from lynkr_core.exchange import Principal, Reject, Reply, Reservation
+from lynkr_core.passthrough import Passing
 from lynkr_core.testing.canned import CANNED, Script, encoded
 
 pytestmark = pytest.mark.anyio
@@ -397,3 +398,42 @@ async def test_nothing_is_watched_when_it_is_over(gateway, scripted_provider):
     other = await through(gateway, scripted_provider)
     await other.client.get("/v1/up1/files")
     assert made.kernel.watch._watched == other.kernel.watch._watched == {}
+
+
+@pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages", "openai.responses"])
+async def test_usage_is_found_wherever_a_stream_is_split(gateway, scripted_provider, dialect):
+    books, whole = Books(), b"".join(CANNED[dialect].events)
+    pieces = tuple(whole[place : place + 100] for place in range(0, len(whole), 100))
+    scripted_provider.then(CANNED[dialect].but(events=pieces))
+    made = await through(gateway, scripted_provider, books)
+    assert (await made.client.post("/v1/up1/any", json={"model": "x", "stream": True})).body == whole
+    assert (books.outcomes[0].usage.input_tokens, books.outcomes[0].usage.output_tokens) == (12, 7)
+
+
+@pytest.mark.parametrize("ends", ["leaves", "cut"])
+async def test_what_was_consumed_of_a_broken_off_answer_is_settled(gateway, scripted_provider, ends):
+    books = Books()
+    scripted_provider.then(Script(events=(EVENTS,) * 4, pause=0.02, content_type="text/event-stream", cut_events=3))
+    made = await through(gateway, scripted_provider, books)
+    async with made.client.stream("/v1/up1/any", json={"model": "x", "stream": True, "text": "word " * 40}) as streamed:
+        pieces = aiter(streamed)
+        await anext(pieces)
+        if ends == "cut":
+            with pytest.raises(AssertionError, match="without ending"):
+                await streamed.read()
+    usage = books.outcomes[0].usage
+    assert usage.estimated
+    assert usage.input_tokens >= 50
+    assert usage.output_tokens >= 1
+
+
+def test_of_a_long_stream_only_what_tells_usage_is_kept():
+    passing = Passing(b"text/event-stream", (b":",))
+    for _ in range(1000):
+        passing.note(EVENTS * 10)
+    passing.note(b'data: {"usage": {}}\n\n')
+    assert passing.kept == [b'data: {"usage": {}}\n\n']
+    for _ in range(100):
+        passing.note(b'"usage"' + b"x" * 100_000)
+    assert (passing.kept, passing._rest) == (None, b"")
+    assert Passing(b"audio/mpeg", ()).kept is None

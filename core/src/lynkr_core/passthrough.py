@@ -41,18 +41,38 @@ SHOWN = (
 )  # fmt: skip
 """Of an answer's headers. The others may be the provider's cookies, or tell of the account."""
 MAX_METERED = 4 * 1024 * 1024
-"""Bytes of an answer that are kept to find its usage; in larger ones nobody looks."""
+"""Bytes of an answer, or of those lines of a stream that have it, that are kept to find usage; in larger ones nobody looks."""
 
 
 class Passing:
-    """Where an answer stands of which only the bytes are known, for the time limits (`waiting.Pulse`)."""
+    """An answer on its way of which only the bytes are known: where it stands (`waiting.Pulse`), and what may tell its usage."""
 
-    __slots__ = ("begun", "blocked", "committed", "heard", "pieces", "thinking")
+    __slots__ = ("_idle", "_rest", "_size", "begun", "blocked", "committed", "heard", "kept", "pieces", "streamed", "thinking")
 
-    def __init__(self) -> None:
+    def __init__(self, content_type: bytes, idle: tuple[bytes, ...]) -> None:
         self.begun = self.committed = self.heard = True
         self.blocked = self.thinking = False
-        self.pieces = 0
+        self.pieces = self._size = 0
+        self.streamed = content_type.startswith(b"text/event-stream")
+        self.kept: list[bytes] | None = [] if self.streamed or b"json" in content_type else None
+        self._idle = idle
+        self._rest = b""
+
+    def note(self, piece: bytes) -> None:
+        """Of a stream the lines that tell usage are kept; in other answers every byte is content."""
+        self.pieces += self.streamed
+        self.heard |= not self.streamed or any(part and not part.startswith(self._idle) for part in piece.split(b"\n\n"))
+        if self.kept is None:
+            return
+        told = self._told(piece) if self.streamed else [piece]
+        self._size += sum(map(len, told))
+        self.kept.extend(told)
+        if self._size + len(self._rest) > MAX_METERED:
+            self.kept, self._rest = None, b""
+
+    def _told(self, piece: bytes) -> list[bytes]:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        return [line + b"\n\n" for line in lines if b'"usage"' in line]
 
 
 class Passthrough:
@@ -131,37 +151,40 @@ class Passthrough:
     async def _stream(
         self, exchange: Exchange, attempt: Attempt, total: float, response: UpstreamResponse, caller: Caller
     ) -> Ended:
-        kept: list[bytes] = []
-        size = 0
         piece = await response.next()  # before the head: until then an error can be told as one
-        attempt.stream = passing = Passing()
+        attempt.stream = passing = Passing(response.headers.get(b"content-type", b""), self._idle)
         attempt.until = min(attempt.started + total, exchange.until)
-        events = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
-        await caller.begin(response.status, shown(exchange, response))
-        while piece:
-            attempt.first_token = attempt.first_token or time.monotonic()
-            passing.heard |= not events or any(part and not part.startswith(self._idle) for part in piece.split(b"\n\n"))
-            size += len(piece)
-            if size <= MAX_METERED:
-                kept.append(piece)
-            else:
-                kept.clear()
-            passing.blocked = True
-            await caller.piece(piece)
-            passing.blocked = False
-            piece = await response.next()
-        attempt.usage = self._usage(attempt.candidate, response, b"".join(kept))
+        try:
+            await caller.begin(response.status, shown(exchange, response))
+            while piece:
+                attempt.first_token = attempt.first_token or time.monotonic()
+                passing.note(piece)
+                passing.blocked = True
+                await caller.piece(piece)
+                passing.blocked = False
+                piece = await response.next()
+        except UpstreamError:
+            attempt.usage = self._usage(attempt.candidate, passing) or roughly(exchange, passing)
+            raise
+        attempt.usage = self._usage(attempt.candidate, passing)
         await caller.end()
         return "ok", None
 
-    def _usage(self, candidate: Candidate, response: UpstreamResponse, body: bytes) -> Usage | None:
+    def _usage(self, candidate: Candidate, passing: Passing) -> Usage | None:
         """What the first of the provider's dialects finds that can read it."""
+        body = b"".join(passing.kept or ())
         if b'"usage"' not in body:
             return None
-        streamed = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
         spoken = candidate.provider.dialects_of(candidate.model)
         known = [self._kernel.dialects[name] for name in spoken if name in self._kernel.dialects]
-        return next((usage for dialect in known if (usage := usage_of(dialect, streamed, body))), None)
+        return next((usage for dialect in known if (usage := usage_of(dialect, passing.streamed, body))), None)
+
+
+def roughly(exchange: Exchange, passing: Passing) -> Usage | None:
+    """Of an answer that was broken off and has not told: where a model was named, what bytes and pieces let guess."""
+    if not exchange.envelope.model or not exchange.body.startswith(b"{"):
+        return None
+    return Usage(input_tokens=len(exchange.body) // 4, output_tokens=passing.pieces, estimated=True)
 
 
 def usage_of(dialect: Dialect, streamed: bool, body: bytes) -> Usage | None:
