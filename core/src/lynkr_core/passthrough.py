@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
@@ -24,7 +24,7 @@ from lynkr_core.kernel import Ended, Kernel
 from lynkr_core.provider import Provider
 from lynkr_core.relay import IDLE
 from lynkr_core.request import Usage
-from lynkr_core.upstream import FRAMING, HeaderList, UpstreamResponse
+from lynkr_core.upstream import FRAMING, HeaderList, Take, UpstreamResponse
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 PREFIX = "/v1/"
@@ -69,6 +69,23 @@ class Passing:
         self.kept.extend(told)
         if self._size + len(self._rest) > MAX_METERED:
             self.kept, self._rest = None, b""
+
+    def giving(self, caller: Caller) -> Take:
+        """What passes a piece on to the caller, who may be slow."""
+
+        def give(piece: bytes) -> Awaitable[object] | None:
+            self.note(piece)
+            full = caller.put(piece)
+            return None if full is None else self._unblocked(full)
+
+        return give
+
+    async def _unblocked(self, full: Awaitable[object]) -> None:
+        self.blocked = True
+        try:
+            await full
+        finally:
+            self.blocked = False
 
     def _told(self, piece: bytes) -> list[bytes]:
         *lines, self._rest = (self._rest + piece).split(b"\n")
@@ -154,15 +171,13 @@ class Passthrough:
         piece = await response.next()  # before the head: until then an error can be told as one
         attempt.stream = passing = Passing(response.headers.get(b"content-type", b""), self._idle)
         attempt.until = min(attempt.started + total, exchange.until)
+        attempt.first_token = time.monotonic()
         try:
             await caller.begin(response.status, shown(exchange, response))
-            while piece:
-                attempt.first_token = attempt.first_token or time.monotonic()
+            if piece:
                 passing.note(piece)
-                passing.blocked = True
                 await caller.piece(piece)
-                passing.blocked = False
-                piece = await response.next()
+                await response.pump(passing.giving(caller))
         except UpstreamError:
             attempt.usage = self._usage(attempt.candidate, passing) or roughly(exchange, passing)
             raise
