@@ -240,6 +240,11 @@ class Kernel:
         """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""
         return {plugin.id: plugin.instance.status() for plugin in self.plugins if hasattr(plugin.instance, "status")}
 
+    def status(self) -> dict[str, Any]:
+        """What the kernel tells of itself: its configuration, calls of providers under way, models that go without a parameter."""
+        hedged = {"hedged": self.hedges.extra, "hedgeable": self.hedges.requests} if self.hedges else {}
+        return {"config": self.config.hash, "attempts": len(self.watch), "unsupported": len(self.unsupported.known), **hedged}
+
     def limits(self, provider: Provider, stream: bool) -> Limits:
         """The time limits of this provider's attempts."""
         found = self._limits.get((provider, stream))
