@@ -70,11 +70,7 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         response = await call.response()
         attempt.upstream = response
         if response.status >= 400:
-            error_body = await response.read(MAX_ERROR_BODY)
-            error = candidate.provider.classify(dialect, response.status, response.headers, error_body)
-            if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":
-                error.mended = kernel.unsupported.learn(candidate, dialect, dialect.unsupported(error_body, body))
-            raise error
+            raise refusal(kernel, candidate, dialect, response, await response.read(MAX_ERROR_BODY), body)
         if not exchange.envelope.stream:
             return await whole(kernel, exchange, attempt, dialect, response)
         answer = await begin(kernel, exchange, attempt, dialect, response, before)
@@ -88,6 +84,16 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
             release(kernel, exchange, attempt)
         elif not exchange.envelope.stream:
             kernel.watch.discard(attempt)
+
+
+def refusal(
+    kernel: Kernel, candidate: Candidate, dialect: Dialect, response: UpstreamResponse, told: bytes, sent: bytes
+) -> UpstreamError:
+    """An error answer by its name, after what it says of parameters has been learnt."""
+    error = candidate.provider.classify(dialect, response.status, response.headers, told)
+    if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":
+        error.mended = kernel.unsupported.learn(candidate, dialect, dialect.unsupported(told, sent))
+    return error
 
 
 def timed_out(attempt: Attempt, error: UpstreamError) -> UpstreamError:
