@@ -34,7 +34,7 @@ LAYERS = [
     {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores"},
+    {"hookspecs", "stores", "pricing", "routes", "decision", "caller", "scores", "unsupported"},
     {"hooks", "candidates", "headers", "relay", "process"},
     {"settings", "capabilities", "scopes"},
     {"config", "selecting"},
@@ -51,8 +51,8 @@ LAYERS = [
 """From the ground up: a module imports from its own layer and those before it."""
 FRONT = {"app", "models", "passthrough", "process"}
 """What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
-OPT_IN = {"hedging", "resuming", "scopes"}
-"""What does nothing where it is not asked for."""
+OPT_IN = {"hedging", "resuming", "scopes", "unsupported"}
+"""What does nothing where it is not asked for, or nothing was refused."""
 LARGER = {
     "policy-budget": 750,
     "scorer-heuristic": 1100,
@@ -137,10 +137,10 @@ def test_the_kernel_is_small():
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in)) <= 3300
-    assert sum(code_lines(path) for path in opt_in) <= 300
+    assert sum(code_lines(path) for path in opt_in) <= 360
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state) <= 700
-    assert sum(code_lines(path) for path in front) <= 420
+    assert sum(code_lines(path) for path in front) <= 460
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from lynkr_core.cards import ModelCard
 from lynkr_core.exchange import Reservation
 from lynkr_core.testing.canned import CANNED, IN_200, TEXT, Script
 
@@ -349,3 +350,28 @@ async def test_one_line_end_too_many_harms_nobody(gateway, scripted_provider, fr
         answer = await streamed.read()
     assert answer.status == 200
     assert ENDS[front] in answer.text
+
+
+@fronts
+@streams
+async def test_what_is_too_long_goes_to_a_larger_window_and_nowhere_else(gateway, scripted_provider, front, stream):
+    windows = {"up1": 100_000, "up2": 50_000, "up3": 200_000}
+
+    class Cards:
+        def card(self, provider, vendor, model):
+            return ModelCard(id=model, context_window=windows[provider])
+
+        def proposals(self, vendor):
+            return {}
+
+    long = Script(status=400, body=b'{"error": {"message": "too long", "code": "context_length_exceeded"}}')
+    scripted_provider.then(long)
+    urls = [scripted_provider.url] * 3
+    made = await gateway(*urls, plugins=(("catalog", Cards()),))
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert (answer.status, answer.headers["x-lynkr-attempts"], answer.headers.get("x-lynkr-provider")) == (200, "2", "up3")
+    scripted_provider.always(long)
+    answer = await made.ask(front, model="chain", stream=stream)
+    assert (answer.status, len(scripted_provider.requests)) == (400, 4)
+    assert all(line in answer.json()["error"]["message"] for line in ("up1/m: 400 context after", "up3/m: 400 context after"))
+    assert answer.headers["x-should-retry"] == "false"

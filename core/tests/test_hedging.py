@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from lynkr_core.cards import Price
 from lynkr_core.exchange import Reservation
 from lynkr_core.hedging import Hedges
 from lynkr_core.testing.canned import CANNED, Script
@@ -110,8 +111,18 @@ async def test_losses_are_those_of_the_winner(gateway, scripted_provider):
 
 def test_at_most_a_share_has_a_second():
     hedges, one = Hedges(0.1, 0.1), candidate("a/b")
-    taken = sum(hedges.after(one) == 0.1 and hedges.take() for _ in range(200))
+    taken = sum(hedges.after(one) == 0.1 and hedges.take(one, one) for _ in range(200))
     assert taken == 20
+
+
+@pytest.mark.parametrize(("first", "second", "taken"), [(1, 4, 5), (4, 1, 20), (0, 4, 20), (None, 4, 20), (1, None, 20)])
+def test_the_share_is_of_what_is_spent_too(first, second, taken):
+    one, other = (
+        candidate(f"a/{price}", price=None if price is None else Price(input=price, output=price)) for price in (first, second)
+    )
+    hedges = Hedges(0.1, 0.1)
+    assert sum(hedges.after(one) == 0.1 and hedges.take(one, other) for _ in range(200)) == taken
+    assert hedges.extra == taken
 
 
 def test_the_percentile_is_of_what_was_seen():

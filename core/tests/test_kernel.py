@@ -216,3 +216,14 @@ async def test_what_has_started_is_stopped_when_a_later_plugin_cannot_start(gate
     with pytest.raises(OSError, match="disk full"):
         await gateway(scripted_provider.url, plugins=(("store", Starts()), ("sink", Fails())))
     assert log == ["in", "out"]
+
+
+async def test_the_kernel_tells_of_itself_what_metrics_need(gateway, scripted_provider):
+    scripted_provider.then(Script(delay=30))
+    made = await gateway(scripted_provider.url, config="[routing]\nhedge_after = 60")
+    asking = asyncio.ensure_future(made.ask("/v1/chat/completions"))
+    await scripted_provider.arrived()
+    ready = (await made.client.get("/health/ready")).json()
+    told = {name: ready[name] for name in ("config", "attempts", "unsupported", "hedged", "hedgeable")}
+    assert told == {"config": made.kernel.config.hash, "attempts": 1, "unsupported": 0, "hedged": 0, "hedgeable": 1}
+    asking.cancel()

@@ -8,6 +8,7 @@ import pytest
 
 from lynkr_core.errors import Forbidden, RateLimited, UpstreamError
 from lynkr_core.exchange import Principal, Reject, Reply, Reservation
+from lynkr_core.passthrough import Passing
 from lynkr_core.testing.canned import CANNED, Script, encoded
 
 pytestmark = pytest.mark.anyio
@@ -304,3 +305,135 @@ async def test_the_dialect_of_passed_on_requests_translates_nothing(gateway, scr
     assert raw.routes == ()
     assert isinstance(raw.decode_error(500, {}, b""), UpstreamError)
     assert json.loads(raw.encode_error(Forbidden("no"), "id"))["error"]["message"] == "no"
+
+
+EVENTS = b'data: {"text": "x"}\n\n'
+
+
+def limited(**seconds):
+    return "[routing.limits]\n" + "\n".join(f"{name} = {value}" for name, value in seconds.items())
+
+
+@pytest.mark.parametrize(
+    ("script", "config", "words"),
+    [
+        (Script(delay=30), limited(attempt=0.3), "gave no answer within 0.3 s"),
+        (Script(delay=30), "[routing]\ndeadline = 0.3", "the time for this request is over"),
+    ],
+)
+async def test_an_answer_that_does_not_begin_is_given_up(gateway, scripted_provider, script, config, words):
+    books = Books()
+    scripted_provider.then(script)
+    made = await through(gateway, scripted_provider, books, config=config)
+    answer = await asyncio.wait_for(made.client.post("/v1/up1/files", json={}), 10)
+    assert (answer.status, words in answer.json()["error"]["message"]) == (504, True)
+    assert answer.headers["x-should-retry"] == "false"
+    assert books.log[-2:] == ["settle error", "post_response"]
+    await asyncio.wait_for(scripted_provider.last.gone.wait(), 10)
+
+
+@pytest.mark.parametrize(
+    ("events", "type", "config", "words"),
+    [
+        ((EVENTS, *[b": keep-alive\n\n"] * 200), "text/event-stream", limited(gap=0.4), "said nothing for 0.4 s"),
+        ((EVENTS, *[b'event: ping\ndata: {"type": "ping"}\n\n'] * 200), "text/event-stream", limited(gap=0.4), "said nothing"),
+        ((EVENTS,) * 200, "text/event-stream", limited(total=0.6), "the time for this request is over"),
+        ((b"a",) * 200, "application/octet-stream", limited(total=0.6), "the time for this request is over"),
+    ],
+)
+async def test_one_that_stops_in_the_middle_is_cut(gateway, scripted_provider, events, type, config, words):
+    books = Books()
+    scripted_provider.then(Script(events=events, pause=0.05, content_type=type))
+    made = await through(gateway, scripted_provider, books, config=config)
+    with pytest.raises(AssertionError, match="without ending its answer"):
+        await made.client.post("/v1/up1/long", json={"stream": True})
+    assert (books.outcomes[0].status, words in books.outcomes[0].error) == ("cut", True)
+    assert books.log[-2:] == ["settle cut", "post_response"]
+
+
+async def test_bytes_of_a_file_are_content_whatever_they_look_like(gateway, scripted_provider):
+    scripted_provider.then(Script(events=(b":" * 8,) * 12, pause=0.1, content_type="audio/mpeg"))
+    made = await through(gateway, scripted_provider, config=limited(gap=0.9))
+    assert (await made.client.post("/v1/up1/audio/speech", json={})).body == b":" * 96
+
+
+async def test_a_caller_that_reads_slowly_is_not_to_blame_the_provider_for(gateway, scripted_provider):
+    scripted_provider.then(Script(events=(b"x" * 200_000,) * 4, content_type="application/octet-stream"))
+    made = await through(gateway, scripted_provider, config=limited(gap=0.3))
+    size = 0
+    async with made.client.stream("/v1/up1/files/x/content", json={}) as streamed:
+        async for piece in streamed:
+            await asyncio.sleep(0.8 if not size else 0)
+            size += len(piece)
+    assert size == 800_000
+
+
+@pytest.mark.parametrize("asked", ["400", "soon"])
+async def test_the_callers_deadline_is_honoured(gateway, scripted_provider, asked):
+    books = Books()
+    scripted_provider.always(Script(delay=30))
+    made = await through(gateway, scripted_provider, books)
+    answer = await asyncio.wait_for(made.client.post("/v1/up1/files", json={}, headers={"x-lynkr-deadline-ms": asked}), 10)
+    assert answer.status == (504 if asked == "400" else 400)
+    assert len(scripted_provider.requests) == (asked == "400")
+    assert books.log[-1] == "post_response"
+
+
+async def test_a_failure_is_told_to_who_keeps_count(gateway, scripted_provider):
+    failures = []
+
+    class Counts:
+        def attempt_failed(self, exchange, candidate, error):
+            failures.append((candidate.id, error.kind))
+
+    made = await gateway(scripted_provider.url, plugins=(("policy", Counts()),))
+    await scripted_provider.__aexit__()
+    assert (await made.client.post("/v1/up1/files", json={"model": "m"})).status == 502
+    assert failures == [("up1/m", "unavailable")]
+
+
+async def test_nothing_is_watched_when_it_is_over(gateway, scripted_provider):
+    made = await through(gateway, scripted_provider, Books(reserve=Reject(RateLimited("used up"))))
+    await made.client.get("/v1/up1/files")
+    other = await through(gateway, scripted_provider)
+    await other.client.get("/v1/up1/files")
+    assert made.kernel.watch._watched == other.kernel.watch._watched == {}
+
+
+@pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages", "openai.responses"])
+async def test_usage_is_found_wherever_a_stream_is_split(gateway, scripted_provider, dialect):
+    books, whole = Books(), b"".join(CANNED[dialect].events)
+    pieces = tuple(whole[place : place + 100] for place in range(0, len(whole), 100))
+    scripted_provider.then(CANNED[dialect].but(events=pieces))
+    made = await through(gateway, scripted_provider, books)
+    assert (await made.client.post("/v1/up1/any", json={"model": "x", "stream": True})).body == whole
+    assert (books.outcomes[0].usage.input_tokens, books.outcomes[0].usage.output_tokens) == (12, 7)
+
+
+@pytest.mark.parametrize("ends", ["leaves", "cut"])
+async def test_what_was_consumed_of_a_broken_off_answer_is_settled(gateway, scripted_provider, ends):
+    books = Books()
+    scripted_provider.then(Script(events=(EVENTS,) * 4, pause=0.02, content_type="text/event-stream", cut_events=3))
+    made = await through(gateway, scripted_provider, books)
+    async with made.client.stream("/v1/up1/any", json={"model": "x", "stream": True, "text": "word " * 40}) as streamed:
+        pieces = aiter(streamed)
+        await anext(pieces)
+        if ends == "cut":
+            with pytest.raises(AssertionError, match="without ending"):
+                await streamed.read()
+    usage = books.outcomes[0].usage
+    assert usage.estimated
+    assert usage.input_tokens >= 50
+    assert usage.output_tokens >= 1
+
+
+def test_of_a_long_stream_only_what_tells_usage_is_kept():
+    passing = Passing(b"text/event-stream", (b":",))
+    for _ in range(1000):
+        passing.note(EVENTS * 10)
+    passing.note(b'data: {"usage": {}}\n\n')
+    assert passing.kept == [b'data: {"usage": {}}\n\n']
+    for _ in range(100):
+        passing.note(b'"usage"' + b"x" * 100_000)
+    assert (passing.kept, passing._rest) == (None, b"")
+    assert Passing(b"audio/mpeg", ()).kept is None

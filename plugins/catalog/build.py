@@ -5,7 +5,8 @@ python plugins/catalog/build.py /tmp/litellm/litellm-*.whl
 
 What the list does not say is left out. What the reasoning models refuse is not in the list but in LiteLLM's code
 (`llms/openai/chat/gpt_reasoning_transformation.py`, `o_series_transformation.py`, `llms/xai`, `llms/moonshot` of 1.109.1): the rules
-below state the same facts.
+below state the same facts. So do those of `prefill`: the list says of DeepSeek's models that they go on from an answer that was begun, which
+they do at another URL only; it says nothing of Moonshot's, which do (`partial`, Moonshot's API reference).
 """
 
 import re
@@ -39,6 +40,8 @@ RATES = {
     "input": "input_cost_per_token", "output": "output_cost_per_token", "cache_read": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost", "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
 }  # fmt: skip
+CLOUDS = ("azure_ai", "bedrock", "databricks", "vertex_ai")
+"""Vendors that serve Claude in its own manner; what else they serve goes on from an answer by other keys than lynkr sends."""
 ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 encoder = msgspec.json.Encoder(order="deterministic")
 Row = dict[str, Any]
@@ -88,6 +91,7 @@ def card(vendor: str, model: str, row: Row) -> ModelCard:
         refused=spelled(refused),
         refused_thinking=spelled(thinking),
         token_limit="max_completion_tokens" if limits else None,
+        prefill=prefill(vendor, model, row),
         price=price(vendor, row),
         ends=date.fromisoformat(row["deprecation_date"]) if row.get("deprecation_date") else None,
     )
@@ -142,6 +146,15 @@ def refusals(vendor: str, model: str, row: Row) -> tuple[list[str], list[str]]:
     if vendor == "moonshot" and row.get("supports_reasoning"):
         refused.append("temperature")
     return refused, thinking
+
+
+def prefill(vendor: str, model: str, row: Row) -> bool | None:
+    """Whether the model goes on from an assistant's message that stands last, as our provider of this vendor sends it."""
+    if vendor == "moonshot" and row["mode"] == "chat":
+        return True
+    said = row.get("supports_assistant_prefill")
+    known = vendor in ("anthropic", "mistral") or (vendor in CLOUDS and "claude" in model)
+    return said if said is False or known else None
 
 
 def is_o(model: str) -> bool:

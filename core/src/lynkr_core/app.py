@@ -125,7 +125,7 @@ class Application:
     async def ready(self, request: Request) -> Response:
         """503 once a stop was asked for. A file that could not be taken up is told; the configuration before it serves on."""
         off = sorted({call.plugin for call in self.kernel.hooks.all if call.off})
-        told = {"status": "stopping" if self.process.stopping else "ok", "config": self.kernel.config.hash}
+        told = {"status": "stopping" if self.process.stopping else "ok", **self.kernel.status()}
         told |= {"providers": sorted(self.kernel.catalog.providers), "plugins_off": off, "plugins": self.kernel.statuses()}
         if self.process.mistakes:
             told["config_mistakes"] = list(self.process.mistakes[:MAX_TOLD])

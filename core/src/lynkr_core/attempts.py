@@ -70,8 +70,7 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         response = await call.response()
         attempt.upstream = response
         if response.status >= 400:
-            error_body = await response.read(MAX_ERROR_BODY)
-            raise candidate.provider.classify(dialect, response.status, response.headers, error_body)
+            raise refusal(kernel, candidate, dialect, response, await response.read(MAX_ERROR_BODY), body)
         if not exchange.envelope.stream:
             return await whole(kernel, exchange, attempt, dialect, response)
         answer = await begin(kernel, exchange, attempt, dialect, response, before)
@@ -85,6 +84,16 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
             release(kernel, exchange, attempt)
         elif not exchange.envelope.stream:
             kernel.watch.discard(attempt)
+
+
+def refusal(
+    kernel: Kernel, candidate: Candidate, dialect: Dialect, response: UpstreamResponse, told: bytes, sent: bytes
+) -> UpstreamError:
+    """An error answer by its name, after what it says of parameters has been learnt."""
+    error = candidate.provider.classify(dialect, response.status, response.headers, told)
+    if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":
+        error.mended = kernel.unsupported.learn(candidate, dialect, dialect.unsupported(told, sent))
+    return error
 
 
 def timed_out(attempt: Attempt, error: UpstreamError) -> UpstreamError:
@@ -160,6 +169,8 @@ def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dial
         changed = True
     changed |= dialect.prepare(fields, envelope, kernel.metered or not same)
     changed |= candidate.provider.adapt(fields, candidate, dialect, losses)
+    if kernel.unsupported.known:
+        changed |= kernel.unsupported.leave_out(candidate, dialect, fields, losses)
     return encode(fields) if changed else exchange.body
 
 

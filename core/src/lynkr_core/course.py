@@ -54,6 +54,10 @@ class Course:
         delay = max(self._ready.pop(candidate) - now, 0.0)
         return self._again(candidate, delay, now)
 
+    def again(self, candidate: Candidate, now: float) -> Step | None:
+        """The same one at once, as long as there may be retries."""
+        return self._again(candidate, 0.0, now) if self._retries > 0 else None
+
     def _again(self, candidate: Candidate, delay: float, now: float) -> Step | None:
         if now + delay >= self.until:
             return None

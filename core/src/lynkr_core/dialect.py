@@ -43,6 +43,18 @@ class Envelope(Struct, kw_only=True, gc=False):
     signed: bool = False
 
 
+class Refusal(Struct, frozen=True):
+    """What an upstream will not take: a top-level key of the request, or `key.inner`. `instead`: the name under which it does.
+
+    `value`: the JSON of the only value that it refuses; None when it is any. `beside`: it is refused only where this key is, too.
+    """
+
+    path: str
+    instead: str = ""
+    beside: str = ""
+    value: bytes | None = None
+
+
 class StreamDecoder(Protocol):
     """Reads an upstream's stream."""
 
@@ -148,6 +160,10 @@ class Dialect(ABC):
     @abstractmethod
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         """An error answer of an upstream, classified by status, then code and type, then text."""
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        """What may be left out of the request `sent` so that it is taken, after this error answer. Never raises."""
+        return ()
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Adds to a request what lynkr needs of the upstream (usage in a stream). True when something was changed."""

@@ -144,7 +144,7 @@ class UpstreamError(LynkrError):
 
     `kind` decides what follows (`KINDS`), `status` is the upstream's HTTP status or None when none came,
     `retry_after` is in seconds, `code` and `type` are the upstream's own words. `reported`: it said so itself, in an answer or in an
-    event of a stream; else lynkr found out.
+    event of a stream; else lynkr found out. `mended`: the request may be sent again at once, without what was refused.
     """
 
     def __init__(
@@ -160,6 +160,7 @@ class UpstreamError(LynkrError):
     ) -> None:
         super().__init__(message)
         self.reported = reported
+        self.mended = False
         self.kind: Kind = kind
         self.message = message
         self.status = status

@@ -166,4 +166,6 @@ async def judge(kernel: Kernel, exchange: Exchange, course: Course, candidate: C
         verdict, _ = await kernel.hooks.attempt_failed.first(exchange, candidate, error)
         if isinstance(verdict, Verdict):
             return course.told(candidate, verdict, time.monotonic())
+    if error.mended:
+        return course.again(candidate, time.monotonic())
     return course.failed(candidate, error, time.monotonic())

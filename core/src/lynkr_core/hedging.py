@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
+from lynkr_core.cards import Price
 from lynkr_core.errors import UpstreamError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
 
@@ -22,13 +23,17 @@ MAX_CANDIDATES = 1000
 
 
 class Hedges:
-    """When to ask a second candidate, and whether there may be one more: at most `share` of the requests have one."""
+    """When to ask a second candidate, and whether there may be one more: at most `share` of the requests have one.
+
+    One that costs twice as much as the first counts twice, so that the share holds for what is spent, too.
+    """
 
     def __init__(self, after: Literal["p95"] | float, share: float) -> None:
         self._after = after
         self._share = share
         self._times: dict[Candidate, deque[float]] = {}
         self.requests = self.extra = 0
+        self._spent = 0.0
 
     def note(self, candidate: Candidate, seconds: float) -> None:
         """An answer began after so many seconds."""
@@ -45,12 +50,20 @@ class Hedges:
         times = sorted(self._times.get(candidate, ()))
         return times[len(times) * 95 // 100] if len(times) >= ENOUGH else None
 
-    def take(self) -> bool:
+    def take(self, first: Candidate, second: Candidate) -> bool:
         """Whether a second candidate may be asked now; it then counts."""
-        if self.extra + 1 > self._share * self.requests:
+        weight = dearer(first.price, second.price)
+        if self._spent + weight > self._share * self.requests:
             return False
         self.extra += 1
+        self._spent += weight
         return True
+
+
+def dearer(first: Price | None, second: Price | None) -> float:
+    """How many times as much the second costs, where both prices are known and the first is not free; at least 1."""
+    usual = first.input + first.output if first else 0.0
+    return max((second.input + second.output) / usual, 1.0) if second and usual else 1.0
 
 
 class Race:
@@ -71,7 +84,7 @@ class Race:
         self.enter(candidate)
         await asyncio.wait(self.running.values(), timeout=after)
         first = next(iter(self.running.values()))
-        if not first.done() and fresh and not self._exchange.gone and hedges.take():
+        if not first.done() and fresh and not self._exchange.gone and hedges.take(candidate, fresh[0]):
             self.enter(fresh.pop(0))
         answer = await self._fastest()
         hedges.note(answer.attempt.candidate, time.monotonic() - answer.attempt.started)

@@ -32,6 +32,7 @@ from lynkr_core.scores import combined, scores_of
 from lynkr_core.selecting import select
 from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
+from lynkr_core.unsupported import Unsupported
 from lynkr_core.upstream import Transport
 from lynkr_core.watch import Watch
 
@@ -71,6 +72,7 @@ class Kernel:
         self.background = Background()
         routing = config.routing
         self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
+        self.unsupported = Unsupported()
         self.watch = Watch()
         self._limits: dict[tuple[Provider, bool], Limits] = {}
         self._stack = AsyncExitStack()
@@ -237,6 +239,11 @@ class Kernel:
     def statuses(self) -> dict[str, Any]:
         """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""
         return {plugin.id: plugin.instance.status() for plugin in self.plugins if hasattr(plugin.instance, "status")}
+
+    def status(self) -> dict[str, Any]:
+        """What the kernel tells of itself: its configuration, calls of providers under way, models that go without a parameter."""
+        hedged = {"hedged": self.hedges.extra, "hedgeable": self.hedges.requests} if self.hedges else {}
+        return {"config": self.config.hash, "attempts": len(self.watch), "unsupported": len(self.unsupported.known), **hedged}
 
     def limits(self, provider: Provider, stream: bool) -> Limits:
         """The time limits of this provider's attempts."""

@@ -1,28 +1,30 @@
 """Requests to one provider's own API, `/v1/{provider}/…`: the same journey, and nothing of the request or the answer changed.
 
 The path and query go under the provider's base URL. Routing, scores and translation do not apply; who is calling, policies,
-reservations and the outcome do.
+reservations, time limits and the outcome do.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
-from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve
+from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
 from lynkr_core.caller import Caller, Receive, Scope, Send, presented_key
 from lynkr_core.capabilities import confine
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, InvalidRequest, LynkrError, UpstreamError
 from lynkr_core.events import Start, UsageEvent
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Selection
+from lynkr_core.failover import course_of
 from lynkr_core.headers import common
 from lynkr_core.kernel import Ended, Kernel
 from lynkr_core.provider import Provider
+from lynkr_core.relay import IDLE
 from lynkr_core.request import Usage
-from lynkr_core.upstream import FRAMING, HeaderList, UpstreamResponse
+from lynkr_core.upstream import FRAMING, HeaderList, Take, UpstreamResponse
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 PREFIX = "/v1/"
@@ -39,7 +41,55 @@ SHOWN = (
 )  # fmt: skip
 """Of an answer's headers. The others may be the provider's cookies, or tell of the account."""
 MAX_METERED = 4 * 1024 * 1024
-"""Bytes of an answer that are kept to find its usage; in larger ones nobody looks."""
+"""Bytes of an answer, or of those lines of a stream that have it, that are kept to find usage; in larger ones nobody looks."""
+
+
+class Passing:
+    """An answer on its way of which only the bytes are known: where it stands (`waiting.Pulse`), and what may tell its usage."""
+
+    __slots__ = ("_idle", "_rest", "_size", "begun", "blocked", "committed", "heard", "kept", "pieces", "streamed", "thinking")
+
+    def __init__(self, content_type: bytes, idle: tuple[bytes, ...]) -> None:
+        self.begun = self.committed = self.heard = True
+        self.blocked = self.thinking = False
+        self.pieces = self._size = 0
+        self.streamed = content_type.startswith(b"text/event-stream")
+        self.kept: list[bytes] | None = [] if self.streamed or b"json" in content_type else None
+        self._idle = idle
+        self._rest = b""
+
+    def note(self, piece: bytes) -> None:
+        """Of a stream the lines that tell usage are kept; in other answers every byte is content."""
+        self.pieces += self.streamed
+        self.heard |= not self.streamed or any(part and not part.startswith(self._idle) for part in piece.split(b"\n\n"))
+        if self.kept is None:
+            return
+        told = self._told(piece) if self.streamed else [piece]
+        self._size += sum(map(len, told))
+        self.kept.extend(told)
+        if self._size + len(self._rest) > MAX_METERED:
+            self.kept, self._rest = None, b""
+
+    def giving(self, caller: Caller) -> Take:
+        """What passes a piece on to the caller, who may be slow."""
+
+        def give(piece: bytes) -> Awaitable[object] | None:
+            self.note(piece)
+            full = caller.put(piece)
+            return None if full is None else self._unblocked(full)
+
+        return give
+
+    async def _unblocked(self, full: Awaitable[object]) -> None:
+        self.blocked = True
+        try:
+            await full
+        finally:
+            self.blocked = False
+
+    def _told(self, piece: bytes) -> list[bytes]:
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        return [line + b"\n\n" for line in lines if b'"usage"' in line]
 
 
 class Passthrough:
@@ -47,6 +97,7 @@ class Passthrough:
 
     def __init__(self, kernel: Kernel, taken: Iterable[str]) -> None:
         self._kernel = kernel
+        self._idle = tuple({*IDLE, *[one.ping.partition(b"\n")[0] for one in kernel.dialects.values() if one.ping]})
         self.providers = {name: one for name, one in kernel.catalog.providers.items() if name not in set(taken)}
 
     def finds(self, scope: Scope) -> bool:
@@ -80,26 +131,32 @@ class Passthrough:
 
     async def _attempt(self, exchange: Exchange, candidate: Candidate, method: str, path: str, caller: Caller) -> Ended:
         """The one attempt: nothing is tried again, since nobody here knows what the request does."""
-        attempt = Attempt(candidate)
+        attempt, limits = Attempt(candidate), self._kernel.limits(candidate.provider, exchange.envelope.stream)
+        attempt.until = course_of(self._kernel, exchange, ()).until
         exchange.attempts.append(attempt)
+        self._kernel.watch.add(attempt, limits)
         try:
             await reserve(self._kernel, exchange, attempt)
+            if attempt.expired:
+                raise UpstreamError("timeout", attempt.expired)
             call = attempt.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
                 return await self._whole(exchange, candidate.provider, response, caller)
-            return await self._stream(exchange, attempt, response, caller)
+            return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
-        except UpstreamError as error:
-            attempt.error = error
+        except UpstreamError as cause:
+            attempt.error = error = timed_out(attempt, cause)
             exchange.check()
+            await self._kernel.hooks.attempt_failed.first(exchange, candidate, error)  # to be known; nothing is tried again here
             if caller.status is None:
                 raise AllFailed(error, [attempt.describe()]) from None
             return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
         finally:
             attempt.ended = time.monotonic()
+            self._kernel.watch.discard(attempt)
             attempt.abort()  # does nothing to a response that was read to its end
 
     async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
@@ -108,32 +165,41 @@ class Passthrough:
         await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
-    async def _stream(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
-        kept: list[bytes] = []
-        size = 0
+    async def _stream(
+        self, exchange: Exchange, attempt: Attempt, total: float, response: UpstreamResponse, caller: Caller
+    ) -> Ended:
         piece = await response.next()  # before the head: until then an error can be told as one
-        await caller.begin(response.status, shown(exchange, response))
-        while piece:
-            attempt.first_token = attempt.first_token or time.monotonic()
-            size += len(piece)
-            if size <= MAX_METERED:
-                kept.append(piece)
-            else:
-                kept.clear()
-            await caller.piece(piece)
-            piece = await response.next()
-        attempt.usage = self._usage(attempt.candidate, response, b"".join(kept))
+        attempt.stream = passing = Passing(response.headers.get(b"content-type", b""), self._idle)
+        attempt.until = min(attempt.started + total, exchange.until)
+        attempt.first_token = time.monotonic()
+        try:
+            await caller.begin(response.status, shown(exchange, response))
+            if piece:
+                passing.note(piece)
+                await caller.piece(piece)
+                await response.pump(passing.giving(caller))
+        except UpstreamError:
+            attempt.usage = self._usage(attempt.candidate, passing) or roughly(exchange, passing)
+            raise
+        attempt.usage = self._usage(attempt.candidate, passing)
         await caller.end()
         return "ok", None
 
-    def _usage(self, candidate: Candidate, response: UpstreamResponse, body: bytes) -> Usage | None:
+    def _usage(self, candidate: Candidate, passing: Passing) -> Usage | None:
         """What the first of the provider's dialects finds that can read it."""
+        body = b"".join(passing.kept or ())
         if b'"usage"' not in body:
             return None
-        streamed = response.headers.get(b"content-type", b"").startswith(b"text/event-stream")
         spoken = candidate.provider.dialects_of(candidate.model)
         known = [self._kernel.dialects[name] for name in spoken if name in self._kernel.dialects]
-        return next((usage for dialect in known if (usage := usage_of(dialect, streamed, body))), None)
+        return next((usage for dialect in known if (usage := usage_of(dialect, passing.streamed, body))), None)
+
+
+def roughly(exchange: Exchange, passing: Passing) -> Usage | None:
+    """Of an answer that was broken off and has not told: where a model was named, what bytes and pieces let guess."""
+    if not exchange.envelope.model or not exchange.body.startswith(b"{"):
+        return None
+    return Usage(input_tokens=len(exchange.body) // 4, output_tokens=passing.pieces, estimated=True)
 
 
 def usage_of(dialect: Dialect, streamed: bool, body: bytes) -> Usage | None:

@@ -29,6 +29,9 @@ class Watch:
     def discard(self, attempt: Attempt) -> None:
         self._watched.pop(attempt, None)
 
+    def __len__(self) -> int:
+        return len(self._watched)
+
     def close(self) -> None:
         self._watched.clear()
         if self._timer is not None:

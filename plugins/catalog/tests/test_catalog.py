@@ -70,6 +70,19 @@ def test_a_model_whose_thinking_cannot_be_switched_off_refuses_forced_tools(cata
     assert (haiku.thinks, "tool_choice" in haiku.refused) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "model", "prefill"),
+    [
+        ("anthropic", "claude-haiku-4-5", True), ("anthropic", "claude-sonnet-4-6", False), ("anthropic", "claude-opus-5-5", False),
+        ("mistral", "mistral-large-latest", True), ("moonshot", "kimi-k3", True),
+        ("bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", True),
+        ("vertex_ai", "deepseek-ai/deepseek-v3.1-maas", None), ("deepseek", "deepseek-v4-pro", None), ("openai", "gpt-5.6-sol", None),
+    ],
+)  # fmt: skip
+def test_who_goes_on_from_an_answer_that_was_begun(catalogue, vendor, model, prefill):
+    assert catalogue.find(vendor, model).prefill is prefill
+
+
 def test_prices_have_tiers_and_both_cache_writes(catalogue):
     price = catalogue.find("openai", "gpt-5.6-sol").price
     assert [(tier.above, tier.input, tier.output, tier.cache_read) for tier in price.tiers] == [(272_000, 8, 30, 0.8)]

@@ -51,12 +51,13 @@ async def test_a_failing_candidate_is_left_alone_and_found_again(scripted_provid
         answer = await client.post("/v1/chat/completions", json=BODY)
         assert (answer.headers["x-lynkr-provider"], answer.headers["x-lynkr-attempts"]) == ("up2", "1")
         ready = (await client.get("/health/ready")).json()["plugins"]["policy.breaker"]
-        assert ready["up1/m"]["state"] == "open"
-        assert ready["up1/m"]["reason"] == "5 of 5 attempts failed, the last one: server: boom"
+        assert (ready["attempts"], ready["failures"], ready["opened"], ready["refused"]) == (11, 5, 1, 1)
+        assert ready["left_alone"]["up1/m"]["state"] == "open"
+        assert ready["left_alone"]["up1/m"]["reason"] == "5 of 5 attempts failed, the last one: server: boom"
         await asyncio.sleep(0.3)
         answer = await client.post("/v1/chat/completions", json=BODY)
         assert answer.headers["x-lynkr-provider"] == "up1"
-        assert (await client.get("/health/ready")).json()["plugins"]["policy.breaker"] == {}
+        assert (await client.get("/health/ready")).json()["plugins"]["policy.breaker"]["left_alone"] == {}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
@@ -136,7 +137,7 @@ async def test_a_local_provider_that_is_gone_is_left_alone_until_it_is_back(scri
         assert time.monotonic() - began < 0.1
         kernel.catalog.providers["up1"].list_models = kernel.catalog.providers["up2"].list_models
         await breaker.look(kernel.catalog.providers["up1"])
-        assert breaker.status() == {}
+        assert breaker.status()["left_alone"] == {}
 
 
 async def test_local_providers_are_looked_after_in_the_background(scripted_provider):

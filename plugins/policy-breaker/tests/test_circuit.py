@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lynkr_policy_breaker.board import MemoryBoard
+from lynkr_policy_breaker.board import Board
 from lynkr_policy_breaker.circuit import Circuit, Rules
 
 RULES = Rules(rate=0.5, least=4, window=10.0, pause=5.0)
@@ -62,13 +62,13 @@ def test_a_probe_that_told_nothing_leaves_room_for_another():
 
 
 def test_a_cool_down_ends_when_it_was_said_to():
-    board = MemoryBoard(RULES)
+    board = Board(RULES)
     board.cool("a/b", 10.0, "429")
     board.cool("a/b", 5.0, "429")
     assert board.refusal("a/b", 9.9) == ("429", pytest.approx(0.1), True)
-    assert board.status(9.0) == {"a/b": {"state": "cooling down", "seconds": 1.0, "reason": "429"}}
+    assert board.left_alone(9.0) == {"a/b": {"state": "cooling down", "seconds": 1.0, "reason": "429"}}
     assert board.refusal("a/b", 10.0) is None
-    assert board.status(10.0) == {}
+    assert board.left_alone(10.0) == {}
 
 
 class Histories(RuleBasedStateMachine):

@@ -6,11 +6,13 @@ Types and codes are providers.md §4.1.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
 
 import msgspec
 
-from lynkr_core.dialect import Dialect, Headers
+from lynkr_core.dialect import Dialect, Headers, Refusal
 from lynkr_core.dialects.failures import upstream_error
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import AllFailed, GatewayError, Kind, UpstreamError
 from lynkr_core.sse import event
 
@@ -72,3 +74,6 @@ class OpenAIErrors(Dialect, ABC):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return upstream_error(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)

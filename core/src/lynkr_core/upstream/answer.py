@@ -28,7 +28,10 @@ class Source(Protocol):
 
 
 class Answer(UpstreamResponse):
-    """Over 256 KiB unread pause the source, under 64 KiB resume it. For one reader at a time."""
+    """Over 256 KiB unread pause the source, under 64 KiB resume it. For one reader at a time.
+
+    A reader that pumps and has to wait pauses it at once: a thousand callers that do not read would be a thousand times 256 KiB.
+    """
 
     __slots__ = (
         "_ended", "_failure", "_fault", "_full", "_pieces", "_source", "_take", "_unread", "_waiter", "headers", "paused", "status",
@@ -56,10 +59,19 @@ class Answer(UpstreamResponse):
             return
         self._pieces.append(piece)
         self._unread += len(piece) + PIECE_COST
-        if self._unread > HIGH and not self.paused and self._source is not None:
+        if self._unread > HIGH:
+            self._pause()
+        self._wake()
+
+    def _pause(self) -> None:
+        if not self.paused and self._source is not None:
             self.paused = True
             self._source.pause()
-        self._wake()
+
+    def _resume(self) -> None:
+        if self.paused and self._unread < LOW and self._source is not None:
+            self.paused = False
+            self._source.resume()
 
     def _hand_over(self, take: Take, piece: bytes) -> None:
         """Straight to whoever pumps; it is woken only when it has to wait."""
@@ -69,6 +81,7 @@ class Answer(UpstreamResponse):
             self._fault = fault
         if self._full is not None or self._fault is not None:
             self._take = None
+            self._pause()
             self._wake()
 
     def finish(self) -> None:
@@ -106,9 +119,7 @@ class Answer(UpstreamResponse):
             await self._waiter
         piece = self._pieces.pop(0)
         self._unread -= len(piece) + PIECE_COST
-        if self.paused and self._unread < LOW and self._source is not None:
-            self.paused = False
-            self._source.resume()
+        self._resume()
         return piece
 
     async def pump(self, take: Take) -> None:
@@ -123,6 +134,7 @@ class Answer(UpstreamResponse):
                     raise copy(self._failure)
                 if self._ended:
                     return
+                self._resume()
                 await self._handing_over(take)
         finally:
             self._take = None

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Self
 
 from msgspec import Meta, Struct
 
-from lynkr_core.errors import KINDS, GatewayError, RateLimited, Unavailable, UpstreamError
+from lynkr_core.errors import KINDS, GatewayError, PluginError, RateLimited, Unavailable, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject, Reservation
-from lynkr_core.plugins import Plugin
+from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import Provider
-from lynkr_policy_breaker.board import Board, MemoryBoard, Refusal
+from lynkr_core.stores import KeyValue
+from lynkr_policy_breaker.board import Board, Refusal
 from lynkr_policy_breaker.circuit import Rules
+from lynkr_policy_breaker.shared import SharedBoard
 
 __all__ = ["Breaker", "Config", "plugin"]
 
@@ -42,6 +44,10 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     probe_every: Annotated[
         float, Meta(ge=0, description="Seconds between two looks at each local provider that was asked before; 0: never.")
     ] = 5.0
+    store: Annotated[
+        str | None, Meta(description="Name of a store through which gateways tell each other; left out, each goes by itself.")
+    ] = None
+    share_every: Annotated[float, Meta(gt=0, description="Seconds between two looks at the store.")] = 1.0
 
 
 class Probe(Struct, frozen=True):
@@ -58,21 +64,23 @@ class Breaker:
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic, board: Board | None = None) -> None:
         self.config = config
         self.clock = clock
-        rules = Rules(rate=config.rate, least=config.least, window=config.window, pause=config.pause)
-        self.board: Board = board or MemoryBoard(rules)
+        self.board = board or Board(rules_of(config))
         self._probes: dict[str, Probe] = {}
         self._local: dict[str, Provider] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Future[None]] = []
 
     async def __aenter__(self) -> Self:
         if self.config.probe_every:
-            self._task = asyncio.ensure_future(self._look_after())
+            self._tasks.append(asyncio.ensure_future(self._look_after()))
+        if isinstance(self.board, SharedBoard):
+            self._tasks.append(asyncio.ensure_future(self.board.run()))
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
         now, id, credential = self.clock(), candidate.id, candidate.provider.name
@@ -160,8 +168,22 @@ def told(subject: str, refusal: Refusal) -> GatewayError:
     return kind(f"{subject} is left alone for {refusal.wait:.1f} s: {refusal.reason}", retry_after=refusal.wait)
 
 
-def create(config: Config) -> Breaker:
-    return Breaker(config)
+def rules_of(config: Config) -> Rules:
+    return Rules(rate=config.rate, least=config.least, window=config.window, pause=config.pause)
+
+
+def create(config: Config, context: Context) -> Breaker:
+    """Raises `PluginError` for a store that is not enabled or keeps no values."""
+    if config.store is None:
+        return Breaker(config)
+    try:
+        values = context.stores.key_value(config.store)
+    except KeyError:
+        values = None
+    if not isinstance(values, KeyValue):
+        raise PluginError(f"$.store: there is no [store.{config.store}] that keeps values")
+    clock, longest = time.monotonic, max(config.max_pause, config.pause)
+    return Breaker(config, clock, SharedBoard(rules_of(config), values, clock, every=config.share_every, longest=longest))
 
 
 plugin = Plugin(api=1, config=Config, create=create)

@@ -83,16 +83,19 @@ class Circuit:
         self.probing = True
         return "probe"
 
-    def failed(self, now: float, reason: str, probe: bool = False) -> None:
-        """An attempt failed. One that was under way when the circuit opened tells nothing new."""
+    def failed(self, now: float, reason: str, probe: bool = False) -> bool:
+        """An attempt failed. One that was under way when the circuit opened tells nothing new. True when it opens now."""
         if probe:
             self.probing = False
             self.open(now + self._rules.pause, reason)
-        elif not self._until:
+            return True
+        if not self._until:
             self._window.add(True, now)
             good, bad = self._window.counts(now)
             if good + bad >= self._rules.least and bad >= self._rules.rate * (good + bad):
                 self.open(now + self._rules.pause, f"{bad} of {good + bad} attempts failed, the last one: {reason}")
+                return True
+        return False
 
     def succeeded(self, now: float, probe: bool = False) -> None:
         if probe:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lynkr_core.dialect import Backend, Fields, Headers
+from collections.abc import Sequence
+
+from lynkr_core.dialect import Backend, Fields, Headers, Refusal
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -34,6 +37,9 @@ class Converse(Backend):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return error_answer(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)
 
 
 plugin = Plugin(api=1, config=NoConfig, create=Converse)

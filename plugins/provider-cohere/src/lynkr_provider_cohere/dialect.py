@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, opens_with, read_fields
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, Refusal, opens_with, read_fields
 from lynkr_core.dialects.openai_chat import read_limit, read_model, read_stream
 from lynkr_core.dialects.openai_chat.wire import NULL
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -61,6 +62,9 @@ class Cohere(Dialect):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return errors.decode(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)
 
     def usage(self, body: bytes) -> Usage | None:
         return read_usage(body)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, opens_with, read_fields
+from lynkr_core.dialect import UNREADABLE, Dialect, Envelope, Fields, Headers, Refusal, opens_with, read_fields
 from lynkr_core.dialects.openai_chat import read_model
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -65,6 +66,9 @@ class Ollama(Dialect):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return wire.failure(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)
 
     def usage(self, body: bytes) -> Usage | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, Refusal, StreamDecoder, StreamEncoder
 from lynkr_core.dialects import callids
 from lynkr_core.dialects.anthropic_messages.errors import read_error, write_error
 from lynkr_core.dialects.anthropic_messages.reader import MessageReader
@@ -18,6 +18,7 @@ from lynkr_core.dialects.anthropic_messages.vocabulary import leftovers
 from lynkr_core.dialects.anthropic_messages.writer import MessageWriter
 from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.pairing import check_turns
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.dialects.shapes import check_shapes
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
@@ -84,6 +85,9 @@ class AnthropicMessages(Dialect):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return read_error(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)
 
     def prepare(self, fields: Fields, envelope: Envelope, metered: bool) -> bool:
         """Usage comes unasked here; only what we signed ourselves, thinking blocks and ids of calls, is taken out."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, StreamDecoder, StreamEncoder
+from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, Refusal, StreamDecoder, StreamEncoder
+from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -75,6 +76,9 @@ class Gemini(Dialect):
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
         return read_error(status, headers, body)
+
+    def unsupported(self, error: bytes, sent: bytes) -> Sequence[Refusal]:
+        return refusals(error, sent)
 
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:
         return write_error(error)
