@@ -62,7 +62,10 @@ LARGER = {
     "provider-google": 2000,
     "provider-ollama": 1200,
 }
-"""Plugins that may have more lines than the others: a quarter of the scorer is vocabulary, a provider may own a wire API."""
+"""Plugins that may have more lines than the others.
+
+A quarter of the scorer is vocabulary, the store examines its own file, a provider may own a wire API.
+"""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 

@@ -69,6 +69,7 @@ COMMANDS = (
     ("serve", "lynkr_core.cli.serving:serve", "Serve the gateway that lynkr.toml describes."),
     ("init", "lynkr_core.cli.setup:init", "Write a lynkr.toml from what is found on this machine."),
     ("check", "lynkr_core.cli.inspecting:check", "Tell every mistake in lynkr.toml at once."),
+    ("doctor", "lynkr_core.cli.doctor:doctor", "Tell what is wrong, or soon will be, and what to do about it."),
     ("plugins", "lynkr_core.cli.inspecting:plugins", "List the installed plugins and which are enabled."),
     ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),

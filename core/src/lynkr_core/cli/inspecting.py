@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -88,15 +88,22 @@ def plugin_rows(config: Path) -> list[dict[str, Any]]:
 
 
 def states(server: Server) -> dict[str, Any]:
-    """What `/health/ready` of the configured server tells of its plugins; empty when none answers."""
+    """What a running server tells of its plugins; empty when none answers."""
+    told = readiness(server).get("plugins")
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+
+def readiness(server: Server) -> dict[str, Any]:
+    """What `/health/ready` answers at the configured address; empty when no lynkr is there."""
     import httpx2
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
     try:
         with httpx2.Client(trust_env=False, timeout=1.0) as client:
-            return client.get(f"http://{f'[{host}]' if ':' in host else host}:{server.port}/health/ready").json()["plugins"]
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError):
+            answer = client.get(f"http://{f'[{host}]' if ':' in host else host}:{server.port}/health/ready").json()
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return {}
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
 
 
 def schema() -> None:

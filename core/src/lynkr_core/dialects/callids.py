@@ -16,8 +16,8 @@ from msgspec import Raw
 
 from lynkr_core.dialect import Fields
 
-_SEAM = "__lynkr-"
-_MARK = _SEAM.encode()
+SEAM = "__lynkr-"
+_MARK = SEAM.encode()
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _ID = re.compile(rb'("(?:id|call_id|tool_call_id|tool_use_id)"\s*:\s*"[^"\\]*?)__lynkr-[bt]-[A-Za-z0-9_-]*')
 
@@ -27,13 +27,13 @@ def pack(id: str, signature: str | None) -> str:
     if not signature:
         return id
     if _BASE64.fullmatch(signature):
-        return f"{id}{_SEAM}b-{signature.replace('+', '-').replace('/', '_').rstrip('=')}"
-    return f"{id}{_SEAM}t-{base64.urlsafe_b64encode(signature.encode()).decode().rstrip('=')}"
+        return f"{id}{SEAM}b-{signature.replace('+', '-').replace('/', '_').rstrip('=')}"
+    return f"{id}{SEAM}t-{base64.urlsafe_b64encode(signature.encode()).decode().rstrip('=')}"
 
 
 def unpack(id: str) -> tuple[str, str | None]:
     """The id alone, and the signature that it carried; an id that was damaged on its way carries none."""
-    bare, seam, packed = id.partition(_SEAM)
+    bare, seam, packed = id.partition(SEAM)
     if not seam:
         return id, None
     padded = packed[2:] + "=" * (-len(packed[2:]) % 4)
@@ -47,7 +47,7 @@ def unpack(id: str) -> tuple[str, str | None]:
 
 def bare(id: str) -> str:
     """The id alone."""
-    return id.partition(_SEAM)[0]
+    return id.partition(SEAM)[0] if SEAM in id else id
 
 
 def signed(ids: Iterable[str | None]) -> bool:

@@ -27,9 +27,13 @@ def without_attribution(parts: Sequence[Part], losses: list[str]) -> list[Part]:
 
 def note_cache_markers(request: Request, losses: list[str]) -> None:
     """For APIs that cache prompts by themselves."""
-    tools = any(tool.cache is not None for tool in request.tools)
-    if tools or _marked(request.system) or any(_marked(message.parts) for message in request.messages):
+    if any(tool.cache is not None for tool in request.tools) or _marked(request.system):
         note(losses, CACHE_MARKERS)
+        return
+    for message in request.messages:
+        if _marked(message.parts):
+            note(losses, CACHE_MARKERS)
+            return
 
 
 def _marked(parts: Sequence[Part]) -> bool:

@@ -12,13 +12,15 @@ _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 def safe_id(id: str) -> str:
     """The same id gives the same answer, so a call and its result still belong together."""
+    if id.isascii() and id.isidentifier():
+        return id  # as nearly all are, and this is told five times as fast as by a pattern
     clean = _FOREIGN.sub("_", id)
     return clean if clean == id and id else f"{clean}_{_short(id)}"
 
 
 def safe_name(name: str) -> str:
     """The name, or its stand-in, always the same one. `calls.Calls` puts the caller's own back into the answer."""
-    if _GOOD_NAME.fullmatch(name):
+    if (len(name) <= MAX_NAME and name.isascii() and name.isidentifier()) or _GOOD_NAME.fullmatch(name):
         return name
     return f"{_FOREIGN.sub('_', name)[: MAX_NAME - 9]}_{_short(name)}"
 

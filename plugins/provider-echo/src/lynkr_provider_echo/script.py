@@ -93,7 +93,8 @@ def time(text: str) -> float:
 
 def split(text: str) -> tuple[str, list[str]]:
     """The text without its directives, and these."""
-    kept, found = "", list[str]()
+    kept = ""
+    found: list[str] = []
     while True:
         before, opened, rest = text.partition(OPEN)
         kept += before

@@ -20,6 +20,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Wait
 from lynkr_store_sqlite.books import Books
+from lynkr_store_sqlite.doctor import findings
 from lynkr_store_sqlite.schema import VersionError, connect, create
 from lynkr_store_sqlite.spill import Row
 from lynkr_store_sqlite.values import GET, Change, scan
@@ -85,6 +86,10 @@ class SQLiteStore:
             await to_thread.run_sync(self._writer.stop)
             await self._read(sqlite3.Connection.close)
         self._reader = None
+
+    def doctor(self, live: bool) -> Sequence[Mapping[str, str]]:
+        """What is wrong with the file; asked of a store that was not started. It makes no file."""
+        return list(findings(self._path))
 
     def append(self, record: Record) -> None:
         if len(self._pending) >= self._limit:

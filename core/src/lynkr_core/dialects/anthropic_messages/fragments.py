@@ -39,18 +39,18 @@ def wire(part: Part, content: Content) -> Wire | None:
 
 def _wire(part: Part, content: Content) -> Wire | None:
     match part:
+        case ToolCall():
+            return {"type": "tool_use", "id": safe_id(part.id), "name": safe_name(part.name), "input": tool_input(part)}
+        case ToolCallResponse():
+            block: Wire = {"type": "tool_result", "tool_use_id": safe_id(part.id), "content": content(part.content)}
+            return block | {"is_error": True} if part.is_error else block
         case Text():
-            block: Wire = {"type": "text", "text": part.text}
+            block = {"type": "text", "text": part.text}
             return block if part.annotations is None else block | {"citations": part.annotations}
         case Reasoning():
             if part.signature is None and part.encrypted is not None:
                 return {"type": "redacted_thinking", "data": part.encrypted}
             return {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
-        case ToolCall():
-            return {"type": "tool_use", "id": safe_id(part.id), "name": safe_name(part.name), "input": tool_input(part)}
-        case ToolCallResponse():
-            block = {"type": "tool_result", "tool_use_id": safe_id(part.id), "content": content(part.content)}
-            return block | {"is_error": True} if part.is_error else block
         case _:
             return _wire_media(part)
 
@@ -58,11 +58,11 @@ def _wire(part: Part, content: Content) -> Wire | None:
 def tool_input(call: ToolCall) -> Any:
     """The arguments as a JSON object; what is not one is put into one, under `input`."""
     if call.kind == "function":
-        if not call.arguments.strip():
+        if not call.arguments or call.arguments.isspace():
             return {}
         try:
             _object.decode(call.arguments)
-            return Raw(call.arguments.encode())
+            return Raw(call.arguments)
         except UNREADABLE:
             pass
     return {"input": call.arguments.encode("utf-8", "replace").decode()}

@@ -6,7 +6,8 @@ where a mistake is. The types here are those of `vocabulary`, so such a prompt h
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -144,28 +145,39 @@ def _content(content: str | list[_Block] | list[_Plain] | None, native: Raw) -> 
 
 
 def _parts(blocks: list[_Block] | list[_Plain], items: Items) -> tuple[Part, ...]:
+    if len(blocks) == 1:
+        return (_part(blocks[0], placed(items, 0)),)
     return tuple([_part(block, placed(items, i)) for i, block in enumerate(blocks)])
 
 
 def _part(block: _Block, native: Raw) -> Part:
-    match block:
-        case _Text() if block.citations is block.cache_control is NOTHING:
-            return Text(text=block.text, native=native)
-        case _Text():
-            return Text(text=block.text, annotations=some(block.citations), cache=some(block.cache_control), native=native)
-        case _Call():
-            arguments = bytes(block.input).decode() if block.input else "{}"
-            return ToolCall(id=block.id, name=block.name, arguments=arguments, cache=some(block.cache_control), native=native)
-        case _Result():
-            return ToolCallResponse(
-                id=block.tool_use_id, content=_content(block.content, native), is_error=bool(block.is_error),
-                cache=some(block.cache_control), native=native,
-            )  # fmt: skip
-        case _Thinking():
-            return reasoning(block.thinking, block.signature, native=native)
-        case _Redacted():
-            return Reasoning(encrypted=block.data, native=native)
-        case _Image():
-            return media("image", block.source, None, cache=some(block.cache_control), native=native)
-        case _Document():
-            return media("document", block.source, block.title, cache=some(block.cache_control), native=native)
+    return _PARTS[type(block)](block, native)
+
+
+def _text(block: _Text, native: Raw) -> Part:
+    if block.citations is block.cache_control is NOTHING:
+        return Text(text=block.text, native=native)
+    return Text(text=block.text, annotations=some(block.citations), cache=some(block.cache_control), native=native)
+
+
+def _call(block: _Call, native: Raw) -> Part:
+    arguments = str(block.input, "utf-8") if block.input else "{}"
+    return ToolCall(id=block.id, name=block.name, arguments=arguments, cache=some(block.cache_control), native=native)
+
+
+def _result(block: _Result, native: Raw) -> Part:
+    return ToolCallResponse(
+        id=block.tool_use_id, content=_content(block.content, native), is_error=block.is_error is True,
+        cache=some(block.cache_control), native=native,
+    )  # fmt: skip
+
+
+_PARTS: dict[type, Callable[[Any, Raw], Part]] = {
+    _Text: _text,
+    _Call: _call,
+    _Result: _result,
+    _Thinking: lambda block, native: reasoning(block.thinking, block.signature, native=native),
+    _Redacted: lambda block, native: Reasoning(encrypted=block.data, native=native),
+    _Image: lambda block, native: media("image", block.source, None, cache=some(block.cache_control), native=native),
+    _Document: lambda block, native: media("document", block.source, block.title, cache=some(block.cache_control), native=native),
+}

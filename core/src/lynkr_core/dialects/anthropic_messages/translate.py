@@ -23,6 +23,8 @@ JSON_ONLY = "Answer with a single JSON object and nothing else."
 _TIERS = {"auto": "auto", "default": "standard_only", "standard": "standard_only", "standard_only": "standard_only"}
 _NOTHING_LOST = (None, 0, False)
 _object = msgspec.json.Decoder(dict[str, Raw])
+_OBJECTS = (b'{"type":"object",', b'{"type": "object",')
+"""How nearly all schemas begin."""
 
 
 def translate(request: Request, losses: list[str]) -> Fields:
@@ -45,12 +47,13 @@ def translate(request: Request, losses: list[str]) -> Fields:
 
 def limit_markers(fields: Fields, losses: list[str]) -> None:
     """The API refuses more than four cache markers; the last ones cover the longest prompt."""
-    places: list[Any] = [*fields.get("tools", ()), *fields.get("system", ())]
+    marked = [place for place in (*fields.get("tools", ()), *fields.get("system", ())) if "cache_control" in place]
     for turn in fields["messages"]:
         for block in turn["content"]:
-            inner = block.get("content")
-            places += [*inner, block] if isinstance(inner, list) else [block]
-    marked = [place for place in places if "cache_control" in place]
+            if "content" in block and isinstance(block["content"], list):
+                marked += [place for place in block["content"] if "cache_control" in place]
+            if "cache_control" in block:
+                marked.append(block)
     for place in marked[:-MAX_MARKERS]:
         del place["cache_control"]
     if len(marked) > MAX_MARKERS:
@@ -114,6 +117,8 @@ def _schema(tool: Tool) -> Any:
         return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
     if tool.parameters is None:
         return {"type": "object", "properties": {}}
+    if bytes(tool.parameters).startswith(_OBJECTS):
+        return tool.parameters
     try:
         keys = _object.decode(tool.parameters)
     except UNREADABLE:

@@ -7,13 +7,13 @@ everything else, one for each call of the assistant turn before it; no text is e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
-from lynkr_core.dialects.anthropic_messages.fragments import wire
+from lynkr_core.dialects.anthropic_messages.fragments import Content, wire
 from lynkr_core.dialects.anthropic_messages.signatures import PREFIX, is_foreign
-from lynkr_core.dialects.callids import bare
+from lynkr_core.dialects.callids import SEAM, bare
 from lynkr_core.dialects.losses import note
 from lynkr_core.request import File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse
 
@@ -22,6 +22,8 @@ OPENING = "(conversation continues)"
 """Said by the user when the conversation would begin with the assistant."""
 NO_RESULT = "(no result)"
 _FERNET = "gAAAA"
+_NAMED = (ToolCall, ToolCallResponse)
+"""Parts with the id of a call."""
 
 
 class Turn(Struct):
@@ -49,7 +51,7 @@ def arrange(messages: Sequence[Message], losses: list[str]) -> list[Turn]:
         note(losses, f"messages: began with the assistant, the user text {OPENING!r} was put first")
     _pair(turns, losses)
     for turn in turns:
-        if len(turn.parts) > 1:
+        if len(turn.parts) > 1 and ToolCallResponse in map(type, turn.parts):
             turn.parts.sort(key=_comes_later)
     if turns and turns[-1].role == "assistant":
         _trim(turns[-1])
@@ -81,17 +83,19 @@ def _carried(parts: Iterable[Part], losses: list[str]) -> list[Part]:
     """The parts that there are blocks for; a loss that matters is noted."""
     carried: list[Part] = []
     for part in parts:
-        if isinstance(part, ToolCall | ToolCallResponse):
-            carried.append(_bare(part))
-        elif part.text.strip() if isinstance(part, Text) else _has_block(part, losses):
+        if isinstance(part, Text):
+            if part.text and not part.text.isspace():
+                carried.append(part)
+        elif isinstance(part, _NAMED):
+            carried.append(_bare(part) if SEAM in part.id else part)
+        elif _has_block(part, losses):
             carried.append(part)
     return carried
 
 
 def _bare(part: ToolCall | ToolCallResponse) -> Part:
-    """Without the signature that its id may carry for another vendor."""
-    id = bare(part.id)
-    return part if id == part.id else structs.replace(part, id=id)
+    """Without the signature that its id carries for another vendor."""
+    return structs.replace(part, id=bare(part.id))
 
 
 def _has_block(part: Part, losses: list[str]) -> bool:
@@ -126,7 +130,9 @@ def _pair(turns: list[Turn], losses: list[str]) -> None:
     """Each call has its result in the next turn and each result its call in the turn before, or the API refuses the request."""
     for i, turn in enumerate(turns):
         if turn.role == "user":
-            _pair_turn(turn, _calls(turns[i - 1]) if i else [], losses)
+            calls = _calls(turns[i - 1]) if i else []
+            if calls != [part.id if type(part) is ToolCallResponse else None for part in turn.parts]:
+                _pair_turn(turn, calls, losses)
 
 
 def _pair_turn(turn: Turn, calls: list[str], losses: list[str]) -> None:
@@ -167,18 +173,29 @@ def in_tool_loop(turns: Sequence[Turn]) -> Turn | None:
 
 def write_turns(turns: Iterable[Turn], losses: list[str]) -> list[dict[str, object]]:
     """The `messages` array."""
-    return [{"role": turn.role, "content": write_parts(turn.parts, losses)} for turn in turns]
+    content = _within(losses)
+    return [{"role": turn.role, "content": _blocks(turn.parts, content)} for turn in turns]
 
 
-def write_parts(parts: Sequence[Part], losses: list[str]) -> list[dict[str, object]]:
+def write_parts(parts: Sequence[Part], losses: list[str]) -> list[dict[str, Any]]:
+    return _blocks(parts, _within(losses))
+
+
+def _within(losses: list[str]) -> Content:
+    """Writes the content of tool results: a string when it is one text."""
+
     def content(inner: Sequence[Part]) -> object:
-        """A tool result's: a string when it is one text."""
         if len(inner) == 1 and isinstance(inner[0], Text):
             return inner[0].text
-        return write_parts(_carried(inner, losses), losses)
+        return _blocks(_carried(inner, losses), content)
 
-    blocks = [_write_text(part) if isinstance(part, Text) else wire(part, content) for part in parts]
-    return [block for block in blocks if block is not None]
+    return content
+
+
+def _blocks(parts: Sequence[Part], content: Content) -> list[dict[str, Any]]:
+    return [
+        block for part in parts if (block := _write_text(part) if isinstance(part, Text) else wire(part, content)) is not None
+    ]
 
 
 def _write_text(text: Text) -> dict[str, object]:

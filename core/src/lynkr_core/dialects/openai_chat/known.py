@@ -124,7 +124,7 @@ def _piece(piece: _Text | _Image, native: Raw) -> Part:
 def _answer(message: _Message, content: tuple[Part, ...], native: Raw) -> tuple[Part, ...]:
     """In the order of `message.read_parts`."""
     parts: list[Part] = [Reasoning(text=message.reasoning_content)] if message.reasoning_content else []
-    parts += annotated(content, given(message.annotations))
+    parts += content if message.annotations is NOTHING else annotated(content, given(message.annotations))
     if message.refusal:
         parts.append(Text(text=message.refusal, refusal=True))
     if message.tool_calls:

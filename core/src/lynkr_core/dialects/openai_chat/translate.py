@@ -154,7 +154,10 @@ class Conversation:
 
     def answer(self, parts: list[Part]) -> Fragment:
         """The keys of an assistant message, role aside. What it thought is added to `thought`."""
-        texts, refusals, calls, lost = list[str](), list[str](), list[Any](), False
+        texts: list[str] = []
+        refusals: list[str] = []
+        calls: list[Any] = []
+        lost = False
         for part in parts:
             if isinstance(part, Text):
                 (refusals if part.refusal else texts).append(part.text)
@@ -164,7 +167,7 @@ class Conversation:
                 lost = True
                 self.thought += part.text if isinstance(part, Reasoning) else ""
                 self.lose(part)
-        content = "\n\n".join([text for text in texts if text])
+        content = texts[0] if len(texts) == 1 else "\n\n".join([text for text in texts if text])
         keys: Fragment = {"content": content or (None if refusals or calls or lost else "")}
         if refusals:
             keys["refusal"] = "".join(refusals)

@@ -171,4 +171,4 @@ def read(decoder: msgspec.json.Decoder[T], raw: Raw | str, path: str) -> T:
 
 def given(raw: Raw | None) -> Raw | None:
     """None for what is missing or null."""
-    return None if raw is None or raw in (NOTHING, NULL) else raw
+    return raw if raw and raw != NULL else None

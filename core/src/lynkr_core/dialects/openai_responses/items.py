@@ -188,6 +188,8 @@ _READERS: dict[str, Callable[[_Item, Raw, str], Part]] = {
     "reasoning": _read_reasoning,
 }
 
+_ITEMS = (ToolCall, ToolCallResponse, Reasoning)  # parts that are items by themselves
+
 
 def write_items(messages: Sequence[Message], own: bool, losses: list[str]) -> list[Any]:
     """The items of these messages. `own`: their fragments are of this dialect."""
@@ -203,8 +205,8 @@ def write_message(message: Message, own: bool, losses: list[str]) -> list[Any]:
         lose(losses, "messages.name: the Responses API has no names of speakers")
     items: list[Any] = []
     group: list[Part] = []
-    for part in sorted(message.parts, key=_comes_later) if len(message.parts) > 1 else message.parts:
-        if isinstance(part, (ToolCall, ToolCallResponse, Reasoning)) or (native is not None and part.native is native):
+    for part in sorted(message.parts, key=_comes_later) if ToolCallResponse in map(type, message.parts) else message.parts:
+        if isinstance(part, _ITEMS) or (native is not None and part.native is native):
             if group:
                 items += _write_group(message, group, native, own, losses)
                 group = []
@@ -257,16 +259,8 @@ def _write_item(part: Part, own: bool, losses: list[str]) -> list[Any]:
 
 def _wire(part: Part, own: bool, losses: list[str]) -> Wire | None:
     match part:
-        case ToolCall(kind="custom"):
-            return {
-                "type": "custom_tool_call",
-                "call_id": call_id(part.id, own),
-                "name": named(part, own),
-                "input": part.arguments,
-            }
         case ToolCall():
-            arguments = part.arguments if part.arguments.strip() else "{}"
-            return {"type": "function_call", "call_id": call_id(part.id, own), "name": named(part, own), "arguments": arguments}
+            return _wire_call(part, call_id(part.id, own), named(part, own))
         case ToolCallResponse():
             if part.is_error:
                 lose(losses, "tool_result.is_error: the Responses API has no mark for a failed call")
@@ -277,6 +271,12 @@ def _wire(part: Part, own: bool, losses: list[str]) -> Wire | None:
             return _wire_reasoning(part, losses)
         case _:
             return None
+
+
+def _wire_call(call: ToolCall, id: str, name: str) -> Wire:
+    if call.kind == "custom":
+        return {"type": "custom_tool_call", "call_id": id, "name": name, "input": call.arguments}
+    return {"type": "function_call", "call_id": id, "name": name, "arguments": call.arguments if call.arguments.strip() else "{}"}
 
 
 def _wire_reasoning(part: Reasoning, losses: list[str]) -> Wire | None:

@@ -6,7 +6,8 @@ where a mistake is. The types here are within those of `vocabulary`, so such an 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -132,24 +133,40 @@ def _message(item: _Message | _Call | _CustomCall | _Result | _Reasoning, native
     if isinstance(item, _Message):
         return Message(role=item.role, parts=_content(item.content, native, "content"), id=item.id, native=native)
     role: Role = "tool" if isinstance(item, _Result) else "assistant"
-    return Message(role=role, parts=(_part(item, native),), id=item.id, native=native)
+    part = _PARTS[type(item)](item, native)  # of an item that is a part by itself; both have the same fragment
+    return Message(role=role, parts=(part,), id=item.id, native=native)
 
 
-def _part(item: _Call | _CustomCall | _Result | _Reasoning, native: Raw) -> Part:
-    """The part of an item that is one by itself; both have the same fragment."""
-    match item:
-        case _Call():
-            arguments = "{}" if item.arguments is None else item.arguments
-            return ToolCall(id=item.call_id, name=qualified(item.namespace, item.name), arguments=arguments, native=native)
-        case _CustomCall():
-            name = qualified(item.namespace, item.name)
-            return ToolCall(id=item.call_id, name=name, arguments=item.input or "", kind="custom", native=native)
-        case _Result():
-            kind = "custom" if isinstance(item, _CustomResult) else "function"
-            content = _content(item.output, native, "output")
-            return ToolCallResponse(id=item.call_id, content=content, name=item.name, kind=kind, native=native)
-        case _Reasoning():
-            return reasoning([one.text for one in item.summary or ()], item.id, item.encrypted_content, native)
+def _call(item: _Call, native: Raw) -> Part:
+    arguments = "{}" if item.arguments is None else item.arguments
+    return ToolCall(id=item.call_id, name=qualified(item.namespace, item.name), arguments=arguments, native=native)
+
+
+def _custom_call(item: _CustomCall, native: Raw) -> Part:
+    name = qualified(item.namespace, item.name)
+    return ToolCall(id=item.call_id, name=name, arguments=item.input or "", kind="custom", native=native)
+
+
+def _result(item: _Result, native: Raw) -> Part:
+    return ToolCallResponse(id=item.call_id, content=_content(item.output, native, "output"), name=item.name, native=native)
+
+
+def _custom_result(item: _CustomResult, native: Raw) -> Part:
+    content = _content(item.output, native, "output")
+    return ToolCallResponse(id=item.call_id, content=content, name=item.name, kind="custom", native=native)
+
+
+def _reasoning(item: _Reasoning, native: Raw) -> Part:
+    return reasoning([one.text for one in item.summary or ()], item.id, item.encrypted_content, native)
+
+
+_PARTS: dict[type, Callable[[Any, Raw], Part]] = {
+    _Call: _call,
+    _CustomCall: _custom_call,
+    _Result: _result,
+    _CustomResult: _custom_result,
+    _Reasoning: _reasoning,
+}
 
 
 def _content(content: str | list[_Piece] | None, native: Raw, key: str) -> tuple[Part, ...]:

@@ -155,7 +155,8 @@ def _change(found: Fields, request: Request, losses: list[str]) -> None:
 
 def _change_tools(found: Fields, tools: Sequence[Tool], brought: list[ToolItem], losses: list[str]) -> list[ToolItem]:
     """Each tool stays where it came from; an item that has none left is gone."""
-    rest, kept = list(tools), list[ToolItem]()
+    rest = list(tools)
+    kept: list[ToolItem] = []
     for item in brought:
         names = {tool.name for tool in read_tools(item.tools)}
         written = write_tools([tool for tool in rest if tool.name in names], item.tools, losses)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from msgspec import Struct
 
+from lynkr_core.cli.doctor.own import convert
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import API, Context, Plugin, check_signature
 from lynkr_core.testing import factories
@@ -78,6 +79,16 @@ class Contract:
         assert self.hook is None or self.hook in found, f"a {self.kind} needs the hook {self.hook}"
         for name in found:
             check_signature(name, inspect.getattr_static(instance, name))
+
+    def test_what_it_tells_the_doctor_is_findings(self, tmp_path: Path) -> None:
+        instance = self.make(tmp_path)
+        if hasattr(instance, "doctor"):
+            assert list(inspect.signature(instance.doctor).parameters) == ["live"]
+            before = set(tmp_path.iterdir())
+            answer = instance.doctor(False)
+            if not inspect.isawaitable(answer):
+                convert(answer)
+            assert set(tmp_path.iterdir()) == before, "a look must leave nothing behind"
 
     def test_two_instances_share_nothing(self, tmp_path: Path) -> None:
         assert self.make(tmp_path) is not self.make(tmp_path)
