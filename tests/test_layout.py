@@ -139,7 +139,7 @@ def test_the_kernel_is_small():
     state = [path for path in kernel() if path.parent.name == "stores"]
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in)) <= 3300
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in)) <= 3400
     assert sum(code_lines(path) for path in opt_in) <= 360
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state) <= 700

@@ -52,7 +52,7 @@ def bare(id: str) -> str:
 
 def signed(ids: Iterable[str | None]) -> bool:
     """Whether any of them carries a signature."""
-    return any(id is not None and _SEAM in id for id in ids)
+    return any(id is not None and SEAM in id for id in ids)
 
 
 def strip(fields: Fields, key: str) -> bool:
