@@ -19,7 +19,6 @@ from lynkr_core.testing.factories import candidate, exchange
 from lynkr_policy_breaker import Breaker, Config
 from lynkr_policy_breaker.circuit import Rules
 from lynkr_policy_breaker.shared import PREFIX, SharedBoard
-from lynkr_store_sqlite import SQLiteStore
 
 pytestmark = pytest.mark.anyio
 pytest_plugins = ["lynkr_core.testing.plugin"]
@@ -168,7 +167,6 @@ share_every = 0.05
     return breaker, Client(Application(kernel))
 
 
-@pytest.mark.skipif(not hasattr(SQLiteStore, "scan"), reason="this store cannot list its values")
 @pytest.mark.parametrize(("script", "failures"), [(DOWN, 5), (LIMITED, 1)])
 async def test_two_gateways_with_one_file(scripted_provider, tmp_path, script, failures):
     scripted_provider.then(*[script, CANNED["openai.chat"]] * failures)
