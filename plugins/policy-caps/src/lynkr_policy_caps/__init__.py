@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -17,7 +17,7 @@ from lynkr_core.errors import Forbidden, GatewayError, InvalidRequest, PluginErr
 from lynkr_core.exchange import Exchange, Reject
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope, label, session_of
-from lynkr_core.stores import Hold
+from lynkr_core.stores import Hold, Ledger, MemoryStore, Shares
 from lynkr_policy_caps.ceiling import KEYS, lowered
 from lynkr_policy_caps.drift import Drift
 from lynkr_policy_caps.loops import turns
@@ -72,9 +72,17 @@ class Caps:
         self.drift = Drift()
         self.counts: Counter[str] = Counter()
         self._sessions = [name.lower().encode("latin-1") for name in config.sessions]
-        self._ledger = context.stores.ledger(config.store)
+        ledger = context.stores.ledger(config.store)
+        self._ledger: Ledger = ledger if isinstance(ledger, MemoryStore) else Shares(ledger)
         self._numbers = count()
         self._caps = [(self._scope(place, cap.scope, context), cap) for place, cap in enumerate(config.limits)]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if isinstance(self._ledger, Shares):
+            await self._ledger.__aexit__(None, None, None)
 
     def _scope(self, place: int, text: str, context: Context) -> Scope:
         try:

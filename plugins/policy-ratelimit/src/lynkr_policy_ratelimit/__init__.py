@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Annotated, Any, Self, cast
 
@@ -16,7 +16,7 @@ from lynkr_core.errors import InvalidRequest, PluginError, RateLimited
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Wait
+from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Shares, Wait
 from lynkr_core.stores.counters import Counters
 from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
@@ -75,12 +75,12 @@ class RateLimit:
         self.prefix = f"policy-{context.name}/"
         self.ledger: Ledger = context.stores.ledger(config.store)
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
+        self.shares = Shares(self.ledger)
         self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limits)]
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
         self.refused = self.spared = 0
         self._numbers = count()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,18 +91,20 @@ class RateLimit:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5.0)
+        await self.shares.__aexit__(None, None, None)
 
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self.extend()
+            try:
+                await self.extend()
+            except OSError as error:
+                log.warning("the store of the rates cannot be asked: %s", error)
 
     async def extend(self) -> None:
         """Keeps the places of attempts that go on."""
         for id in list(self.live):
-            await self.quietly(self.ledger.extend(id, LEASE))
+            await (self.shares if self.now is None else self.ledger).extend(id, LEASE)
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
@@ -186,28 +188,17 @@ class RateLimit:
             self.give(right)
 
     def give_back(self, id: str) -> None:
+        """The place of an attempt."""
         if self.now is not None:
             self.now.book(id, {})
         else:
-            self._spawn(self.quietly(self.ledger.book(id, {})))
+            self.shares.try_book(id, {})
 
     def give(self, buckets: Sequence[Bucket]) -> None:
         if self.now is not None:
             self.now.give(buckets)
         else:
-            self._spawn(self.quietly(self.ledger.give(buckets)))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def quietly(self, work: Coroutine[Any, Any, object]) -> None:
-        """What a store that is down does not get is put right by time: leases end, buckets refill."""
-        try:
-            await work
-        except OSError as error:
-            log.warning("the store of the rates cannot be asked: %s", error)
+            self.shares.put_back(buckets)
 
     def status(self) -> Mapping[str, Any]:
         now = self.clock()
@@ -251,18 +242,19 @@ def exhausted(candidate: Candidate, wait: float) -> RateLimited:
 
 
 class WaitingRateLimit(RateLimit):
-    """With a ledger that has to be waited for."""
+    """With a ledger that has to be waited for, where what this process has of it is not enough."""
 
     async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
+        """Raises `OSError` when the ledger cannot be asked."""
         taken = self.wanted(exchange, candidate)
         if isinstance(taken, Reject):
             return taken
+        full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+        if full is not None:
+            return self.told(full)
         try:
-            full = await self.ledger.hold(taken.id, taken.holds, LEASE) if taken.holds else None
-            if full is not None:
-                return self.told(full)
-            wait = await self.ledger.take(taken.buckets) if taken.buckets else None
-        except BaseException:  # cancelled or too late: nobody knows what was held
+            wait = await self.shares.take(taken.buckets) if taken.buckets else None
+        except BaseException:
             self.give_back(taken.id)
             raise
         if wait is None:
