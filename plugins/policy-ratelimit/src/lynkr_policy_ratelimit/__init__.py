@@ -31,8 +31,11 @@ LOOK_SECONDS = 15.0
 LONG = 32 * 1024
 """Bytes up to which a body's length tells enough of its tokens."""
 MAX_LANES = 10_000
+ANSWERS = frozenset({"chat", "passthrough"})
+"""Operations whose answers are written by a model."""
 BUSY_WAIT = 1.0
 """Seconds after which to come back when too many requests are under way."""
+NOBODY: frozenset[str] = frozenset()
 COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 
 
@@ -138,12 +141,22 @@ class RateLimit:
             if wait > 0:
                 self.spared += 1
                 return Reject(exhausted(candidate, wait))
-        wants = [want for rule in self.rules for want in rule.wants(exchange, candidate, weight)]
-        counted = exchange.get(COUNTED) or frozenset[str]()
-        buckets = {w.bucket.name: w.bucket for w in wants if w.bucket and not (w.once and w.bucket.name in counted)}
-        once = counted.union([w.bucket.name for w in wants if w.bucket and w.once])
-        tokens = {w.bucket.name: w.bucket for w in wants if w.bucket and w.tokens}
-        holds = {w.hold.counter: w.hold for w in wants if w.hold}
+        counted = exchange.get(COUNTED) or NOBODY
+        buckets: dict[str, Bucket] = {}
+        tokens: dict[str, Bucket] = {}
+        holds: dict[str, Hold] = {}
+        once = counted
+        for rule in self.rules:
+            for want in rule.wants(exchange, candidate, weight):
+                bucket, hold = want.bucket, want.hold
+                if hold is not None:
+                    holds[hold.counter] = hold
+                elif bucket is not None and not (want.once and bucket.name in counted):
+                    buckets[bucket.name] = bucket
+                    if want.tokens:
+                        tokens[bucket.name] = bucket
+                    if want.once:
+                        once = once | {bucket.name}
         attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
         id = f"{exchange.id}/{next(self._numbers)}/rate"
         return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
@@ -218,7 +231,7 @@ def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context
 def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
     """Tokens that a request will take, about: it is put right afterwards."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
-    said = min(asked, most) if most else asked
+    said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
     if len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said
     try:
