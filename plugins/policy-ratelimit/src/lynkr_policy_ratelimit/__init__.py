@@ -21,6 +21,7 @@ from lynkr_core.stores.counters import Counters
 from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
+from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
 
 __all__ = ["Config", "Limit", "RateLimit", "plugin"]
 
@@ -28,11 +29,7 @@ log = logging.getLogger("lynkr.ratelimit")
 LEASE = 120.0
 """Seconds after which the place of a process that died is free again; extended while an attempt goes on."""
 LOOK_SECONDS = 15.0
-LONG = 32 * 1024
-"""Bytes up to which a body's length tells enough of its tokens."""
 MAX_LANES = 10_000
-ANSWERS = frozenset({"chat", "passthrough"})
-"""Operations whose answers are written by a model."""
 BUSY_WAIT = 1.0
 """Seconds after which to come back when too many requests are under way."""
 NOBODY: frozenset[str] = frozenset()
@@ -53,19 +50,6 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
     )
     store: Annotated[str | None, Meta(description="The store that keeps the rates; left out, the first one.")] = None
-
-
-class Taken(Struct, eq=False):
-    """What one attempt takes. `tokens`: buckets to be put right once it is known how many it were; `once`: those counted by exchange."""
-
-    id: str
-    buckets: Sequence[Bucket]
-    tokens: Sequence[Bucket]
-    once: frozenset[str]
-    holds: Sequence[Hold]
-    weight: int
-    lane: Lane | None
-    attempt: Attempt | None
 
 
 class RateLimit:
@@ -226,32 +210,6 @@ def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context
         return Rule(limit, Scope(limit.scope, context.tiers, sessions), prefix)
     except ValueError as error:
         raise PluginError(f"$.limits[{place}].scope: {error}") from None
-
-
-def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
-    """Tokens that a request will take, about: it is put right afterwards."""
-    asked, most = exchange.envelope.max_tokens or output, candidate.max_output
-    said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
-    if len(exchange.body) <= LONG:
-        return len(exchange.body) // 4 + said
-    try:
-        return estimate(exchange.request) + said
-    except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
-        return len(exchange.body) // 4 + said
-
-
-def corrections(taken: Taken, outcome: Outcome) -> list[Bucket]:
-    """What was counted too much, or, below nought, too little. Nothing where nobody told the usage of an answer."""
-    usage = outcome.usage
-    if not taken.tokens or (usage is None and outcome.status in ("ok", "cut")):
-        return []
-    used = usage.input_tokens + usage.output_tokens if usage else 0
-    return [structs.replace(bucket, amount=bucket.amount - used) for bucket in taken.tokens if bucket.amount != used]
-
-
-def exhausted(candidate: Candidate, wait: float) -> RateLimited:
-    told = f"{candidate.provider.name} has nothing left for {candidate.model} for another {wait:.3f} s"
-    return RateLimited(told, code="rate_limit_exceeded", retry_after=max(1.0, float(-(-wait // 1))))
 
 
 class WaitingRateLimit(RateLimit):
