@@ -9,16 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Annotated, Any, Self, cast
 
-from msgspec import Meta, Struct, field, structs
+from msgspec import Meta, Struct, field
 
-from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import InvalidRequest, PluginError, RateLimited
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
+from lynkr_core.errors import PluginError
+from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Shares, Wait
 from lynkr_core.stores.counters import Counters
-from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
 from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
