@@ -55,6 +55,7 @@ OPT_IN = {"hedging", "resuming", "scopes", "unsupported"}
 """What does nothing where it is not asked for, or nothing was refused."""
 LARGER = {
     "policy-budget": 750,
+    "policy-ratelimit": 420,
     "scorer-heuristic": 1100,
     "store-sqlite": 800,
     "provider-bedrock": 1400,

@@ -13,7 +13,7 @@ from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Removal, Reservation, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.request import Request, Usage
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BODY = 256 * 1024
 NOTHING: Mapping[str, str] = {}
+CHANGES: Key[tuple[str, ...]] = Key("kernel.changes")
+"""What a `pre_route` has changed of the request, as `field: why`: told among the losses of each attempt."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -153,7 +155,7 @@ def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dial
     envelope, candidate = exchange.envelope, attempt.candidate
     same = dialect is exchange.dialect
     changed = not same or request is not None
-    attempt.losses = exchange.losses = losses = list[str]()
+    attempt.losses = exchange.losses = losses = list(exchange.get(CHANGES) or ())
     refused = capabilities.refused(exchange, candidate.card) if candidate.card else NOTHING
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)

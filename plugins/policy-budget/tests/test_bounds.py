@@ -8,7 +8,7 @@ from lynkr_core.cards import Price, PriceTier
 from lynkr_core.pricing import cost, nano_dollars, worst_case
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
-from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, worst
+from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, Amounts, worst
 
 PRICE = Price(input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_1h=6, per_request=0.001)
 TIERED = Price(input=1.25, output=10, tiers=(PriceTier(above=200_000, input=2.5, output=15),))
@@ -84,3 +84,8 @@ def test_without_a_price_nobody_knows():
 def test_embeddings_have_no_output():
     exchange = factories.exchange({"model": "m", "input": "Hello"}, dialect="openai.embeddings")
     assert bound(exchange).tokens == len(exchange.body) + FRAME
+
+
+def test_counting_tokens_costs_nothing():
+    exchange = factories.exchange({"model": "m", "messages": []}, dialect="anthropic.count_tokens")
+    assert worst(exchange, factories.candidate("local/m"), 2.0, 10) == Amounts(0, 0, 1)

@@ -136,15 +136,16 @@ def test_a_refused_exchange_is_not_counted():
 
 @pytest.mark.anyio
 async def test_a_far_store_is_asked_the_same():
-    policy, _ = limited(waiting=True, concurrent=1, requests=2)
+    policy, _ = limited(waiting=True, concurrent=1, requests=2, per="day")
     first = await ask(policy)
-    assert isinstance(await ask(policy), Reject)
+    assert "1 concurrent requests" in (await ask(policy)).error.message
     policy.settle(first, factories.outcome(chosen=CLOUD, usage=Usage()))
-    await policy.__aexit__()
-    assert isinstance(await ask(policy), Reservation)
-    await policy.__aexit__()
-    answers = await asyncio.gather(*[ask(policy) for _ in range(5)])
-    assert all(isinstance(answer, Reject) for answer in answers)
+    second = await ask(policy)
+    policy.settle(second, factories.outcome(chosen=CLOUD, usage=Usage()))
+    for _ in range(3):
+        assert "2 requests per day" in (await ask(policy)).error.message
+    await policy.shares.__aexit__(None, None, None)
+    assert [balance.held for balance in policy.memory.balances(policy.prefix).values()] == [0]
 
 
 class Answered:

@@ -18,7 +18,7 @@ from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reje
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Full
+from lynkr_core.stores import Full, NotNow
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.books import MARGIN, Books
 from lynkr_policy_budget.bounds import NOTHING, Amounts, Unit, worst
@@ -160,7 +160,7 @@ class Budget:
         self.books.book(wanted.id, amounts)
 
     def status(self) -> Mapping[str, Any]:
-        told = {**self.counts, "held": len(self.books.live), "unbooked": len(self.books.owed)}
+        told = {**self.counts, "held": len(self.books.live)}
         highest = round(self.gauges.highest(self.clock()), 4)
         return {**told, "warnings": self.alerts.said, "webhooks_lost": self.alerts.lost, "highest": highest}
 
@@ -257,8 +257,9 @@ class QuickBudget(Budget):
         wanted = self.wanted(exchange, candidate)
         if not isinstance(wanted, Wanted):
             return wanted
-        holds = [room.hold for room in wanted.rooms.values()]
-        return self.answer(exchange, wanted, self.books.hold_now(wanted.id, holds, wanted.lease))
+        full = self.books.try_hold(wanted.id, [room.hold for room in wanted.rooms.values()], wanted.lease)
+        assert not isinstance(full, NotNow)
+        return self.answer(exchange, wanted, full)
 
 
 def create(config: Config, context: Context) -> Budget:

@@ -1,21 +1,15 @@
-"""Where budgets are held and booked: the ledger, with what it was not told yet."""
+"""Where budgets are held and booked: a ledger in this process's memory, or shares of one that has to be waited for."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
 
-from lynkr_core.stores import Full, Hold, Ledger, MemoryStore
-from lynkr_core.stores.counters import Counters
+from lynkr_core.stores import Full, Hold, Ledger, MemoryStore, NotNow, Shares
 
 log = logging.getLogger("lynkr.budget")
 MARGIN = 60.0
 """Seconds that a lease goes on after its attempt has to be over."""
-PATIENCE = 86400.0
-"""Seconds for which a ledger knows leases that are over, and so for which it is worth telling it."""
-MAX_OWED = 100_000
 
 
 class Live:
@@ -29,86 +23,46 @@ class Live:
 
 
 class Books:
-    """`now` has the ledger's calls without waiting, where it is in this process's memory."""
+    """What is booked in shares is in memory at once, and in the ledger soon; that is tried until it is done."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
         self.ledger = ledger
-        self.now: Counters | None = ledger.counters if isinstance(ledger, MemoryStore) else None
+        self.now = ledger.counters if isinstance(ledger, MemoryStore) else None
+        self.shares = Shares(ledger)
         self.live: dict[str, Live] = {}
-        self.owed: dict[str, tuple[Mapping[str, int], float]] = {}
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def hold_now(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
-        full = cast("Counters", self.now).hold(id, holds, lease)
+    def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
+        full = self.shares.try_hold(id, holds, lease) if self.now is None else self.now.hold(id, holds, lease)
         if full is None:
             self.live[id] = Live(lease, self._clock() + lease)
         return full
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
-        """Raises `OSError` when the ledger cannot be asked."""
-        if self.now is not None:
-            return self.hold_now(id, holds, lease)
-        try:
-            full = await self.ledger.hold(id, holds, lease)
-        except BaseException:  # cancelled or too late: whether it was held nobody knows, so it is given back
-            self._owe(id, {})
-            raise
+        """Raises `OSError` when the ledger cannot be asked. Who is cancelled meanwhile holds nothing."""
+        full = self.try_hold(id, holds, lease)
+        if not isinstance(full, NotNow):
+            return full
+        full = await self.shares.hold(id, holds, lease)
         if full is None:
             self.live[id] = Live(lease, self._clock() + lease)
         return full
 
     def book(self, id: str, amounts: Mapping[str, int]) -> None:
-        """Soon, and again until the ledger has it; it books each id once."""
         self.live.pop(id, None)
         if self.now is not None:
             self.now.book(id, amounts)
-        else:
-            self._spawn(self._book(id, amounts))
-
-    async def _book(self, id: str, amounts: Mapping[str, int]) -> None:
-        try:
-            await self.ledger.book(id, amounts)
-        except OSError as error:
-            log.warning("a budget could not be booked, and will be: %s", error)
-            self._owe(id, amounts)
-
-    def _owe(self, id: str, amounts: Mapping[str, int]) -> None:
-        if len(self.owed) < MAX_OWED:
-            self.owed[id] = (amounts, self._clock() + PATIENCE)
-        else:
-            log.error("too much waits to be booked; the lease of %s will give its budget back", id)
+        elif isinstance(self.shares.try_book(id, amounts), NotNow):
+            log.error("%s was settled after its lease had been over for a day", id)
 
     async def look(self) -> None:
-        """Books what is owed, and extends the leases of attempts that take long."""
-        for id, (amounts, until) in list(self.owed.items()):
-            try:
-                booked = await self.ledger.book(id, amounts)
-            except OSError:
-                break
-            if booked or amounts or self._clock() >= until - PATIENCE + MARGIN:
-                self.owed.pop(id, None)  # what may not be held yet is given back a few times more
+        """Extends the leases of attempts that take long. Raises `OSError`."""
         now = self._clock()
         for id, live in list(self.live.items()):
-            if live.ends - now < live.lease / 2 and id in self.live:
-                await self._extend(id, live)
+            if live.ends - now < live.lease / 2:
+                await (self.ledger if self.now is not None else self.shares).extend(id, live.lease)
+                live.ends = now + live.lease
 
-    async def _extend(self, id: str, live: Live) -> None:
-        try:
-            await self.ledger.extend(id, live.lease)
-        except OSError as error:
-            log.warning("a lease could not be extended: %s", error)
-        else:
-            live.ends = self._clock() + live.lease
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self, patience: float = 5.0) -> None:
-        """Waits for what is being booked, and tries once more what is owed."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=patience)
-        if self.owed:
-            await self.look()
+    async def close(self) -> None:
+        """Books what is not in the ledger yet, as far as it can be asked."""
+        await self.shares.__aexit__(None, None, None)

@@ -23,6 +23,8 @@ LONG = 4 * 1024 * 1024
 TOOLS = 1000
 """Tokens of a provider's own prompt, which comes with tools."""
 FRAME = 50
+FREE = "count_tokens"
+"""What providers do not bill."""
 IMAGE = 6000
 """Tokens of the dearest image that providers take at their finest."""
 STORED = 200_000
@@ -45,6 +47,8 @@ NOTHING = Amounts()
 
 def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int) -> Amounts:
     """`doubt`: how many times too low a count may be. `otherwise`: tokens of an answer that neither request nor model bounds."""
+    if exchange.operation == FREE:
+        return Amounts(0, 0, 1)
     asked, unseen = most_input(exchange, doubt)
     window = candidate.context_window
     if unseen:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Annotated, Any, Self, cast
 
-from msgspec import Meta, Struct, field, structs
+from msgspec import Meta, Struct, field
 
-from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import InvalidRequest, PluginError, RateLimited
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
+from lynkr_core.errors import PluginError
+from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Wait
+from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Shares, Wait
 from lynkr_core.stores.counters import Counters
-from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
+from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
 
 __all__ = ["Config", "Limit", "RateLimit", "plugin"]
 
@@ -28,11 +27,10 @@ log = logging.getLogger("lynkr.ratelimit")
 LEASE = 120.0
 """Seconds after which the place of a process that died is free again; extended while an attempt goes on."""
 LOOK_SECONDS = 15.0
-LONG = 32 * 1024
-"""Bytes up to which a body's length tells enough of its tokens."""
 MAX_LANES = 10_000
 BUSY_WAIT = 1.0
 """Seconds after which to come back when too many requests are under way."""
+NOBODY: frozenset[str] = frozenset()
 COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 
 
@@ -52,19 +50,6 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     store: Annotated[str | None, Meta(description="The store that keeps the rates; left out, the first one.")] = None
 
 
-class Taken(Struct, eq=False):
-    """What one attempt takes. `tokens`: buckets to be put right once it is known how many it were; `once`: those counted by exchange."""
-
-    id: str
-    buckets: Sequence[Bucket]
-    tokens: Sequence[Bucket]
-    once: frozenset[str]
-    holds: Sequence[Hold]
-    weight: int
-    lane: Lane | None
-    attempt: Attempt | None
-
-
 class RateLimit:
     """All but the waiting, which differs."""
 
@@ -75,12 +60,12 @@ class RateLimit:
         self.prefix = f"policy-{context.name}/"
         self.ledger: Ledger = context.stores.ledger(config.store)
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
+        self.shares = Shares(self.ledger)
         self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limits)]
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
         self.refused = self.spared = 0
         self._numbers = count()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,18 +76,20 @@ class RateLimit:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5.0)
+        await self.shares.__aexit__(None, None, None)
 
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self.extend()
+            try:
+                await self.extend()
+            except OSError as error:
+                log.warning("the store of the rates cannot be asked: %s", error)
 
     async def extend(self) -> None:
         """Keeps the places of attempts that go on."""
         for id in list(self.live):
-            await self.quietly(self.ledger.extend(id, LEASE))
+            await (self.shares if self.now is None else self.ledger).extend(id, LEASE)
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
@@ -136,12 +123,22 @@ class RateLimit:
             if wait > 0:
                 self.spared += 1
                 return Reject(exhausted(candidate, wait))
-        wants = [want for rule in self.rules for want in rule.wants(exchange, candidate, weight)]
-        counted = exchange.get(COUNTED) or frozenset[str]()
-        buckets = {w.bucket.name: w.bucket for w in wants if w.bucket and not (w.once and w.bucket.name in counted)}
-        once = counted.union([w.bucket.name for w in wants if w.bucket and w.once])
-        tokens = {w.bucket.name: w.bucket for w in wants if w.bucket and w.tokens}
-        holds = {w.hold.counter: w.hold for w in wants if w.hold}
+        counted = exchange.get(COUNTED) or NOBODY
+        buckets: dict[str, Bucket] = {}
+        tokens: dict[str, Bucket] = {}
+        holds: dict[str, Hold] = {}
+        once = counted
+        for rule in self.rules:
+            for want in rule.wants(exchange, candidate, weight):
+                bucket, hold = want.bucket, want.hold
+                if hold is not None:
+                    holds[hold.counter] = hold
+                elif bucket is not None and not (want.once and bucket.name in counted):
+                    buckets[bucket.name] = bucket
+                    if want.tokens:
+                        tokens[bucket.name] = bucket
+                    if want.once:
+                        once = once | {bucket.name}
         attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
         id = f"{exchange.id}/{next(self._numbers)}/rate"
         return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
@@ -186,28 +183,17 @@ class RateLimit:
             self.give(right)
 
     def give_back(self, id: str) -> None:
+        """The place of an attempt."""
         if self.now is not None:
             self.now.book(id, {})
         else:
-            self._spawn(self.quietly(self.ledger.book(id, {})))
+            self.shares.try_book(id, {})
 
     def give(self, buckets: Sequence[Bucket]) -> None:
         if self.now is not None:
             self.now.give(buckets)
         else:
-            self._spawn(self.quietly(self.ledger.give(buckets)))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def quietly(self, work: Coroutine[Any, Any, object]) -> None:
-        """What a store that is down does not get is put right by time: leases end, buckets refill."""
-        try:
-            await work
-        except OSError as error:
-            log.warning("the store of the rates cannot be asked: %s", error)
+            self.shares.put_back(buckets)
 
     def status(self) -> Mapping[str, Any]:
         now = self.clock()
@@ -224,45 +210,20 @@ def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context
         raise PluginError(f"$.limits[{place}].scope: {error}") from None
 
 
-def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
-    """Tokens that a request will take, about: it is put right afterwards."""
-    asked, most = exchange.envelope.max_tokens or output, candidate.max_output
-    said = min(asked, most) if most else asked
-    if len(exchange.body) <= LONG:
-        return len(exchange.body) // 4 + said
-    try:
-        return estimate(exchange.request) + said
-    except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
-        return len(exchange.body) // 4 + said
-
-
-def corrections(taken: Taken, outcome: Outcome) -> list[Bucket]:
-    """What was counted too much, or, below nought, too little. Nothing where nobody told the usage of an answer."""
-    usage = outcome.usage
-    if not taken.tokens or (usage is None and outcome.status in ("ok", "cut")):
-        return []
-    used = usage.input_tokens + usage.output_tokens if usage else 0
-    return [structs.replace(bucket, amount=bucket.amount - used) for bucket in taken.tokens if bucket.amount != used]
-
-
-def exhausted(candidate: Candidate, wait: float) -> RateLimited:
-    told = f"{candidate.provider.name} has nothing left for {candidate.model} for another {wait:.3f} s"
-    return RateLimited(told, code="rate_limit_exceeded", retry_after=max(1.0, float(-(-wait // 1))))
-
-
 class WaitingRateLimit(RateLimit):
-    """With a ledger that has to be waited for."""
+    """With a ledger that has to be waited for, where what this process has of it is not enough."""
 
     async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
+        """Raises `OSError` when the ledger cannot be asked."""
         taken = self.wanted(exchange, candidate)
         if isinstance(taken, Reject):
             return taken
+        full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+        if full is not None:
+            return self.told(full)
         try:
-            full = await self.ledger.hold(taken.id, taken.holds, LEASE) if taken.holds else None
-            if full is not None:
-                return self.told(full)
-            wait = await self.ledger.take(taken.buckets) if taken.buckets else None
-        except BaseException:  # cancelled or too late: nobody knows what was held
+            wait = await self.shares.take(taken.buckets) if taken.buckets else None
+        except BaseException:
             self.give_back(taken.id)
             raise
         if wait is None:

@@ -1,0 +1,84 @@
+"""Budgets, rates and classes together, over a store that others share."""
+
+import asyncio
+
+import pytest
+
+from lynkr_core.app import Application
+from lynkr_core.assembly import assemble
+from lynkr_core.config import parse
+from lynkr_core.testing.canned import CANNED
+from lynkr_core.testing.client import Client
+
+pytestmark = pytest.mark.anyio
+pytest_plugins = ["lynkr_core.testing.plugin"]
+ASK = {"model": "cloud/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
+COST = 12 * 3_000 + 7 * 15_000
+GOVERNED = """
+[provider.cloud]
+use = "openai-compatible"
+base_url = "{url}"
+models = ["m"]
+[prices]
+"cloud/m" = {{ input = 3.0, output = 15.0 }}
+[store.sqlite]
+path = "{folder}/lynkr.db"
+[policy.access]
+default = "all"
+[policy.access.classes.all]
+[policy.caps]
+[[policy.caps.limits]]
+max_tokens = 1000
+steps = 1000000
+[policy.ratelimit]
+[[policy.ratelimit.limits]]
+scope = "class:*"
+requests = 100000
+concurrent = 500
+[policy.budget]
+[[policy.budget.limits]]
+scope = "class:*"
+per = "total"
+usd = 0.02
+[policy.budget.run]
+usd = 1
+"""
+
+
+def node(provider, folder):
+    kernel = assemble(parse(GOVERNED.format(url=provider.url, folder=folder), {}), {})
+    return Client(Application(kernel)), next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.budget")
+
+
+async def test_three_hundred_at_once_at_two_nodes_overspend_by_nothing(scripted_provider, tmp_path):
+    scripted_provider.always(CANNED["openai.chat"].but(delay=0.02))
+    (one, budget), (two, _) = node(scripted_provider, tmp_path), node(scripted_provider, tmp_path)
+    session = {"x-lynkr-session": "run-1"}
+    async with one, two:
+        asked = [(one, two)[n % 2].post("/v1/chat/completions", json=ASK, headers=session) for n in range(300)]
+        statuses = [answer.status for answer in await asyncio.gather(*asked)]
+    assert set(statuses) == {200, 429}
+    assert len(scripted_provider.requests) == statuses.count(200)
+    again, budget = node(scripted_provider, tmp_path)
+    async with again:
+        stands = await budget.books.ledger.balances("policy-budget/class:all")
+    assert [(balance.used, balance.held) for balance in stands.values()] == [(statuses.count(200) * COST, 0)]
+    assert statuses.count(200) * COST <= 20_000_000
+
+
+async def test_nothing_stays_held_of_streams_that_are_left(scripted_provider, tmp_path):
+    scripted_provider.always(CANNED["openai.chat"].but(pause=0.05))
+    client, budget = node(scripted_provider, tmp_path)
+    async with client:
+        for _ in range(5):
+            async with client.stream("/v1/chat/completions", json={**ASK, "stream": True}) as streamed:
+                await anext(aiter(streamed))
+                streamed.disconnect()
+        async with asyncio.timeout(10):
+            while budget.status()["held"]:
+                await asyncio.sleep(0.01)
+    again, budget = node(scripted_provider, tmp_path)
+    async with again:
+        stands = await budget.books.ledger.balances("policy-")
+    assert all(balance.held == 0 for balance in stands.values())
+    assert any(balance.used for name, balance in stands.items() if name.endswith("usd"))
