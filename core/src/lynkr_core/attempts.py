@@ -231,7 +231,7 @@ def fidelity(
     if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request
-    encoder = exchange.dialect.encoder(request, envelope, estimate(request))
+    encoder = exchange.dialect.encoder(request, envelope, estimate(request) if exchange.dialect.tells_input else 0)
     if resumable:
         return Resumable(response, decoder, encoder, observer, None)
     if not hooks.transform_stream.calls:

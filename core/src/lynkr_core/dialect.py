@@ -91,6 +91,8 @@ class Dialect(ABC):
     """The top-level key that names the model in a request; empty when the path does."""
     names_model: ClassVar[bool] = True
     """Whether its answers say which model they are from; otherwise callers are told the one that was asked."""
+    tells_input: ClassVar[bool] = False
+    """Whether its streams begin with the tokens of the input, which are counted for it; else its encoder is told none."""
     id_header: ClassVar[bytes] = b"x-request-id"
     """The response header in which the API's SDKs look for the request id."""
     content_type: ClassVar[bytes] = b"text/event-stream; charset=utf-8"
@@ -127,7 +129,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def encoder(self, request: Request, envelope: Envelope, input_tokens: int) -> StreamEncoder:
-        """For one stream. `input_tokens` is a local count, told until the upstream's own arrives."""
+        """For one stream. `input_tokens` is a local count, told until the upstream's own arrives; 0 unless it `tells_input`."""
 
     @abstractmethod
     def encode_error(self, error: GatewayError, request_id: str) -> bytes:

@@ -35,6 +35,7 @@ class AnthropicMessages(Dialect):
     name = "anthropic.messages"
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     routes = ("/v1/messages",)
+    tells_input = True
     media = {"image": (b'"image"',), "document": (b'"document"',)}
     forward = (b"anthropic-version", b"anthropic-beta")
     marks = (b'"message_delta"', b'"message_stop"', b'"error"')

@@ -34,6 +34,7 @@ class OpenAIResponses(OpenAIErrors):
     name: ClassVar[str] = NAME
     routes: ClassVar[tuple[str, ...]] = ("/v1/responses",)
     conversation: ClassVar[str] = "input"
+    tells_input: ClassVar[bool] = True
     media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
     forward: ClassVar[tuple[bytes, ...]] = (b"openai-beta",)
     marks: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')
