@@ -33,6 +33,7 @@ class Gemini(Dialect):
     """The model and whether to stream stand in the path. Streams are server-sent events; a JSON array (no `alt=sse`) is not served."""
 
     name = NAME
+    tells_input = True
     routes = tuple(
         [f"/{version}/models/{{model}}:{method}" for version in ("v1beta", "v1")
          for method in ("generateContent", "streamGenerateContent")]
