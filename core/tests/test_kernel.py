@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from lynkr_core.testing.canned import CANNED, Script, encoded
+from lynkr_core.testing.waiting import SOON, until
 
 pytestmark = pytest.mark.anyio
 QUESTION = {"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
@@ -170,14 +171,13 @@ async def test_who_is_served_when_the_server_stops_is_told(gateway, scripted_pro
     made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),))
     task = asyncio.ensure_future(made.kernel({"path": "/v1/messages", "headers": []}, receive, send))
     received = await scripted_provider.arrived()
-    while stream and len(sent) < 2:
-        await asyncio.sleep(0.005)
+    await until(lambda: not stream or len(sent) >= 2)
     task.cancel()
     await task
     assert sent[0]["status"] == (200 if stream else 503)
     assert b'"message":"lynkr was stopped"' in sent[-2 if stream else -1]["body"]
     assert [(outcome.status, outcome.error) for outcome in outcomes] == [("cut", "lynkr was stopped")]
-    await asyncio.wait_for(received.gone.wait(), 1)
+    await asyncio.wait_for(received.gone.wait(), SOON)
 
 
 async def test_many_at_once_do_not_mix(gateway, scripted_provider):

@@ -13,6 +13,7 @@ from lynkr_core.request import Text
 from lynkr_core.routes import Route
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import TEXT, Script
+from lynkr_core.testing.waiting import SOON, until
 
 pytestmark = pytest.mark.anyio
 DOWN = Script(status=500, body=b'{"error": {"message": "boom"}}')
@@ -195,12 +196,13 @@ async def test_hook_settle_is_called_once_when_the_client_leaves(gateway, script
         reserve=lambda exchange, candidate: Reservation(data=1),
         settle=lambda reservation, outcome: settled.append(outcome.status),
     )
-    scripted_provider.always(Script(delay=30))
+    scripted_provider.always(Script(delay=60))
     made = await gateway(scripted_provider.url, plugins=(("policy", keeps),))
     task = asyncio.ensure_future(made.ask())
     received = await scripted_provider.arrived()
     task.cancel()
-    await asyncio.wait_for(received.gone.wait(), 1)
+    await asyncio.wait_for(received.gone.wait(), SOON)
+    await until(lambda: settled)
     await asyncio.sleep(0.05)
     assert len(settled) == 1
 
@@ -214,7 +216,7 @@ async def test_hook_post_response_asynchronous_too(gateway, scripted_provider):
 
     made = await gateway(scripted_provider.url, plugins=(("sink", plugin(post_response=later)),))
     await made.ask()
-    await asyncio.sleep(0.05)
+    await until(lambda: seen)
     assert seen == [("ok", 12, "up1/m")]
 
 

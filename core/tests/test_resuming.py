@@ -9,6 +9,7 @@ from lynkr_core.cards import ModelCard
 from lynkr_core.exchange import Reservation
 from lynkr_core.resuming import GO_ON
 from lynkr_core.testing.canned import CANNED, TEXT, Script, encoded, named
+from lynkr_core.testing.waiting import SOON
 
 pytestmark = pytest.mark.anyio
 FRONTS = {"/v1/chat/completions": "openai.chat", "/v1/responses": "openai.responses", "/v1/messages": "anthropic.messages"}
@@ -148,12 +149,12 @@ async def test_it_is_continued_twice_at_most(gateway, scripted_provider):
 
 async def test_a_caller_that_leaves_during_the_second_stream(gateway, scripted_provider):
     cut = CANNED["openai.chat"].but(cut_events=2)
-    scripted_provider.then(cut, Script(delay=30))
+    scripted_provider.then(cut, Script(delay=60))
     made = await gateway(scripted_provider.url, scripted_provider.url, config=CONFIG)
     async with made.stream("/v1/chat/completions", model="chain") as streamed:
         async for _ in streamed:
             if len(scripted_provider.requests) == 1:
                 await scripted_provider.arrived(2)
             break
-    await asyncio.wait_for(scripted_provider.last.gone.wait(), 1)
+    await asyncio.wait_for(scripted_provider.last.gone.wait(), SOON)
     assert encoded(GO_ON)[1:20] in scripted_provider.last.body

@@ -80,7 +80,7 @@ async def test_aborting_while_the_token_is_awaited_ends_the_call(stage):
     stage.gate.clear()
     call = stage.call()
     waiting = asyncio.ensure_future(call.response())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # it waits
     call.abort()
     with pytest.raises(UpstreamError, match="aborted"):
         await waiting

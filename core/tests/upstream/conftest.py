@@ -30,7 +30,7 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
 
 @pytest.fixture
 def endpoint() -> Callable[..., Endpoint]:
-    def make(server, target="/v1/chat", headers=(), *, method="POST", connect=2.0, silence=2.0, tls=None) -> Endpoint:
+    def make(server, target="/v1/chat", headers=(), *, method="POST", connect=30.0, silence=30.0, tls=None) -> Endpoint:
         timeouts = Timeouts(connect=connect, silence=silence)
         return Endpoint(server.url + target, headers, method=method, timeouts=timeouts, tls=tls)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from lynkr_core.errors import UpstreamError
+from lynkr_core.testing.waiting import SOON, until
 from lynkr_core.testing.wire import CLOSE, RESET, Pause, ScriptedServer, answer, chunked
 from lynkr_core.upstream.http1 import Http1Transport
 
@@ -31,8 +32,8 @@ async def test_a_free_connection_is_written_to_at_once_and_a_small_answer_read_a
     async with ScriptedServer([answer(b"a")]) as server:
         await ask(http1, endpoint(server))
         call = http1.send(endpoint(server), (), b"ping")
-        await asyncio.sleep(0.05)
-        assert len(server.requests) == 2
+        await until(lambda: len(server.requests) == 2)
+        await asyncio.sleep(0.05)  # the answer comes
         assert resumed(resumed(call.response()).read()) == b"a"
 
 
@@ -64,10 +65,10 @@ STRICT = {
 
 @pytest.mark.parametrize("data", STRICT.values(), ids=list(STRICT))
 async def test_what_is_not_clean_http_is_refused(http1, endpoint, data):
-    async with ScriptedServer([data, Pause(1)]) as server:
+    async with ScriptedServer([data]) as server:
         with pytest.raises(UpstreamError) as caught:
             await ask(http1, endpoint(server))
-        await asyncio.wait_for(server.peers[0].gone.wait(), 0.1)
+        await until(lambda: server.peers and server.peers[0].gone.is_set(), SOON)
     assert caught.value.kind == "server"
 
 
@@ -89,7 +90,7 @@ async def test_bytes_after_the_answer_close_the_connection(http1, endpoint):
 async def test_bytes_on_an_idle_connection_close_it(http1, endpoint):
     async with ScriptedServer([answer(b"a"), Pause(0.03), answer(b"evil")], [answer(b"b")]) as server:
         assert await ask(http1, endpoint(server)) == b"a"
-        await asyncio.wait_for(server.peers[0].gone.wait(), 0.2)
+        await until(lambda: server.peers and server.peers[0].gone.is_set(), SOON)
         assert await ask(http1, endpoint(server)) == b"b"
     assert len(server.peers) == 2
 
@@ -98,7 +99,8 @@ async def test_bytes_on_an_idle_connection_close_it(http1, endpoint):
 async def test_a_connection_closed_while_idle_is_not_used(http1, endpoint, end):
     async with ScriptedServer([answer(b"a"), Pause(0.03), end], [answer(b"b")]) as server:
         await ask(http1, endpoint(server))
-        await asyncio.sleep(0.1)
+        await until(server.peers[0].gone.is_set)
+        await asyncio.sleep(0.05)  # our side sees it
         assert await ask(http1, endpoint(server)) == b"b"
     assert len(server.requests) == 2
 
@@ -113,15 +115,15 @@ async def test_the_connection_used_last_is_used_first(http1, endpoint):
 
 
 async def test_idle_connections_are_closed_by_one_timer(endpoint):
-    transport = Http1Transport(idle_timeout=0.15)
+    transport = Http1Transport(idle_timeout=1.0)
     async with ScriptedServer([answer(b"a")]) as server:
         await asyncio.gather(*[ask(transport, endpoint(server)) for _ in range(3)])
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.8)
         await ask(transport, endpoint(server))
-        await asyncio.sleep(0.1)
+        await until(lambda: any(peer.gone.is_set() for peer in server.peers))
+        await asyncio.sleep(0.05)
         assert sum(peer.gone.is_set() for peer in server.peers) == 2
-        await asyncio.sleep(0.1)
-        assert all(peer.gone.is_set() for peer in server.peers)
+        await until(lambda: all(peer.gone.is_set() for peer in server.peers))
     await transport.aclose()
 
 
@@ -148,9 +150,9 @@ async def test_a_closed_connection_makes_room(endpoint):
 
 async def test_the_wait_for_room_has_an_end(endpoint):
     transport = Http1Transport(max_connections=1)
-    async with ScriptedServer([Pause(0.3), answer(b"a")]) as server:
+    async with ScriptedServer([Pause(1.5), answer(b"a")], [answer(b"a")]) as server:
         first = asyncio.ensure_future(ask(transport, endpoint(server)))
-        await asyncio.sleep(0.05)
+        await until(lambda: server.requests)
         with pytest.raises(UpstreamError) as caught:
             await ask(transport, endpoint(server, connect=0.1))
         assert caught.value.kind == "timeout"
@@ -161,9 +163,9 @@ async def test_the_wait_for_room_has_an_end(endpoint):
 
 async def test_an_aborted_wait_for_room_gives_its_place_away(endpoint):
     transport = Http1Transport(max_connections=1)
-    async with ScriptedServer([Pause(0.1), answer(b"a")]) as server:
+    async with ScriptedServer([Pause(1), answer(b"a")], [answer(b"a")]) as server:
         first = asyncio.ensure_future(ask(transport, endpoint(server)))
-        await asyncio.sleep(0.02)
+        await until(lambda: server.requests)
         call = transport.send(endpoint(server), (), b"gone")
         waiting = asyncio.ensure_future(call.response())
         last = asyncio.ensure_future(ask(transport, endpoint(server)))
@@ -188,12 +190,12 @@ async def test_abort_while_connecting(http1, endpoint, client_tls):
         server_url = type("Https", (), {"url": server.url.replace("http:", "https:")})
         call = http1.send(endpoint(server_url, tls=client_tls), (), b"")
         waiting = asyncio.ensure_future(call.response())
-        await asyncio.sleep(0.05)
+        await until(lambda: server.peers)
         call.abort()
         call.abort()
         with pytest.raises(UpstreamError) as caught:
-            await asyncio.wait_for(waiting, 0.1)
-        await asyncio.wait_for(server.peers[0].gone.wait(), 0.1)
+            await asyncio.wait_for(waiting, SOON)
+        await until(lambda: server.peers and server.peers[0].gone.is_set(), SOON)
     assert caught.value.kind == "unavailable"
 
 
@@ -202,7 +204,7 @@ async def test_connecting_takes_too_long(http1, endpoint, client_tls):
         server_url = type("Https", (), {"url": server.url.replace("http:", "https:")})
         with pytest.raises(UpstreamError) as caught:
             await ask(http1, endpoint(server_url, tls=client_tls, connect=0.1))
-        await asyncio.wait_for(server.peers[0].gone.wait(), 0.2)
+        await until(lambda: server.peers and server.peers[0].gone.is_set(), SOON)
     assert caught.value.kind == "timeout"
 
 
@@ -226,11 +228,11 @@ async def test_a_head_request_does_not_wait_for_a_body(http1, endpoint):
 
 
 async def test_closing_ends_what_is_under_way(http1, endpoint):
-    slow = [HEAD + b"content-length: 9\r\n\r\nabc", Pause(5)]
-    async with ScriptedServer(slow, [Pause(5)]) as server:
+    slow = [HEAD + b"content-length: 9\r\n\r\nabc", Pause(60)]
+    async with ScriptedServer(slow, [Pause(60)]) as server:
         response = await http1.send(endpoint(server), (), b"").response()
         waiting = asyncio.ensure_future(http1.send(endpoint(server), (), b"").response())
-        await asyncio.sleep(0.05)
+        await until(lambda: len(server.requests) == 2)
         await http1.aclose()
         results = await asyncio.gather(waiting, response.read(), return_exceptions=True)
     assert [result.kind for result in results] == ["unavailable", "unavailable"]
@@ -278,8 +280,8 @@ async def test_nothing_leaks_however_calls_end(endpoint, seed):
 
     async with ScriptedServer(*chance.choices(scripts, k=400)) as server:
         await asyncio.gather(*[one(endpoint(server, connect=0.05)) for _ in range(200)])
-        await asyncio.sleep(0.05)
         (origin,) = transport._origins.values()
+        await until(lambda: sum(not peer.gone.is_set() for peer in server.peers) == len(origin.idle))
         assert (origin._opening, len(origin._waiting)) == (0, 0)
         assert set(origin.idle) == origin._connections
         assert sum(not peer.gone.is_set() for peer in server.peers) == len(origin.idle) <= 4

@@ -18,12 +18,10 @@ from msgspec import Struct
 
 from lynkr_core import sse
 from lynkr_core.testing.lifespan import lifespan
+from lynkr_core.testing.waiting import PATIENCE
 
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
-
-PATIENCE = 10.0
-"""Seconds after which an app that does not begin, go on or end is called stuck."""
 
 
 class Answer(Struct, frozen=True):

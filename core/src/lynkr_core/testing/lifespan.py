@@ -8,6 +8,8 @@ from typing import Any
 
 import anyio
 
+from lynkr_core.testing.waiting import PATIENCE
+
 
 class Lifespan:
     """One app's lifespan. `start` and `stop` raise what the app raised, or `RuntimeError` with the message of its failure."""
@@ -59,7 +61,7 @@ class Lifespan:
 
 
 @asynccontextmanager
-async def lifespan(app: Any, state: dict[str, Any], patience: float = 10.0) -> AsyncGenerator[None]:
+async def lifespan(app: Any, state: dict[str, Any], patience: float = PATIENCE) -> AsyncGenerator[None]:
     """Runs the app's lifespan around the block. Raises `TimeoutError` when starting or stopping takes over `patience` seconds."""
     running = Lifespan(app, state)
     failure: list[BaseException] = []

@@ -12,9 +12,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-START = 30.0
+START = 60.0
 """Seconds within which a gateway must say its address."""
-STOP = 10.0
+STOP = 30.0
 SPEND = ("_API_KEY", "LYNKR_")
 """Parts of the names of variables that a test must not get from the machine it runs on."""
 
@@ -28,9 +28,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def lynkr(
     *args: str, cwd: Path, python: str = sys.executable, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end, at most a minute; its output is text."""
+    """Runs a command to its end, at most two minutes; its output is text."""
     command = [python, "-m", "lynkr_core.cli", *args]
-    return subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=120, check=False)
 
 
 class Gateway:
@@ -63,7 +63,7 @@ class Gateway:
         assert self.address, f"the gateway did not start:\n{self.said}"
 
     def stop(self, by: int = signal.SIGINT) -> int:
-        """Sends the signal and gives the exit status. Raises `subprocess.TimeoutExpired` after ten seconds."""
+        """Sends the signal and gives the exit status. Raises `subprocess.TimeoutExpired` after thirty seconds."""
         self.process.send_signal(by)
         return self.process.wait(STOP)
 

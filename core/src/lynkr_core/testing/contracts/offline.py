@@ -22,11 +22,13 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap
 from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.serving import AT_ONCE, ServingContract
+from lynkr_core.testing.contracts.wire import Wire
+from lynkr_core.testing.waiting import SOON, least
 
 DEEDS = ("slow", "long", "broken", "tool")
 """An answer that takes over a second to begin; a stream that lasts as long; a stream that breaks; a call of `get_weather`."""
 LONGEST = 0.05
-"""Seconds for which an answer may stop the loop; generous, because test machines are shared."""
+"""Seconds for which an answer may stop the loop, at the best of several calls."""
 
 
 class OfflineStage(NamedTuple):
@@ -99,34 +101,46 @@ class OfflineProviderContract(ServingContract):
     @pytest.mark.anyio
     async def test_aborting_before_the_answer_ends_the_call(self, stage: OfflineStage) -> None:
         for name, body in self.cases("slow"):
-            call = self.wire_of(stage.provider, name).call(body)
-            await self.check_ended(call, asyncio.ensure_future(call.response()))
+
+            async def aborted(wire: Wire = self.wire_of(stage.provider, name), body: Any = body) -> float:
+                call = wire.call(body)
+                return await self.ended(call, asyncio.ensure_future(call.response()))
+
+            assert await least(aborted, AT_ONCE) <= AT_ONCE
 
     @pytest.mark.anyio
     async def test_aborting_a_stream_ends_it(self, stage: OfflineStage) -> None:
         for name, body in self.cases("long", stream=True):
-            response = await self.wire_of(stage.provider, name).answer(body)
-            assert await response.next()
-            await self.check_ended(response, asyncio.ensure_future(response.read()))
 
-    async def check_ended(self, aborted: Any, waiting: asyncio.Future[Any]) -> None:
-        await asyncio.sleep(0.02)
+            async def aborted(wire: Wire = self.wire_of(stage.provider, name), body: Any = body) -> float:
+                response = await wire.answer(body)
+                assert await response.next()
+                return await self.ended(response, asyncio.ensure_future(response.read()))
+
+            assert await least(aborted, AT_ONCE) <= AT_ONCE
+
+    async def ended(self, aborted: Any, waiting: asyncio.Future[Any]) -> float:
+        """Seconds until it ended with an error."""
+        for _ in range(10):  # turns of the loop, not a time: on a busy machine the answer itself might come in it
+            await asyncio.sleep(0)
         assert not waiting.done(), "the answer came at once: there was nothing to abort"
         began = time.monotonic()
         aborted.abort()
         with pytest.raises(UpstreamError):
-            await asyncio.wait_for(waiting, 1)
-        assert time.monotonic() - began <= AT_ONCE
+            await asyncio.wait_for(waiting, SOON)
+        return time.monotonic() - began
 
     @pytest.mark.anyio
     async def test_the_loop_is_not_held_up(self, stage: OfflineStage) -> None:
         for name in self.chats():
-            gaps: list[float] = []
-            for _ in range(5):
+
+            async def stood_still(wire: Wire = self.wire_of(stage.provider, name), name: str = name) -> float:
                 async with Gap() as gap:
-                    await (await self.wire_of(stage.provider, name).answer(samples.request(name, samples.CODE))).read()
-                gaps.append(gap.longest)
-            assert min(gaps) <= LONGEST, f"{name}: the loop stood still for {min(gaps):.3f} s or more at each of five calls"
+                    await (await wire.answer(samples.request(name, samples.CODE))).read()
+                return gap.longest
+
+            seconds = await least(stood_still, LONGEST)
+            assert seconds <= LONGEST, f"{name}: the loop stood still for {seconds:.3f} s or more at each call"
 
     @pytest.mark.anyio
     async def test_what_was_said_is_not_logged(self, capfd: Any, caplog: Any, stage: OfflineStage) -> None:

@@ -20,6 +20,7 @@ from lynkr_core.testing.contracts.base import Contract
 MANY = 3000
 """Exchanges after which a policy that forgets to give something back refuses, or has grown slow."""
 SLOW = 10.0
+"""Seconds of the processor."""
 
 
 class PolicyContract(Contract):
@@ -74,14 +75,14 @@ class PolicyContract(Contract):
 
     @pytest.mark.anyio
     async def test_what_is_reserved_is_given_back(self, policy: Any) -> None:
-        began = time.monotonic()
+        began = time.process_time()
         statuses: Sequence[Status] = [status for status in get_args(Status) if status not in ("error", "cut")]
         for number in range(MANY):
             exchange = self.exchange()
             status = statuses[number % len(statuses)]
             answer = await self.run(policy, exchange, exchange.candidates[0], status)
             assert answer is None, f"exchange {number} was refused: {answer}"
-        assert time.monotonic() - began < SLOW
+        assert time.process_time() - began < SLOW
 
     @pytest.mark.anyio
     async def test_a_dry_run_takes_nothing(self, policy: Any) -> None:

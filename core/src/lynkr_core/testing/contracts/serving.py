@@ -18,7 +18,7 @@ from lynkr_core.testing.contracts.base import Contract
 from lynkr_core.testing.contracts.wire import Wire
 
 AT_ONCE = 0.1
-"""Seconds within which an aborted call must have ended."""
+"""Seconds within which an aborted call must have ended; the machine may be busy, so the best of several is judged."""
 COUNTING = "anthropic.count_tokens"
 
 

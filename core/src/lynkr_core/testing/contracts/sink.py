@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from itertools import cycle
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -16,10 +17,11 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap, call
 from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.base import Contract
+from lynkr_core.testing.waiting import least
 
 PROMPT = "planted-prompt-55c1"
 LONGEST = 0.05
-"""Seconds for which a sink may stop the loop; generous, because test machines are shared."""
+"""Seconds for which a sink may stop the loop, at the best of several calls."""
 
 
 class SinkContract(Contract):
@@ -86,12 +88,15 @@ class SinkContract(Contract):
 
     @pytest.mark.anyio
     async def test_the_loop_is_not_held_up(self, sink: Any) -> None:
-        gaps: list[float] = []
-        for exchange, outcome in list(self.outcomes())[:5]:
+        outcomes = cycle(self.outcomes())
+
+        async def stood_still() -> float:
             async with Gap() as gap:
-                await call(sink, "post_response", exchange, outcome)
-            gaps.append(gap.longest)
-        assert min(gaps) <= LONGEST, f"the loop stood still for {min(gaps):.3f} s or more at each of five calls"
+                await call(sink, "post_response", *next(outcomes))
+            return gap.longest
+
+        seconds = await least(stood_still, LONGEST)
+        assert seconds <= LONGEST, f"the loop stood still for {seconds:.3f} s or more at each call"
 
 
 def files(directory: Path) -> str:

@@ -15,9 +15,12 @@ from lynkr_core.stores import Journal, KeyValue, Record
 from lynkr_core.testing import factories
 from lynkr_core.testing.calls import Gap
 from lynkr_core.testing.contracts.base import Contract
+from lynkr_core.testing.waiting import least
 
 UNICODE = "Grüße 👩‍👩‍👧 \u202e\u0000 '\"; DROP TABLE x; --"
 BEGAN = float(int(time.time()))
+HELD = 0.1
+"""Seconds for which a hundred appends may stop the loop, at the best of several tries."""
 
 
 class StoreContract(Contract):
@@ -83,12 +86,21 @@ class StoreContract(Contract):
 
     @pytest.mark.anyio
     async def test_a_thousand_records_are_all_there_after_a_flush(self, store: Journal) -> None:
-        async with Gap() as gap:
-            for number in range(1000):
-                store.append(record(number))
+        for number in range(1000):
+            store.append(record(number))
         await store.flush()
         assert ids(await store.query(limit=1000)) == [f"r{number}" for number in reversed(range(1000))]
-        assert gap.longest < 1.0, f"a thousand appends held the loop up for {gap.longest:.2f} s"
+
+    @pytest.mark.anyio
+    async def test_appending_does_not_hold_the_loop_up(self, store: Journal) -> None:
+        async def stood_still() -> float:
+            async with Gap() as gap:
+                for number in range(100):
+                    store.append(record(number))
+            return gap.longest
+
+        seconds = await least(stood_still, HELD)
+        assert seconds <= HELD, f"a hundred appends held the loop up for {seconds:.2f} s or more, each time"
 
     @pytest.mark.anyio
     async def test_a_new_instance_finds_what_was_written(self, tmp_path: Path) -> None:
@@ -131,9 +143,9 @@ class StoreContract(Contract):
     @pytest.mark.anyio
     async def test_a_value_is_gone_when_its_time_is_over(self, values: KeyValue) -> None:
         await values.set("short", b"1", 0.05)
-        await values.set("long", b"2", 60)
+        await values.set("long", b"2", 600)
         await values.set("lengthened", b"3", 0.05)
-        await values.set("lengthened", b"4", 60)
+        await values.set("lengthened", b"4", 600)
         await asyncio.sleep(0.1)
         assert [await values.get(key) for key in ("short", "long", "lengthened")] == [None, b"2", b"4"]
 
