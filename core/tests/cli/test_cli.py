@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def ask(url: str, **more: object) -> httpx2.Response:
-    return httpx2.post(f"{url}/v1/chat/completions", json=QUESTION | more, timeout=10)
+    return httpx2.post(f"{url}/v1/chat/completions", json=QUESTION | more, timeout=60)
 
 
 def scorer_installed(folder: Path) -> dict[str, str]:
@@ -269,7 +269,7 @@ def test_up_with_nothing_at_all_answers_and_ends_with_ctrl_c(tmp_path):
         assert answer.headers["x-lynkr-provider"] == "echo"
         began = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10  # it does not wait for `[server] drain`
     assert "Only the offline echo provider is enabled" in running.said
     assert "Traceback" not in running.said
     with pytest.raises(httpx2.ConnectError):
@@ -279,13 +279,13 @@ def test_up_with_nothing_at_all_answers_and_ends_with_ctrl_c(tmp_path):
 def test_a_stream_in_flight_is_finished_before_the_end(folder):
     (folder / "lynkr.toml").write_text(GOOD.replace("[provider.echo]", '[provider.echo]\ndirectives = ["chunks 7 every 0.1"]'))
     question = {"stream": True, "messages": [{"role": "user", "content": "one two three"}]}
-    with gateway(cwd=folder) as running, httpx2.Client(timeout=10) as client:
+    with gateway(cwd=folder) as running, httpx2.Client(timeout=60) as client:
         with client.stream("POST", f"{running.url}/v1/chat/completions", json=QUESTION | question) as stream:
             lines = stream.iter_lines()
             next(lines)
             running.process.send_signal(signal.SIGTERM)
             rest = list(lines)
-        assert running.process.wait(5) == 0
+        assert running.process.wait(60) == 0
     assert "data: [DONE]" in rest
 
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from lynkr_core.cli import watching
+from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +18,7 @@ def way(request, monkeypatch):
         monkeypatch.setitem(sys.modules, "watchfiles", None)
 
 
-async def noticed(path, change, within=2.0):
+async def noticed(path, change, within=PATIENCE):
     """Whether a change is noticed."""
     changes = watching.changes(path)
     waiting = asyncio.ensure_future(anext(changes))

@@ -7,6 +7,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from lynkr_core.testing.client import Client
+from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_a_disconnect_in_the_middle_wakes_a_waiting_receive():
 
     async with Client(app, lifespan=False) as client, client.stream("/") as streamed:
         streamed.disconnect()
-        with anyio.fail_after(1):
+        with anyio.fail_after(PATIENCE):
             await woken.wait()
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import anyio.lowlevel
 import pytest
 
 from lynkr_core import ConfigError, Context, Journal, Stores
+from lynkr_core.testing.waiting import least, quickest, until
 from lynkr_store_sqlite import Config, plugin, schema, spill, writer
 
 NOW = float(int(time.time()))
@@ -36,12 +37,6 @@ def rows(path: Path) -> int:
         return connection.execute("SELECT count(*) FROM journal").fetchone()[0]
     finally:
         connection.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
-        while not holds():
-            await anyio.sleep(0.02)
 
 
 @pytest.fixture
@@ -123,13 +118,9 @@ async def test_what_finds_no_room_is_dropped_counted_and_logged_once(path: Path,
 async def test_append_costs_next_to_nothing(path: Path) -> None:
     async with create(path) as store:
         records = [record(number) for number in range(2000)]
-        best = float("inf")
-        for start in range(0, 2000, 200):
-            began = time.perf_counter()
-            for each in records[start : start + 200]:
-                store.append(each)
-            best = min(best, (time.perf_counter() - began) / 200)
-        assert best < 5e-6  # 0.4 µs where this was written
+        slices = iter([records[start : start + 200] for start in range(0, 2000, 200)])
+        seconds = quickest(lambda: [store.append(each) for each in next(slices)], 10, time.thread_time)
+        assert seconds / 200 < 5e-6  # 0.4 µs where this was written
 
 
 @pytest.mark.anyio
@@ -137,8 +128,8 @@ async def test_old_records_are_deleted_in_slices(path: Path, monkeypatch: pytest
     monkeypatch.setattr(writer, "SLICE_ROWS", 10)
     async with create(path, retention_days=1) as store:
         for number in range(35):
-            store.append({"id": f"old{number}", "created": NOW - 86_500})
-        store.append({"id": "young", "created": NOW - 86_000})
+            store.append({"id": f"old{number}", "created": NOW - 90_000})
+        store.append({"id": "young", "created": NOW - 60_000})
         await store.flush()
     async with create(path, retention_days=1) as store:
         await until(lambda: rows(path) == 1)
@@ -166,7 +157,7 @@ async def test_a_stop_does_not_wait_for_a_full_disk_and_loses_nothing(path: Path
     async with create(path) as store:
         await fill(store)
         stopping = time.monotonic()
-    assert time.monotonic() - stopping < 3
+    assert time.monotonic() - stopping < 10  # it would wait for as long as the disk is full
     spilt = list(path.parent.glob("lynkr.db.spill-*"))
     assert (store.lost, rows(path), [file.stat().st_mode & 0o777 for file in spilt]) == (0, 0, [0o600])
     async with create(path) as store:
@@ -282,7 +273,7 @@ async def main():
     async with plugin.create(Config(path=sys.argv[1]), context) as store:
         for number in range(700):
             store.append({"id": str(number), "created": time.time()})
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
         print("written", flush=True)
         await asyncio.sleep(60)
 
@@ -304,14 +295,20 @@ def test_a_killed_process_loses_nothing_older_than_the_flush_interval(path: Path
 @pytest.mark.anyio
 async def test_the_event_loop_is_not_held_up_by_writing(path: Path) -> None:
     async with create(path) as store:
-        longest, last = 0.0, time.perf_counter()
-        for number in range(5000):
-            store.append(record(number, padding="x" * 500))
-            if number % 20 == 0:
-                await anyio.lowlevel.checkpoint()
-                now = time.perf_counter()
-                longest, last = max(longest, now - last), now
-        assert longest < 0.25
+        numbers = count()
+
+        async def longest() -> float:
+            found, last = 0.0, time.perf_counter()
+            for number in islice(numbers, 5000):
+                store.append(record(number, padding="x" * 500))
+                if number % 20 == 0:
+                    await anyio.lowlevel.checkpoint()
+                    now = time.perf_counter()
+                    found, last = max(found, now - last), now
+            await store.flush()
+            return found
+
+        assert await least(longest, 0.25) < 0.25
 
 
 def held(path: Path) -> list[str]:
@@ -325,7 +322,7 @@ def held(path: Path) -> list[str]:
 @pytest.mark.anyio
 async def test_values_outlive_a_restart_and_expired_ones_are_deleted(path: Path) -> None:
     async with create(path) as store:
-        await store.set("long", b"1", 60)
+        await store.set("long", b"1", 600)
         await store.set("short", b"2", 0.01)
     await anyio.sleep(0.02)
     async with create(path) as store:
@@ -346,11 +343,15 @@ async def test_values_over_the_limit_go_those_that_expire_first_before_the_other
 @pytest.mark.anyio
 async def test_a_value_is_written_at_once_though_records_gather(path: Path) -> None:
     async with create(path) as store:
-        began = time.monotonic()
-        for number in range(20):
-            store.append(record(number))
-            await store.set("a", b"%d" % number, 60)
-        assert time.monotonic() - began < 1.0
+
+        async def took() -> float:
+            began = time.monotonic()
+            for number in range(20):
+                store.append(record(number))
+                await store.set("a", b"%d" % number, 60)
+            return time.monotonic() - began
+
+        assert await least(took, 1.0) < 1.0  # of 20 times the 0.2 s in which records gather
         await until(lambda: rows(path) == 20)
 
 

@@ -49,9 +49,12 @@ class Worker:
         self.config = ""
         self.began = time.monotonic()
         self._answer: asyncio.Future[Reloaded] | None = None
+        self._gone = False
 
     async def do(self, message: Take | Settle) -> Reloaded:
         """Raises `Gone`."""
+        if self._gone:  # between two messages: nobody would ever answer this one
+            raise Gone
         self._answer = asyncio.get_running_loop().create_future()
         self.channel.send(message)
         try:
@@ -69,7 +72,7 @@ class Worker:
             self._answer.set_result(reloaded)
 
     def gone(self) -> None:
-        self.config = ""
+        self.config, self._gone = "", True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(Gone())
 
