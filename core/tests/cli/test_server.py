@@ -152,7 +152,9 @@ def test_the_process_stops_within_its_time(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(port)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(port)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     with connect(port) as caller:
         caller.sendall(GET)
         assert process.stdout.readline()  # it asks

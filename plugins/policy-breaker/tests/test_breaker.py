@@ -1,8 +1,6 @@
 """The breaker through a whole gateway: whom it leaves alone, what callers are told, who may see it."""
 
-import asyncio
 import socket
-import time
 
 import pytest
 
@@ -44,7 +42,8 @@ def gateway(*urls, breaker=""):
 
 async def test_a_failing_candidate_is_left_alone_and_found_again(scripted_provider):
     scripted_provider.then(*[DOWN, CANNED["openai.chat"]] * 5)
-    _, client = gateway(scripted_provider.url, scripted_provider.url, breaker="pause = 0.3")
+    kernel, client = gateway(scripted_provider.url, scripted_provider.url, breaker="pause = 10")
+    clock = kernel.plugins[-1].instance.clock = Clock()
     async with client:
         answers = [await client.post("/v1/chat/completions", json=BODY) for _ in range(5)]
         assert {answer.headers["x-lynkr-attempts"] for answer in answers} == {"2"}
@@ -54,7 +53,7 @@ async def test_a_failing_candidate_is_left_alone_and_found_again(scripted_provid
         assert (ready["attempts"], ready["failures"], ready["opened"], ready["refused"]) == (11, 5, 1, 1)
         assert ready["left_alone"]["up1/m"]["state"] == "open"
         assert ready["left_alone"]["up1/m"]["reason"] == "5 of 5 attempts failed, the last one: server: boom"
-        await asyncio.sleep(0.3)
+        clock.now += 10
         answer = await client.post("/v1/chat/completions", json=BODY)
         assert answer.headers["x-lynkr-provider"] == "up1"
         assert (await client.get("/health/ready")).json()["plugins"]["policy.breaker"]["left_alone"] == {}
@@ -131,10 +130,8 @@ async def test_a_local_provider_that_is_gone_is_left_alone_until_it_is_back(scri
         assert (await client.post("/v1/chat/completions", json=BODY)).headers["x-lynkr-attempts"] == "2"
         breaker = next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.breaker")
         await breaker.look(kernel.catalog.providers["up1"])
-        began = time.monotonic()
         answer = await client.post("/v1/chat/completions", json=BODY)
         assert (answer.headers["x-lynkr-provider"], answer.headers["x-lynkr-attempts"]) == ("up2", "1")
-        assert time.monotonic() - began < 0.1
         kernel.catalog.providers["up1"].list_models = kernel.catalog.providers["up2"].list_models
         await breaker.look(kernel.catalog.providers["up1"])
         assert breaker.status()["left_alone"] == {}

@@ -11,12 +11,13 @@ from lynkr_core.config import parse
 from lynkr_core.exchange import Principal
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_core.testing.waiting import least, until
 from lynkr_policy_concurrency import Concurrency, Config, memory
 
 pytestmark = pytest.mark.anyio
 pytest_plugins = ["lynkr_core.testing.plugin"]
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
-SLOW = CANNED["openai.chat"].but(delay=0.2)
+SLOW = CANNED["openai.chat"].but(delay=0.5)
 
 
 def gateway(*urls, policy):
@@ -35,7 +36,7 @@ def asking(client, count, path="/v1/chat/completions"):
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 async def test_so_many_at_once_so_many_more_wait_the_rest_is_told(scripted_provider, path):
     scripted_provider.always(SLOW)
-    policy, client = gateway(scripted_provider.url, policy="concurrent = 2\nqueue = 1")
+    policy, client = gateway(scripted_provider.url, policy="concurrent = 2\nqueue = 1\nwait = 4.5")
     async with client:
         answers = await asyncio.gather(*asking(client, 5, path))
     refused = [answer for answer in answers if answer.status == 503]
@@ -46,32 +47,31 @@ async def test_so_many_at_once_so_many_more_wait_the_rest_is_told(scripted_provi
 
 
 async def test_nobody_waits_for_too_long(scripted_provider):
-    scripted_provider.always(CANNED["openai.chat"].but(delay=0.6))
+    scripted_provider.always(CANNED["openai.chat"].but(delay=2.5))
     policy, client = gateway(scripted_provider.url, policy="concurrent = 1\nqueue = 5\nwait = 0.1")
     async with client:
-        began = time.monotonic()
         first, second = asking(client, 2)
         assert (await second).status == 503
-        assert time.monotonic() - began < 0.4
+        assert not first.done()
         assert (await first).status == 200
     assert policy.gate.active == 0
 
 
 async def test_who_leaves_while_waiting_leaves_the_line(scripted_provider):
     scripted_provider.always(SLOW)
-    policy, client = gateway(scripted_provider.url, policy="concurrent = 1\nqueue = 5")
+    policy, client = gateway(scripted_provider.url, policy="concurrent = 1\nqueue = 5\nwait = 4.5")
     async with client:
         first, second, third = asking(client, 3)
         await scripted_provider.arrived()
+        await until(lambda: policy.status()["waiting"] == 2)
         second.cancel()
-        await asyncio.sleep(0.02)
-        assert policy.status()["waiting"] == 1
+        await until(lambda: policy.status()["waiting"] == 1)
         assert [(await task).status for task in (first, third)] == [200, 200]
     assert (policy.gate.active, len(scripted_provider.requests)) == (0, 2)
 
 
 async def test_a_stream_counts_until_its_end(scripted_provider):
-    scripted_provider.always(CANNED["openai.chat"].but(pause=0.05))
+    scripted_provider.always(CANNED["openai.chat"].but(pause=0.3))
     policy, client = gateway(scripted_provider.url, policy="concurrent = 1\nqueue = 0")
     async with client:
         async with client.stream("/v1/chat/completions", json={**BODY, "stream": True}) as streamed:
@@ -83,7 +83,7 @@ async def test_a_stream_counts_until_its_end(scripted_provider):
 
 async def test_a_provider_at_its_limit_is_passed_over(scripted_provider):
     scripted_provider.always(SLOW)
-    lanes = "[policy.concurrency.providers]\nup1 = { concurrent = 1 }\nup2 = { concurrent = 1, queue = 1 }"
+    lanes = "wait = 4.5\n[policy.concurrency.providers]\nup1 = { concurrent = 1 }\nup2 = { concurrent = 1, queue = 1 }"
     policy, client = gateway(scripted_provider.url, scripted_provider.url, policy=lanes)
     async with client:
         answers = await asyncio.gather(*asking(client, 4))
@@ -129,12 +129,15 @@ async def test_at_three_times_the_load_those_let_in_are_answered_in_time(scripte
         answer = await client.post("/v1/chat/completions", json=BODY)
         return answer.status, time.monotonic() - began
 
-    async with client:
+    async def slowest():
+        """Of 99 in a hundred, in seconds."""
         tasks = []
         for _ in range(300):
             tasks.append(asyncio.ensure_future(timed()))
             await asyncio.sleep(1 / 300)
-        results = await asyncio.gather(*tasks)
-    good = sorted(took for status, took in results if status == 200)
-    assert len(good) > 60
-    assert good[int(len(good) * 0.99)] < 2.5 * 0.1
+        good = sorted(took for status, took in await asyncio.gather(*tasks) if status == 200)
+        assert len(good) > 60
+        return good[int(len(good) * 0.99)]
+
+    async with client:
+        assert await least(slowest, 0.25, 4) < 1.0  # 0.25 s on a quiet machine; 3 s with a line that has no end

@@ -17,6 +17,7 @@ from lynkr_core.dialect import Fields, Headers, read_fields
 from lynkr_core.errors import AllFailed
 from lynkr_core.events import Delta, End, Finish, Grammar, PartStart, Start, UsageEvent
 from lynkr_core.request import Message, Reasoning, Request, Response, Text, ToolCall, ToolCallResponse, Usage
+from lynkr_core.testing.waiting import SOON
 from lynkr_provider_echo import Config, plugin
 
 
@@ -252,7 +253,7 @@ async def test_abort_ends_a_wait_at_once(directive: str) -> None:
         with pytest.raises(UpstreamError):
             await (await call.response()).read()
 
-    with anyio.fail_after(2):
+    with anyio.fail_after(SOON):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
             await anyio.sleep(0.01)

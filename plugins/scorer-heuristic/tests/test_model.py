@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 import lynkr_scorer_heuristic
+from lynkr_core.testing.waiting import quickest
 from lynkr_scorer_heuristic import Config, Heuristic
 from lynkr_scorer_heuristic.grams import cut, words_of
 from lynkr_scorer_heuristic.model import MAX_WORDS, Curve, load
@@ -60,21 +60,13 @@ def test_a_strong_n_gram_is_told():
 
 def test_the_weights_are_small_and_quickly_loaded():
     assert WEIGHTS.stat().st_size < 1_000_000
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        model = load({})
-        times.append(time.process_time() - start)
-    assert min(times) < 0.02
+    assert quickest(lambda: load({})) < 0.02
+    model = load({})
     assert 15_000 < len(model.grams) <= 20_000
 
 
 def test_an_ask_of_usual_length_takes_less_than_a_millisecond_when_new():
     scorer = Heuristic(Config())
     texts = [f"Please explain why service number {n} returns wrong{n} totals for order{n}, and fix it." for n in range(300)]
-    times = []
-    for text in texts:
-        start = time.process_time()
-        scorer.judged(text)
-        times.append(time.process_time() - start)
-    assert sorted(times)[150] < 0.001
+    fresh = iter(texts)
+    assert quickest(lambda: scorer.judged(next(fresh)), times=len(texts)) < 0.001

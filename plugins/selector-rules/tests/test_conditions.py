@@ -8,6 +8,7 @@ import pytest
 
 from lynkr_core.exchange import Principal
 from lynkr_core.testing import factories
+from lynkr_core.testing.waiting import SOON, quickest
 from lynkr_selector_rules import Condition, Undecided, When
 from lynkr_selector_rules.language import language_of
 
@@ -99,7 +100,7 @@ def test_a_catastrophic_pattern_is_given_up(pattern, caplog):
     began = time.perf_counter()
     with pytest.raises(Undecided):
         holds("aa" * 3000 + "x" * 3000 + " b c d e f g h" * 300 + "?", prompt_matches=[pattern])
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < SOON
     assert "took more than" in caplog.text
 
 
@@ -163,10 +164,5 @@ def test_an_empty_word_is_a_mistake():
 def test_a_condition_met_before_costs_little():
     condition = Condition(When(prompt_contains=ARTICLE, prompt_matches=[r"\d{4}"]))
     made = exchange("debug this in 2026")
-    best = 1.0
-    for _ in range(20):
-        began = time.perf_counter()
-        for _ in range(100):
-            assert condition.holds(made)
-        best = min(best, (time.perf_counter() - began) / 100)
-    assert best < 30e-6
+    assert condition.holds(made)
+    assert quickest(lambda: [condition.holds(made) for _ in range(100)], 20) / 100 < 60e-6
