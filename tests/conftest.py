@@ -12,7 +12,7 @@ import pytest
 
 from lynkr_core.testing.scripted import ScriptedProvider
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds a gateway may take to start or to stop."""
 
 ECHO = """

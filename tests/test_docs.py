@@ -96,7 +96,7 @@ def test_python_blocks_run(code, running):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -112,7 +112,7 @@ def test_shell_commands_run(command, running):
     env = environment({"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"})
     done = subprocess.run(
         command.replace(ADDRESS, running.address), shell=True, cwd=running.folder, env=env, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "You said: Hello" in done.stdout if "curl" in command else done.stdout

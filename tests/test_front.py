@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from lynkr_core.testing.canned import Script
+from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 CONFIG = """
@@ -43,7 +44,7 @@ def question(**more):
 
 
 def test_models_of_the_provider_are_listed_and_asked_for_by_both_sdks(front):
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     client = openai.OpenAI(base_url=f"{front.url}/v1", api_key="none")
     while "behind/echo/other" not in (names := [model.id for model in client.models.list()]) and time.monotonic() < until:
         time.sleep(0.02)
@@ -120,7 +121,7 @@ async def test_what_is_passed_on_is_broken_off_over_a_real_socket(serve, provide
     provider.then(Script(body=b"x" * 5000, cut_bytes=100), Script(status=204), Script(body=b"whole"))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /v1/up/files HTTP/1.1\r\nhost: x\r\n\r\n")
-    data = await asyncio.wait_for(reader.read(), 5)
+    data = await asyncio.wait_for(reader.read(), PATIENCE)
     writer.close()
     assert (b" 200 " in data[:20], data.endswith(b"0\r\n\r\n"), data.count(b"x" * 100)) == (True, False, 1)
     answers = [await asyncio.to_thread(ask, f"{served.url}/v1/up/{n}") for n in range(2)]

@@ -21,7 +21,7 @@ def lively(serve_all, session_provider):
     )
 
 
-async def heard(lively, front, seconds=20.0):
+async def heard(lively, front, seconds=60.0):
     async with wire(lively) as caller:
         caller.writer.write(post(front, question(front, "up/m", stream=True)))
         return await asyncio.wait_for(caller.answer(), seconds)
@@ -39,7 +39,7 @@ async def test_a_silent_stream_is_pinged_between_its_events(lively, provider, fr
 
 @fronts
 async def test_a_provider_that_thinks_long_holds_back_the_answer_and_not_the_pings(lively, provider, front):
-    provider.then(CANNED[FRONTS[front]].but(delay=1.2))
+    provider.then(CANNED[FRONTS[front]].but(delay=2.0))
     status, headers, body = await heard(lively, front)
     assert (status, headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
     assert body.count(PINGS[front]) >= 2
@@ -48,7 +48,7 @@ async def test_a_provider_that_thinks_long_holds_back_the_answer_and_not_the_pin
 
 @fronts
 async def test_an_error_after_pings_is_told_in_the_stream(lively, provider, front):
-    provider.then(CANNED[FRONTS[front]].but(delay=1.0, status=500, body=b"{}", events=()))
+    provider.then(CANNED[FRONTS[front]].but(delay=2.0, status=500, body=b"{}", events=()))
     status, _, body = await heard(lively, front)
     assert status == 200
     assert b"error" in body

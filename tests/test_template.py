@@ -142,7 +142,7 @@ def test_the_plugins_serve_requests(fresh, tmp_path):
 
 def ask(url: str, prompt: str) -> httpx2.Response:
     body = {"model": "auto", "messages": [{"role": "user", "content": prompt}]}
-    return httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=10).raise_for_status()
+    return httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=60).raise_for_status()
 
 
 @pytest.mark.parametrize("name", ["Loud", "my_plugin", "2nd", "-x", "x-", "a--b", "", "x" * 41, "../up", "a b", "ä", "x\n"])

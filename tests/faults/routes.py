@@ -80,7 +80,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """What tells a caller that a stream is complete."""
         return ENDS[self.front]
 
-    def provider(self, name: str, url: str, timeout: float = 5.0) -> str:
+    def provider(self, name: str, url: str, timeout: float = 60.0) -> str:
         table = PROVIDERS[self.spoken].replace("{url}", url).replace("{dialect}", self.spoken)
         return f'[provider.{name}]\n{table}\ntimeout = {timeout}\napi_key = "sk-test"\n'
 

@@ -49,7 +49,8 @@ class Row(Struct, frozen=True, kw_only=True):
     fault: Callable[[Route], Fault] = lambda route: Fault()
     script: Scripting = good
     only: Callable[[Route], bool] = lambda route: True
-    patience: float = 0.15
+    patience: float = 60.0
+    """Seconds of silence that are allowed: few where silence is what goes wrong."""
     alone: bool = False
     """Whether it is a fault that ends in an error when nobody else could answer."""
 
@@ -103,9 +104,23 @@ def ends_early(route: Route) -> Script:
 CONNECTION = [
     Row(name="the provider closes without an answer", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="close")),
     Row(name="the provider resets without an answer", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="reset")),
-    Row(name="the provider never answers", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(ends="silence")),
+    Row(
+        name="the provider never answers",
+        plain=moved,
+        alone=True,
+        raw=undone,
+        patience=0.15,
+        fault=lambda r: Fault(ends="silence"),
+    ),
     Row(name="closed inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="close")),
-    Row(name="silent inside the head", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=20, ends="silence")),
+    Row(
+        name="silent inside the head",
+        plain=moved,
+        alone=True,
+        raw=undone,
+        patience=0.15,
+        fault=lambda r: Fault(after=20, ends="silence"),
+    ),
     Row(
         name="closed before any content", plain=moved, alone=True, raw=undone, fault=lambda r: Fault(after=HEAD_END, ends="close")
     ),
@@ -117,6 +132,7 @@ CONNECTION = [
         plain=moved,
         alone=True,
         raw=undone,
+        patience=0.15,
         fault=lambda r: Fault(after=HEAD_END, ends="silence"),
     ),
     Row(
@@ -130,9 +146,10 @@ CONNECTION = [
         plain=moved,
         stream=told,
         raw=torn,
+        patience=1.5,
         fault=lambda r: Fault(after=r.content, ends="silence"),
     ),
-    Row(name="late, but within the limit", plain=whole, fault=lambda r: Fault(delay=0.1)),
+    Row(name="late, but within the limit", plain=whole, patience=5, fault=lambda r: Fault(delay=0.1)),
     Row(name="a byte at a time", plain=whole, fault=lambda r: Fault(split=1)),
     Row(name="a slow line", plain=whole, fault=lambda r: Fault(split=64, rate=20_000)),
 ]
@@ -172,9 +189,9 @@ STREAMS = [
     ),
 ]  # fmt: skip
 LEAVING = [
-    Row(name="the caller leaves before the answer", plain=left_waiting, raw=left_waiting, patience=5, script=lambda r: r.good.but(delay=30)),
+    Row(name="the caller leaves before the answer", plain=left_waiting, raw=left_waiting, script=lambda r: r.good.but(delay=60)),
     Row(
-        name="the caller leaves within the answer", plain=left_reading, raw=left_reading, patience=5,
+        name="the caller leaves within the answer", plain=left_reading, raw=left_reading,
         fault=lambda r: Fault(after=r.content, ends="silence"),
         script=lambda r: r.good,
     ),

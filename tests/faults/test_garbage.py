@@ -95,7 +95,7 @@ def attack(caplog):
 
     def run(route, scripts, check):
         with asyncio.Runner() as runner:
-            opened = runner.run(entered(bench(route, patience=2)))
+            opened = runner.run(entered(bench(route)))
             made = opened[1]
 
             async def one(script):

@@ -40,11 +40,11 @@ def mock(server):
     return made
 
 
-def served(upstream, mock, retries=0, patience=5.0):
-    """Two providers at the same place, so that the second try is the mock's next request."""
-    table = UPSTREAMS[upstream].format(url=mock.url) + '\napi_key = "test"\ntimeout = ' + f"{patience}\n"
-    text = f'[routing]\nretries = {retries}\n[models]\nchain = ["one/m", "two/m"]\n[provider.one]\n{table}[provider.two]\n{table}'
-    return gateway(text)
+def served(upstream, mock, retries=0, patience=60.0):
+    """Two providers at the same place, so that the second try is the mock's next request. `patience` is for the first."""
+    table = UPSTREAMS[upstream].format(url=mock.url) + '\napi_key = "test"\ntimeout = '
+    models = '[models]\nchain = ["one/m", "two/m"]'
+    return gateway(f"[routing]\nretries = {retries}\n{models}\n[provider.one]\n{table}{patience}\n[provider.two]\n{table}60\n")
 
 
 def sound(route, answer):
@@ -55,7 +55,7 @@ def route(front, stream=False):
     return Route(path=FRONTS[front], front=front, spoken="openai.chat", stream=stream)
 
 
-async def asked(upstream, mock, front="openai.chat", stream=False, model="chain", retries=0, patience=5.0):
+async def asked(upstream, mock, front="openai.chat", stream=False, model="chain", retries=0, patience=60.0):
     asking = route(front, stream)
     async with served(upstream, mock, retries, patience) as port:
         return await ask(port, asking.path, asking.question(model))
@@ -116,7 +116,7 @@ async def test_a_context_that_is_too_long_goes_to_the_next(mock, upstream):
 async def test_a_broken_stream_is_never_taken_for_a_whole_one(mock, upstream, front, fault):
     """How much of it is content differs by dialect: either nobody saw any and the next one answers, or the caller is told."""
     getattr(mock, fault)(after_chunks=4)
-    answer = await asked(upstream, mock, front, stream=True, patience=0.5 if fault == "stall" else 5.0)
+    answer = await asked(upstream, mock, front, stream=True, patience=0.5 if fault == "stall" else 60.0)
     if len(mock.requests) == 2:
         sound(route(front, True), answer)
     else:

@@ -28,7 +28,7 @@ PATHS = [
 ]  # fmt: skip
 BODIES = PATHS[5:11]
 HURRIED = settings(
-    max_examples=15, deadline=5000, derandomize=True, database=None, verbosity=Verbosity.quiet,
+    max_examples=15, deadline=None, derandomize=True, database=None, verbosity=Verbosity.quiet,
     suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate),
 )  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_what_it_does_not_allow_does_no_harm(document, served, path):
 
 def hurl(operation, served, mode):
     def ask(case):
-        answer = case.call(timeout=5)
+        answer = case.call(timeout=60)
         asked.append(answer.status_code)
         assert answer.status_code < 500, answer.text
         case.validate_response(answer, checks=CHECKS)

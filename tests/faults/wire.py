@@ -16,8 +16,8 @@ from lynkr_core.cli.protocol import Protocol
 from lynkr_core.cli.server import configure
 from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
+from lynkr_core.testing.waiting import PATIENCE
 
-PATIENCE = 10.0
 LIMIT = 16 * 1024 * 1024
 
 

@@ -142,5 +142,5 @@ async def test_the_sdks_retries_do_not_multiply_the_gateways(anthropic, scripted
 async def test_leaving_closes_the_upstream(anthropic, scripted, provider, upstream, dialect):
     provider.always(CANNED[dialect].but(pause=0.3))
     assert await anthropic.later("messagesAbandoned", to=scripted, asked=asked(f"{upstream}/m", "Hello"))
-    await asyncio.wait_for(provider.last.gone.wait(), 5)
+    await asyncio.wait_for(provider.last.gone.wait(), 30)
     assert len(provider.requests) == 1

@@ -199,5 +199,5 @@ async def test_the_sdks_retries_do_not_multiply_the_gateways(openai, scripted, p
 async def test_leaving_closes_the_upstream(openai, scripted, provider, upstream, dialect, function, asked):
     provider.always(CANNED[dialect].but(pause=0.3))
     assert await openai.later(f"{function}Abandoned", to=scripted, asked={"model": f"{upstream}/m", **asked})
-    await asyncio.wait_for(provider.last.gone.wait(), 5)
+    await asyncio.wait_for(provider.last.gone.wait(), 30)
     assert len(provider.requests) == 1

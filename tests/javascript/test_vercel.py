@@ -147,5 +147,5 @@ async def test_what_it_may_retry_itself(vercel, scripted, provider):
 async def test_leaving_closes_the_upstream(vercel, scripted, provider, api, upstream, dialect):
     provider.always(CANNED[dialect].but(pause=0.3))
     assert await vercel.later("abandoned", api=api, to=scripted, model=f"{upstream}/m", asked=asked("Hello"))
-    await asyncio.wait_for(provider.last.gone.wait(), 5)
+    await asyncio.wait_for(provider.last.gone.wait(), 30)
     assert len(provider.requests) == 1
