@@ -136,12 +136,12 @@ class Load:
             await asyncio.sleep(self.random.random() * 0.01)  # it is read by then, but not answered
             self.statuses["left"] += 1
             return False
-        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).decode("latin-1").lower()
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1").lower()
         self.ids.append(head.partition("x-lynkr-request-id: ")[2].partition("\r\n")[0])
         if leaves:
             self.statuses["left"] += 1
             return False
-        body = await asyncio.wait_for(read_body(reader, head), 30)
+        body = await asyncio.wait_for(read_body(reader, head), 60)
         self.statuses["internal" if b"lynkr failed" in body else head[9:12]] += 1
         return True
 
@@ -187,7 +187,7 @@ class Gateway:
         file = Path(f"{self.file}.told")
         before = file.read_text() if file.exists() else ""
         os.kill(self.process.child.pid, signal.SIGUSR1)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while time.monotonic() < until:
             text = file.read_text() if file.exists() else ""
             if len(text) > len(before) and text.endswith("\n"):
@@ -234,7 +234,7 @@ def trend(rss: list[float], requests: int) -> tuple[float, float, float]:
 
 def settled(gateway: Gateway, before: int) -> int:
     """The sockets that are left when everybody has gone; their ends need a moment to arrive."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while gateway.sockets() > before and time.monotonic() < until:
         time.sleep(0.05)
     return gateway.sockets()
