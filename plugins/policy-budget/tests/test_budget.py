@@ -52,7 +52,7 @@ async def balance(policy):
     return {name.rpartition("/")[2]: (b.used, b.held) for name, b in found.items()}
 
 
-async def until(condition, patience=10.0):
+async def until(condition, patience=30.0):
     async with asyncio.timeout(patience):
         while not condition():
             await asyncio.sleep(0.01)

@@ -174,11 +174,11 @@ class LedgerContract(Contract):
 
     @pytest.mark.anyio
     async def test_a_bucket_fills_again(self, ledger: Ledger) -> None:
-        assert await ledger.take([Bucket("b", 10, 10, 0.5)]) is None
-        wait = await ledger.take([Bucket("b", 5, 10, 0.5)])
+        assert await ledger.take([Bucket("b", 10, 10, 4.0)]) is None
+        wait = await ledger.take([Bucket("b", 5, 10, 4.0)])
         assert wait is not None
         await asyncio.sleep(wait.seconds + 0.01)
-        assert await ledger.take([Bucket("b", 5, 10, 0.5)]) is None
+        assert await ledger.take([Bucket("b", 5, 10, 4.0)]) is None
 
     @pytest.mark.anyio
     async def test_all_buckets_give_or_none(self, ledger: Ledger) -> None:
