@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lynkr_core.testing.waiting import until
 from tests.test_end_to_end import post
 
 pytestmark = pytest.mark.anyio
@@ -64,12 +65,14 @@ def memory(pid):
     return sum(int(kb) for kb in re.findall(r"Private_(?:Clean|Dirty): +(\d+) kB", text)) * 1024
 
 
-async def until_still(value):
-    """Waits until `value()` stays as it is."""
-    before, until = None, time.monotonic() + PATIENCE
-    while before != (before := value()):
-        assert time.monotonic() < until, "it goes on and on"
+async def until_still(model, streams):
+    """Waits until something of so many streams was taken, and for two seconds nothing more."""
+    await until(lambda: len(model.taken) == streams, PATIENCE)
+    values, end = [], time.monotonic() + PATIENCE
+    while len(values) < 3 or len(set(values[-3:])) > 1:
+        assert time.monotonic() < end, "it goes on and on"
         await asyncio.sleep(1.0)
+        values.append(sum(model.taken.values()))
 
 
 async def opened(port, front):
@@ -91,13 +94,12 @@ async def test_a_caller_that_does_not_read_costs_so_much_and_no_more(serve, fron
             served = serve(f"[server]\nlist_models = false\n{table}")
             for _ in range(3):
                 callers.enter_context(closing(await opened(served.port, front)))
-            await until_still(lambda: sum(model.taken.values()))
+            await until_still(model, 3)
             before = memory(served.process.pid)
             for _ in range(STREAMS):
                 callers.enter_context(closing(await opened(served.port, front)))
-            await until_still(lambda: sum(model.taken.values()))
+            await until_still(model, STREAMS + 3)
             each = (memory(served.process.pid) - before) / STREAMS
-            assert len(model.taken) == STREAMS + 3
             assert each < PER_STREAM, f"{each / 1024:.0f} KiB for each stream"
             callers.close()
             await asyncio.wait_for(model.left.wait(), PATIENCE)

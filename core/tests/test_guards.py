@@ -159,7 +159,7 @@ async def test_no_selector_takes_a_private_request_away(gateway, scripted_provid
 
 @pytest.mark.anyio
 async def test_when_every_local_model_is_down_a_private_request_is_refused(gateway, scripted_provider):
-    made = await gateway(scripted_provider.url, "http://127.0.0.1:9", plugins=(("policy", Private()),), timeout=1.0)
+    made = await gateway(scripted_provider.url, "http://127.0.0.1:9", plugins=(("policy", Private()),))
     cloud, local = made.kernel.catalog.resolve("chain").candidates
     cloud.provider.local, local.provider.local = False, True
     for model, status in (("chain", 502), ("up1/m", 403)):

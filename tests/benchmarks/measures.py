@@ -157,7 +157,7 @@ class Stage:
         )  # fmt: skip
 
     def control(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=60) as answer:
             return dict(msgspec.json.decode(answer.read()))
 
     def point(self, running: Running, measure: Measure, seconds: float) -> Point:

@@ -10,6 +10,7 @@ from lynkr_core import sse
 from lynkr_core.testing import canned
 from lynkr_core.testing.canned import CANNED, Script
 from lynkr_core.testing.scripted import ScriptedProvider
+from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +21,7 @@ async def ask(provider, path, body=b"{}", method="POST"):
     writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
     head = await reader.readuntil(b"\r\n\r\n")
     got = b""
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         while not (got.endswith(b"0\r\n\r\n") or b"content-length: %d\r\n" % len(got) in head):
             piece = await reader.read(65536)
             if not piece:
@@ -102,7 +103,7 @@ async def test_it_notes_when_the_client_hangs_up():
         received = await provider.arrived()
         assert (received.body, received.gone.is_set()) == (b"{}", False)
         writer.close()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             await received.gone.wait()
 
 
