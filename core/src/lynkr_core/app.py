@@ -152,8 +152,7 @@ class Application:
         try:
             body = await read_body(request.receive, self.kernel.config.server.max_body)
             exchange = Exchange(self._claimed(body, headers), "/v1/route", headers, body)
-            exchange.dry_run, exchange.client = True, request.scope.get("client")
-            exchange.query = request.scope["query_string"]
+            exchange.dry_run, exchange.query, exchange.client = True, request.scope["query_string"], request.scope.get("client")
             await self.kernel.decide(exchange)
         except GatewayError as error:
             return failure(error)
