@@ -56,6 +56,7 @@ OPT_IN = {"hedging", "lending", "resuming", "scopes", "unsupported"}
 LARGER = {
     "policy-budget": 750,
     "policy-ratelimit": 420,
+    "auth-keys": 700,
     "scorer-heuristic": 1100,
     "store-sqlite": 800,
     "provider-bedrock": 1400,

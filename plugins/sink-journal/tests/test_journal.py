@@ -27,12 +27,12 @@ from lynkr_core import (
 )
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
+from lynkr_core.testing.factories import NamedProvider
 from lynkr_sink_journal import Config, plugin
 from lynkr_sink_journal.record import build
 
 SECRET_TEXT = "my very private question"
-LOCAL: Any = SimpleNamespace(name="local")
-CLOUD: Any = SimpleNamespace(name="cloud")
+LOCAL, CLOUD = NamedProvider("local"), NamedProvider("cloud")
 SMALL, LARGE = Candidate(provider=LOCAL, model="small"), Candidate(provider=CLOUD, model="large")
 
 

@@ -81,7 +81,11 @@ class AuthContract(Contract):
     @pytest.mark.anyio
     async def test_nobody_comes_in_without_a_good_key(self, auth: Any) -> None:
         key = await self.credential(auth)
-        for exchange in (self.exchange({}), self.exchange({"authorization": f"Basic {key}"}), *map(self.bearer, self.similar(key))):
+        for exchange in (
+            self.exchange({}),
+            self.exchange({"authorization": f"Basic {key}"}),
+            *map(self.bearer, self.similar(key)),
+        ):
             told = await self.told(auth, exchange)
             assert told is None or (isinstance(told, GatewayError) and told.http_status in (401, 429)), told
 
