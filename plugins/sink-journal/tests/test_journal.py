@@ -42,7 +42,7 @@ def exchange(**changes: Any) -> Exchange:
         dialect, "/v1/chat/completions", {b"x-lynkr-session": b"s1", b"authorization": b"Bearer sk-1"}, SECRET_TEXT.encode()
     )
     made.envelope = Envelope(fields={"messages": msgspec.Raw(SECRET_TEXT.encode())}, model="auto", stream=True)
-    made.principal = Principal(id="key:1", key="sk-1", agent="kb", tags=("a",))
+    made.principal = Principal(id="key:1", key="ci", agent="kb", tags=("a",))
     made.candidates = (SMALL, LARGE)
     made.removed = (Removal("old/model", "too small", "selector.tier"),)
     made.scores = [
