@@ -22,7 +22,7 @@ def callers_key(exchange: Exchange) -> str:
     Beside `x-lynkr-key` that is what its client shows in the usual place. Without it what stands there is lynkr's, unless nobody took it
     for such: then lynkr asks nobody who is calling, or lets in whom it does not know.
     """
-    if exchange.principal is not ANONYMOUS and not exchange.headers.get(LYNKR_KEY):
+    if exchange.principal.id != ANONYMOUS.id and not exchange.headers.get(LYNKR_KEY):
         return ""
     key = client_key(exchange.headers, exchange.query)
     return key if key.isascii() and key.isprintable() and " " not in key else ""
