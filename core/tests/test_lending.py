@@ -7,9 +7,12 @@ import pytest
 from lynkr_core.app import Application
 from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
-from lynkr_core.errors import ConfigError
+from lynkr_core.errors import ConfigError, InvalidRequest
 from lynkr_core.exchange import Principal
 from lynkr_core.lending import billed_to_caller, callers_key
+from lynkr_core.plugins import installed, manifest
+from lynkr_core.provider import HTTPConfig
+from lynkr_core.secret import Secret
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import CANNED, Script
 from lynkr_core.testing.client import Client
@@ -201,3 +204,38 @@ async def test_a_provider_without_the_setting_is_itself():
 def test_beginnings_that_say_nothing_are_refused():
     with pytest.raises(ConfigError, match="caller_keys"):
         assemble(parse('[provider.up]\nuse = "openai"\ncaller_keys = [""]', {}), {})
+
+
+def http_providers():
+    return [name for name in sorted(installed("provider")) if issubclass(manifest("provider", name).config, HTTPConfig)]
+
+
+EXTRA = {
+    "bedrock": {"region": "eu"},
+    "vertex": {"project": "p", "location": "eu"},
+    "databricks": {"base_url": "http://127.0.0.1:9"},
+}
+"""Settings that some need besides an address and a key."""
+
+
+@pytest.mark.parametrize("name", http_providers())
+def test_every_provider_can_lend_its_place_and_tells_nothing_of_the_operator(name):
+    table = {
+        "base_url": "http://127.0.0.1:9", "api_key": OPERATOR, "caller_keys": ["sk-"], "headers": {"Authorization": OPERATOR},
+    } | EXTRA.get(name, {})  # fmt: skip
+    provider = factories.build(manifest("provider", name), table, factories.context(name, "provider"))
+    copy = provider.with_key(Secret(OTHER))
+    for method in ("POST", "GET"):
+        told = str(copy.endpoint("/x", method).headers)
+        assert OTHER in told
+        assert OPERATOR not in told
+        assert OPERATOR in str(provider.endpoint("/x", method).headers)
+    assert all(OPERATOR not in str(endpoint.headers) for endpoint in copy._fixed.values())
+    assert copy.redacted(f"no {OTHER}") == "no ***"
+
+
+def test_a_provider_that_would_send_its_own_token_instead_refuses():
+    table = {"project": "p", "location": "eu", "access_token": OPERATOR, "caller_keys": ["sk-"]}
+    provider = factories.build(manifest("provider", "vertex"), table, factories.context("vertex", "provider"))
+    with pytest.raises(InvalidRequest, match="cannot be asked"):
+        provider.with_key(Secret(OTHER))
