@@ -91,7 +91,13 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
 
 
 def refusal(
-    kernel: Kernel, provider: Provider, candidate: Candidate, dialect: Dialect, response: UpstreamResponse, told: bytes, sent: bytes
+    kernel: Kernel,
+    provider: Provider,
+    candidate: Candidate,
+    dialect: Dialect,
+    response: UpstreamResponse,
+    told: bytes,
+    sent: bytes,
 ) -> UpstreamError:
     """An error answer by its name, after what it says of parameters has been learnt."""
     error = provider.classify(dialect, response.status, response.headers, told)

@@ -162,8 +162,7 @@ class Kernel:
         """Stage 3: who is calling, and may this go on?"""
         if self.hooks.authenticate.calls:
             exchange.principal = await self.identify(exchange)
-            if exchange.principal.local_only:
-                exchange.local_only = "whoever is calling"
+            exchange.local_only = "whoever is calling" if exchange.principal.local_only else ""
         if self.hooks.pre_route.calls:
             answer, _ = await self.hooks.pre_route.first(exchange)
             if isinstance(answer, Reject):
@@ -172,14 +171,12 @@ class Kernel:
 
     async def identify(self, exchange: Exchange) -> Principal:
         """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
-        answer, plugin = await self.hooks.authenticate.first(exchange)
+        answer, _ = await self.hooks.authenticate.first(exchange)
         if isinstance(answer, Reject):
             raise answer.error
         if isinstance(answer, Principal):
             return answer
-        if answer is not None:
-            raise Unavailable(f"plugin {plugin} did not say who is calling")
-        if self.hooks.authenticate.calls and not self.config.server.allow_anonymous:
+        if answer is not None or (self.hooks.authenticate.calls and not self.config.server.allow_anonymous):
             raise Unauthenticated(UNKNOWN_CALLER, code="invalid_api_key")
         return ANONYMOUS
 

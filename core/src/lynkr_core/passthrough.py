@@ -118,10 +118,8 @@ class Passthrough:
             await self._kernel.admit(exchange)
             if exchange.reply is not None:
                 return await self._kernel.reply(exchange, caller)
-            who = exchange.principal
-            if not permitted(
-                who, self._kernel.catalog.tiers, [f"{provider.name}/"]
-            ):  # what goes through unread may name any model
+            # what goes through unread may name any model, wherever
+            if not permitted(exchange.principal, self._kernel.catalog.tiers, [f"{provider.name}/"]):
                 raise Forbidden(f"{provider.name}'s own API is for those who may use {provider.name}/*", code="model_not_allowed")
             if exchange.local_only:
                 confine(exchange)

@@ -12,9 +12,8 @@ from msgspec import Meta, Struct
 
 from lynkr_core.errors import KINDS, GatewayError, PluginError, RateLimited, Unavailable, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject, Reservation
-from lynkr_core.plugins import Context, Plugin
 from lynkr_core.lending import billed_to_caller
-from lynkr_core.plugins import Plugin
+from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import Provider
 from lynkr_core.stores import KeyValue
 from lynkr_policy_breaker.board import Board, Refusal
