@@ -38,7 +38,7 @@ LAYERS = [
     {"hooks", "candidates", "headers", "relay", "process"},
     {"settings", "capabilities", "scopes"},
     {"config", "selecting"},
-    {"plugins", "course", "watch"},
+    {"plugins", "course", "watch", "lending"},
     {"provider"},
     {"hedging", "resuming"},
     {"attempts"},
@@ -51,11 +51,12 @@ LAYERS = [
 """From the ground up: a module imports from its own layer and those before it."""
 FRONT = {"app", "models", "passthrough", "process"}
 """What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
-OPT_IN = {"hedging", "resuming", "scopes", "unsupported"}
+OPT_IN = {"hedging", "lending", "resuming", "scopes", "unsupported"}
 """What does nothing where it is not asked for, or nothing was refused."""
 LARGER = {
     "policy-budget": 750,
     "policy-ratelimit": 420,
+    "auth-keys": 700,
     "scorer-heuristic": 1100,
     "store-sqlite": 800,
     "provider-bedrock": 1400,
@@ -141,10 +142,10 @@ def test_the_kernel_is_small():
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in)) <= 3400
-    assert sum(code_lines(path) for path in opt_in) <= 360
+    assert sum(code_lines(path) for path in opt_in) <= 400
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state) <= 700
-    assert sum(code_lines(path) for path in front) <= 460
+    assert sum(code_lines(path) for path in front) <= 480
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

@@ -19,7 +19,7 @@ from lynkr_core.caller import EXTENSION, Receive, Scope, Send, read_body
 from lynkr_core.decision import decision
 from lynkr_core.dialect import Dialect, read_fields
 from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest
-from lynkr_core.exchange import ANONYMOUS, Exchange, Principal, Reject
+from lynkr_core.exchange import Exchange, Principal
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
 from lynkr_core.openapi import document
@@ -107,10 +107,8 @@ class Application:
     async def _principal(self, request: Request) -> Principal:
         """Who calls a route that is not the API's. Raises `GatewayError` for who may not."""
         exchange = Exchange(self.kernel.dialects["raw"], request.url.path, dict(request.headers.raw), b"")
-        answer, _ = await self.kernel.hooks.authenticate.first(exchange)
-        if isinstance(answer, Reject):
-            raise answer.error
-        return answer or ANONYMOUS
+        exchange.query, exchange.client = request.scope["query_string"], request.scope.get("client")
+        return await self.kernel.identify(exchange)
 
     async def root(self, request: Request) -> Response:
         return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})
@@ -133,18 +131,18 @@ class Application:
 
     async def models(self, request: Request) -> Response:
         try:
-            await self._principal(request)
+            who = await self._principal(request)
         except GatewayError as error:
             return failure(error)
         for service in self.kernel.services:
             if isinstance(service, Live):
                 service.refresh()
-        return reply(listing(self.kernel.catalog))
+        return reply(listing(self.kernel.catalog, who))
 
     async def model(self, request: Request) -> Response:
         try:
-            await self._principal(request)
-            return reply(one_model(self.kernel.catalog, request.path_params["id"]))
+            who = await self._principal(request)
+            return reply(one_model(self.kernel.catalog, request.path_params["id"], who))
         except GatewayError as error:
             return failure(error)
 
@@ -154,7 +152,7 @@ class Application:
         try:
             body = await read_body(request.receive, self.kernel.config.server.max_body)
             exchange = Exchange(self._claimed(body, headers), "/v1/route", headers, body)
-            exchange.dry_run = True
+            exchange.dry_run, exchange.query, exchange.client = True, request.scope["query_string"], request.scope.get("client")
             await self.kernel.decide(exchange)
         except GatewayError as error:
             return failure(error)

@@ -23,6 +23,7 @@ from lynkr_core.upstream import UpstreamResponse
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
+    from lynkr_core.provider import Provider
 
 MAX_ERROR_BODY = 256 * 1024
 NOTHING: Mapping[str, str] = {}
@@ -67,12 +68,13 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         body = outgoing(kernel, exchange, attempt, dialect, rest)
         if attempt.expired:
             raise UpstreamError("timeout", attempt.expired)
-        call = candidate.provider.send(exchange, candidate, dialect, body)
+        provider = candidate.provider.serving(exchange)
+        call = provider.send(exchange, candidate, dialect, body)
         attempt.upstream = call
         response = await call.response()
         attempt.upstream = response
         if response.status >= 400:
-            raise refusal(kernel, candidate, dialect, response, await response.read(MAX_ERROR_BODY), body)
+            raise refusal(kernel, provider, candidate, dialect, response, await response.read(MAX_ERROR_BODY), body)
         if not exchange.envelope.stream:
             return await whole(kernel, exchange, attempt, dialect, response)
         answer = await begin(kernel, exchange, attempt, dialect, response, before)
@@ -89,10 +91,16 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
 
 
 def refusal(
-    kernel: Kernel, candidate: Candidate, dialect: Dialect, response: UpstreamResponse, told: bytes, sent: bytes
+    kernel: Kernel,
+    provider: Provider,
+    candidate: Candidate,
+    dialect: Dialect,
+    response: UpstreamResponse,
+    told: bytes,
+    sent: bytes,
 ) -> UpstreamError:
     """An error answer by its name, after what it says of parameters has been learnt."""
-    error = candidate.provider.classify(dialect, response.status, response.headers, told)
+    error = provider.classify(dialect, response.status, response.headers, told)
     if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":
         error.mended = kernel.unsupported.learn(candidate, dialect, dialect.unsupported(told, sent))
     return error

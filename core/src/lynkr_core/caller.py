@@ -7,8 +7,10 @@ writes to the socket.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from lynkr_core.dialect import Headers
 from lynkr_core.errors import ClientGone, TooLarge
@@ -19,8 +21,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 HeaderItems = list[tuple[bytes, bytes]]
 
 EXTENSION = "lynkr.caller"
+LYNKR_KEY = b"x-lynkr-key"
+"""Where a caller puts its key of lynkr when its client puts a provider's in the usual place."""
 KEY_HEADERS = (b"x-api-key", b"api-key", b"x-goog-api-key")
 """Where clients put a key that is no bearer token, by vendor of the API they were made for."""
+CREDENTIALS = frozenset((b"authorization", *KEY_HEADERS))
+_in_query = re.compile(rb"(?:^|&)key=([^&]+)")
 
 
 class Caller(Protocol):
@@ -109,12 +115,21 @@ def caller_of(scope: Scope, receive: Receive, send: Send) -> Caller:
     return (extensions and extensions.get(EXTENSION)) or AsgiCaller(receive, send)
 
 
-def presented_key(headers: Headers) -> str:
-    """The key that a caller shows, wherever its client puts it; empty when there is none."""
+def presented_key(headers: Headers, query: bytes = b"") -> str:
+    """The key that a caller shows to lynkr: `x-lynkr-key`, else wherever its client puts it; empty when there is none."""
+    own = headers.get(LYNKR_KEY)
+    return own.strip().decode("latin-1") if own else client_key(headers, query)
+
+
+def client_key(headers: Headers, query: bytes = b"") -> str:
+    """What the caller's client shows as its key: lynkr's, or a provider's beside `x-lynkr-key`."""
     scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer" and value.strip():
         return value.strip().decode("latin-1")
-    return next((headers[name].strip().decode("latin-1") for name in KEY_HEADERS if headers.get(name)), "")
+    shown = next((headers[name].strip() for name in KEY_HEADERS if headers.get(name)), b"")
+    if not shown and b"key=" in query and (found := _in_query.search(query)):
+        shown = unquote_to_bytes(found.group(1))
+    return shown.decode("latin-1")
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

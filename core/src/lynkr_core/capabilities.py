@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -13,7 +13,7 @@ from lynkr_core.candidates import Tiers
 from lynkr_core.cards import ModelCard
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import Forbidden, InvalidRequest, TooLarge
-from lynkr_core.exchange import Exchange, Removal
+from lynkr_core.exchange import Exchange, Principal, Removal
 from lynkr_core.request import Blob, File, Modality, Part, Request, ToolCallResponse, ToolChoice, Uri
 from lynkr_core.tokens import estimate
 
@@ -61,12 +61,16 @@ def confine(exchange: Exchange) -> None:
         raise Forbidden("no local model serves what was asked for", code="local_only")
 
 
+def permitted(who: Principal, tiers: Tiers, ids: Collection[str]) -> set[str]:
+    """Those of these candidates that may serve whoever is calling, by models and tiers."""
+    kept = {c.id for name in who.tiers for c in tiers.candidates(name)}.intersection(ids) if who.tiers else set(ids)
+    return {id for id in kept if not who.models or any(fnmatchcase(id, pattern) for pattern in who.models)}
+
+
 def permit(exchange: Exchange, tiers: Tiers) -> None:
     """Removes candidates that whoever is calling may not use. Raises `Forbidden`."""
     who = exchange.principal
-    kept = {c.id for name in who.tiers for c in tiers.candidates(name)} if who.tiers else {c.id for c in exchange.candidates}
-    if who.models:
-        kept = {id for id in kept if any(fnmatchcase(id, pattern) for pattern in who.models)}
+    kept = permitted(who, tiers, [candidate.id for candidate in exchange.candidates])
     leave_out(exchange, {c.id: f"not for {who.id}" for c in exchange.candidates if c.id not in kept})
     if not exchange.candidates:
         allowed = ", ".join((*who.models, *who.tiers))

@@ -173,6 +173,7 @@ class Exchange:
     # what most leave as it is stands on the class: an instance costs half
     body: bytes = b""
     query: bytes = b""
+    client: tuple[str, int] | None = None  # the other end of the connection: the caller, or what stands before lynkr
     config: str = ""
     envelope: Envelope = cast("Envelope", None)
     principal: Principal = ANONYMOUS
@@ -198,8 +199,7 @@ class Exchange:
     """When the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`."""
     waiting: Abortable | None = None
     """What is waited for beside upstreams; aborted when the caller leaves."""
-    resumed: int = 0
-    """How often a cut stream was continued by another attempt."""
+    resumed: int = 0  # how often a cut stream was continued by another attempt
     observers: tuple[Callable[[Event | Response], None], ...] = ()
     """Called with the whole answer, or each event of a stream, of this exchange; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()

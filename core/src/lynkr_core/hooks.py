@@ -13,6 +13,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Sequence
+from types import CoroutineType
 from typing import Any
 
 from lynkr_core.errors import ClientGone, GatewayError, Unavailable
@@ -61,18 +62,18 @@ class Call:
         self.failures = 0
         return value
 
-    async def later(self, args: tuple[Any, ...], until: float) -> Any:
-        """As `now`, for an asynchronous plugin, which has until `until` on the monotonic clock."""
+    async def later(self, args: tuple[Any, ...], until: float, begun: CoroutineType[Any, Any, Any] | None = None) -> Any:
+        """As `now`, for an asynchronous plugin, which has until `until` on the monotonic clock. `begun`: what its call has given."""
         if self.failures and self.off:
             return None
         began = time.perf_counter()
         try:
             async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
-                value = await self.function(*args)
+                value = await (self.function(*args) if begun is None else begun)
         except Exception as error:
             return self.caught(error)
         finally:
-            self.calls += 1
+            self.calls += begun is None
             self.seconds += time.perf_counter() - began
         self.failures = 0
         return value
@@ -158,6 +159,8 @@ class Hook:
         until = time.monotonic() + self.deadline
         for call in self.calls:  # a loop in each of the three: an async generator left early costs 7 µs
             value = await call.later(args, until) if call.is_async else call.now(args)
+            if value.__class__ is CoroutineType:  # a plain function that must ask somebody this time
+                value = await call.later(args, until, value)
             if value is not None:
                 return value, call.plugin
         return None, ""

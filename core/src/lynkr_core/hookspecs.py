@@ -35,9 +35,10 @@ hookspec = pluggy.HookspecMarker("lynkr")
 
 @hookspec(firstresult=True)
 def authenticate(exchange: Exchange) -> Principal | Reject | None:
-    """Who is calling? Called once per exchange, before everything. First answer wins; no answer from any plugin: anonymous.
+    """Who is calling? Called once per exchange, before everything. First answer wins. `None`: this key is nothing of mine.
 
-    An error refuses the request (503).
+    Who is known to no plugin is refused (401) unless `[server] allow_anonymous` is on. An error refuses the request (503).
+    A plain `def` that has to ask somebody now and then may return a coroutine that gives its answer.
     """
 
 

@@ -18,8 +18,8 @@ from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unavailable, UnknownModel
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal, Reject, Reply, Status
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unauthenticated, Unavailable, UnknownModel
+from lynkr_core.exchange import ANONYMOUS, Attempt, Candidate, Exchange, Outcome, Principal, Reject, Reply, Status
 from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hedging import Hedges
@@ -37,6 +37,7 @@ from lynkr_core.upstream import Transport
 from lynkr_core.watch import Watch
 
 log = logging.getLogger("lynkr.kernel")
+UNKNOWN_CALLER = "a key of this gateway is needed: send one as a bearer token or x-api-key; whoever runs it can give you one"
 Ended = tuple[Status, str | None]
 """How an exchange ended, and the error if there was one."""
 Serve = Callable[[Exchange, Caller], Awaitable[Answer | Ended]]
@@ -118,7 +119,7 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
-        exchange.config = self.config.hash
+        exchange.config, exchange.client = self.config.hash, scope.get("client")
         status: Status = "ok"
         error: str | None = None
         try:
@@ -160,18 +161,24 @@ class Kernel:
     async def admit(self, exchange: Exchange) -> None:
         """Stage 3: who is calling, and may this go on?"""
         if self.hooks.authenticate.calls:
-            answer, _ = await self.hooks.authenticate.first(exchange)
-            if isinstance(answer, Reject):
-                raise answer.error
-            if isinstance(answer, Principal):
-                exchange.principal = answer
-                if answer.local_only:
-                    exchange.local_only = "whoever is calling"
+            exchange.principal = await self.identify(exchange)
+            exchange.local_only = "whoever is calling" if exchange.principal.local_only else ""
         if self.hooks.pre_route.calls:
             answer, _ = await self.hooks.pre_route.first(exchange)
             if isinstance(answer, Reject):
                 raise answer.error
             exchange.reply = answer
+
+    async def identify(self, exchange: Exchange) -> Principal:
+        """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
+        answer, _ = await self.hooks.authenticate.first(exchange)
+        if isinstance(answer, Reject):
+            raise answer.error
+        if isinstance(answer, Principal):
+            return answer
+        if answer is not None or (self.hooks.authenticate.calls and not self.config.server.allow_anonymous):
+            raise Unauthenticated(UNKNOWN_CALLER, code="invalid_api_key")
+        return ANONYMOUS
 
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""

@@ -8,7 +8,9 @@ import time
 from typing import Any, Self
 
 from lynkr_core.candidates import Catalog
+from lynkr_core.capabilities import permitted
 from lynkr_core.errors import UnknownModel
+from lynkr_core.exchange import Principal
 from lynkr_core.provider import Provider
 
 log = logging.getLogger("lynkr.models")
@@ -67,15 +69,23 @@ class Live:
             self._catalog.add_models(provider, models[:MAX_MODELS])
 
 
-def listing(catalog: Catalog) -> dict[str, Any]:
-    data = [entry(catalog, name) for name in catalog.names()]
+def listing(catalog: Catalog, who: Principal) -> dict[str, Any]:
+    """What this caller may use."""
+    data = [entry(catalog, name) for name in catalog.names() if served(catalog, name, who)]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {"object": "list", "data": data, "has_more": False, "first_id": first, "last_id": last}
 
 
-def one_model(catalog: Catalog, name: str) -> dict[str, Any]:
+def served(catalog: Catalog, name: str, who: Principal) -> bool:
+    """Whether anybody serves this name to this caller."""
+    target = catalog.resolve(name)
+    found = [c for c in target.candidates if not who.local_only or c.provider.is_local(c.model)] if target else []
+    return bool(permitted(who, catalog.tiers, [candidate.id for candidate in found]))
+
+
+def one_model(catalog: Catalog, name: str, who: Principal) -> dict[str, Any]:
     """Raises `UnknownModel`."""
-    if catalog.resolve(name) is None:
+    if not served(catalog, name, who):
         raise UnknownModel(f"the model {name!r} is not served here; GET /v1/models lists those that are", code="model_not_found")
     return entry(catalog, name)
 
@@ -83,8 +93,8 @@ def one_model(catalog: Catalog, name: str) -> dict[str, Any]:
 def entry(catalog: Catalog, name: str) -> dict[str, Any]:
     target = catalog.resolve(name)
     owner = target.candidates[0].provider.name if target and target.route == "exact" else "lynkr"
-    served = target.candidates[0] if target and target.route == "exact" else None
-    limits = {"context_window": served.context_window, "max_output_tokens": served.max_output} if served else {}
+    exact = target.candidates[0] if target and target.route == "exact" else None
+    limits = {"context_window": exact.context_window, "max_output_tokens": exact.max_output} if exact else {}
     return {
         "id": name, "object": "model", "created": CREATED, "owned_by": owner,
         "type": "model", "display_name": name, "created_at": CREATED_TEXT,

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
-from lynkr_core.caller import Caller, Receive, Scope, Send, presented_key
-from lynkr_core.capabilities import confine
+from lynkr_core.caller import Caller, Receive, Scope, Send, client_key, presented_key
+from lynkr_core.capabilities import confine, permitted
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
-from lynkr_core.errors import AllFailed, InvalidRequest, LynkrError, UpstreamError
+from lynkr_core.errors import AllFailed, Forbidden, InvalidRequest, LynkrError, UpstreamError
 from lynkr_core.events import Start, UsageEvent
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Selection
 from lynkr_core.failover import course_of
@@ -106,6 +106,7 @@ class Passthrough:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self._kernel.dialects["raw"], scope["path"], dict(scope["headers"]))
+        exchange.query = scope["query_string"]
         provider = self.providers[scope["path"].split("/")[2]]
 
         async def serve(exchange: Exchange, caller: Caller) -> Ended:
@@ -117,6 +118,9 @@ class Passthrough:
             await self._kernel.admit(exchange)
             if exchange.reply is not None:
                 return await self._kernel.reply(exchange, caller)
+            # what goes through unread may name any model, wherever
+            if not permitted(exchange.principal, self._kernel.catalog.tiers, [f"{provider.name}/"]):
+                raise Forbidden(f"{provider.name}'s own API is for those who may use {provider.name}/*", code="model_not_allowed")
             if exchange.local_only:
                 confine(exchange)
             return await self._attempt(exchange, candidate, scope["method"], path, caller)
@@ -139,11 +143,12 @@ class Passthrough:
             await reserve(self._kernel, exchange, attempt)
             if attempt.expired:
                 raise UpstreamError("timeout", attempt.expired)
-            call = attempt.upstream = candidate.provider.raw(method, path, forwarded(exchange.headers), exchange.body)
+            served = candidate.provider.serving(exchange)
+            call = attempt.upstream = served.raw(method, path, forwarded(exchange.headers), exchange.body)
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
-                return await self._whole(exchange, candidate.provider, response, caller)
+                return await self._whole(exchange, served, response, caller)
             return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
@@ -236,6 +241,6 @@ def address(scope: Scope, name: str) -> str:
 
 def forwarded(headers: Headers) -> HeaderList:
     """The caller's headers that go to the provider: none that says who is calling, or holds the key."""
-    key = presented_key(headers).encode("latin-1")
+    keys = {key.encode("latin-1") for key in (presented_key(headers), client_key(headers)) if key}
     public = [pair for pair in headers.items() if pair[0] == PUBLIC or not (PRIVATE.search(pair[0]) or pair[0] in FRAMING)]
-    return tuple([pair for pair in public if not (key and key in pair[1])])
+    return tuple([pair for pair in public if not any(key in pair[1] for key in keys)])

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from ipaddress import ip_address
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
+from lynkr_core.caller import CREDENTIALS
 from lynkr_core.dialect import Dialect, Fields, Headers
 from lynkr_core.errors import InvalidRequest, Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.lending import Lending
 from lynkr_core.plugins import Context
 from lynkr_core.secret import Secret
 from lynkr_core.settings import LimitName, Positive
@@ -38,6 +41,8 @@ class Provider(ABC):
     """Whether it runs on machines of the operator's own: what it is sent stays there, and it may be asked for its models now and then."""
     vendor: str = ""
     """The name under which catalogues list its models; empty when they know none of them."""
+    caller_keys: Sequence[str] = ()
+    """How those keys of callers' own begin that belong to it."""
     limits: Mapping[LimitName, float] = {}
     """Its own time limits, in seconds, instead of those of `[routing.limits]`."""
 
@@ -63,6 +68,10 @@ class Provider(ABC):
     def redacted(self, text: str) -> str:
         """A provider's words without the key that lynkr sent."""
         return text
+
+    def serving(self, exchange: Exchange) -> Provider:
+        """Who is asked for this caller: the provider itself, or one that takes its place with the caller's own key, at its expense."""
+        return self
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         """Quirks: changes the request's top-level keys in place. True when something was changed.
@@ -93,6 +102,13 @@ class HTTPConfig(Struct, forbid_unknown_fields=True, kw_only=True):
         bool | None,
         Meta(description="Whether it runs on your own machines; left out, a loopback or private address in `base_url` says so."),
     ] = None
+    caller_keys: Annotated[
+        list[Annotated[str, Meta(min_length=3)]],
+        Meta(
+            description="How keys of callers' own begin that are sent here instead of `api_key`, such as `sk-ant-`; none by default."
+        ),
+    ] = []
+    caller_headers: Annotated[list[str], Meta(description="Request headers that are sent with a caller's own key.")] = []
     headers: Annotated[dict[str, Secret], Meta(description="More request headers; they win over all others.")] = {}
     timeout: Annotated[float, Meta(gt=0, description="Seconds of silence after which an attempt is given up.")] = 120.0
     connect_timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection.")] = 10.0
@@ -133,6 +149,9 @@ class HTTPProvider(Provider):
     defaults: Mapping[str, HeaderList] = {}
     models_path: str = "/models"
 
+    callers_own: bool = False
+    """Whether this is a copy that sends a caller's own key: then `auth` must not tell of the operator's account."""
+
     def __init__(self, config: HTTPConfig, context: Context) -> None:
         self.name = context.name
         self.config = config
@@ -141,9 +160,27 @@ class HTTPProvider(Provider):
         self.dialects = tuple(self.paths)
         self.local = is_private(config.base_url) if config.local is None else config.local
         self._transport = context.transport
+        self.caller_keys = config.caller_keys
+        self._lending = Lending(self, context.providers) if config.caller_keys else None
         self._own = {name.lower().encode(): value.reveal().encode() for name, value in config.headers.items()}
         self._fixed = {dialect: self.endpoint(path) for dialect, path in self.paths.items() if self.is_fixed(dialect)}
         self._by_model: dict[tuple[str, str, bool], Endpoint] = {}
+
+    def serving(self, exchange: Exchange) -> Provider:
+        return (self._lending and self._lending.find(exchange)) or self
+
+    def with_key(self, key: Secret) -> Self:
+        """A copy that sends a caller's key, and none of the operator's. Raises `InvalidRequest` where `auth` gives something else."""
+        made = copy(self)
+        made.config = structs.replace(self.config, api_key=key)
+        made._lending = None
+        made.callers_own = True
+        made._own = {name: value for name, value in self._own.items() if name not in CREDENTIALS}
+        if not any(key.reveal().encode() in value for _, value in made.auth()):
+            raise InvalidRequest(f"{self.name} cannot be asked with a key of the caller's own")
+        made._by_model = {}
+        made._fixed = {dialect: made.endpoint(path) for dialect, path in self.paths.items() if self.is_fixed(dialect)}
+        return made
 
     def is_fixed(self, dialect: str) -> bool:
         """Whether every model and manner has the same path."""
@@ -157,7 +194,9 @@ class HTTPProvider(Provider):
     def classify(self, dialect: Dialect, status: int, headers: Headers, body: bytes) -> UpstreamError:
         """As the dialect does; a key that the provider repeats in its words, whole or masked, is taken out."""
         error = super().classify(dialect, status, headers, body)
-        if error.kind == "auth":
+        if error.kind == "auth" and self.callers_own:  # the caller is told, and the operator does not pay instead
+            error.kind, error.message = "invalid", f"{self.name} refused your own key: {self.redacted(error.message)}"
+        elif error.kind == "auth":
             error.message = f"{self.name} refused the key that lynkr sent: {self.redacted(error.message)}"
         else:
             error.message = self.redacted(error.message)
@@ -199,7 +238,7 @@ class HTTPProvider(Provider):
 
     def forwarded(self, exchange: Exchange, dialect: Dialect) -> HeaderList:
         """The caller's headers that belong to the API, when the upstream speaks the caller's dialect; else `defaults`."""
-        if not dialect.forward and dialect.name not in self.defaults:
+        if not dialect.forward and dialect.name not in self.defaults and not self.callers_own:
             return ()
         found = dict(self.defaults.get(dialect.name, ()))
         if exchange.dialect is dialect:
@@ -207,6 +246,9 @@ class HTTPProvider(Provider):
                 value = exchange.headers.get(name)
                 if value is not None and b"\r" not in value and b"\n" not in value:
                     found[name] = value
+        if self.callers_own:
+            told = [name.lower().encode() for name in self.config.caller_headers]
+            found |= {name: exchange.headers[name] for name in told if name in exchange.headers}
         return tuple([pair for pair in found.items() if pair[0] not in self._own])
 
     async def list_models(self) -> Sequence[str]:

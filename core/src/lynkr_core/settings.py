@@ -19,7 +19,7 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=256, description="Processes that serve.")] = 1
     watch: Annotated[bool, Meta(description="Take the file up again when it changes.")] = True
     admin_key: Annotated[Secret | None, Meta(description="Key of the admin routes; without one they are off.")] = None
-    allow_anonymous: Annotated[bool, Meta(description="Serve other machines though no auth plugin asks who calls.")] = False
+    allow_anonymous: Annotated[bool, Meta(description="Serve callers whom no auth plugin knows, other machines' too.")] = False
     max_body: Annotated[int, Meta(gt=0, description="Bytes of a body beyond which it is refused (413).")] = 64 * 1024 * 1024
     max_messages: Annotated[int, Meta(gt=0, description="Messages of a request beyond which it is refused (413).")] = 10_000
     keep_alive: Annotated[

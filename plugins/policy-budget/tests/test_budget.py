@@ -295,3 +295,14 @@ async def test_after_a_reload_it_knows_how_full_budgets_are(scripted_provider):
 def test_mistakes_are_told_at_start(scripted_provider, budget, said):
     with pytest.raises(Exception, match=said):
         gateway(scripted_provider, budget)
+
+
+async def test_what_a_caller_pays_itself_is_no_money_of_the_operators(scripted_provider):
+    budget = limit(usd=0.000001, requests=10)
+    text = GATEWAY.format(url=scripted_provider.url, budget=budget).replace("models = [", 'caller_keys = ["sk-own-"]\nmodels = [')
+    kernel = assemble(parse(text, {}), {})
+    policy = next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.budget")
+    async with Client(Application(kernel)) as client:
+        assert (await client.post(CHAT, json=BODY)).status == 429
+        assert (await client.post(CHAT, json=BODY, headers={"x-api-key": "sk-own-1"})).status == 200
+        assert await balance(policy) == {"requests": (1, 0)}

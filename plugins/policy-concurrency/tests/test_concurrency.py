@@ -96,7 +96,7 @@ async def test_a_provider_at_its_limit_is_passed_over(scripted_provider):
 def test_the_highest_of_a_callers_names_counts():
     policy = Concurrency(Config(priorities={"batch": -5, "vip": 9, "ada": 3}))
     assert policy.priority(Principal(id="ada", tags=("batch",))) == 3
-    assert policy.priority(Principal(id="bob", team="vip")) == 9
+    assert policy.priority(Principal(id="bob", team="vip")) == policy.priority(Principal(principal_class="vip")) == 9
     assert policy.priority(Principal(tags=("batch",))) == -5
     assert policy.priority(Principal()) == 0
 

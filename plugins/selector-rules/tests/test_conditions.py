@@ -127,8 +127,11 @@ def test_principals_and_headers():
     assert holds(made, headers={"X-Team": "core-*"})
     assert not holds(made, headers={"x-team": "core"})
     assert not holds(made, headers={"x-missing": "*"})
-    made.principal = Principal(id="key:1", user="ann", team="red", agent="writer", tags=("z",))
-    assert holds(made, tags=["z"], user=["an*"], team=["red"], key=["key:*"], agent=["writer"])
+    made.principal = Principal(id="key:1", key="ci", user="ann", team="red", agent="writer", principal_class="T3", tags=("z",))
+    assert holds(made, tags=["z"], user=["an*"], team=["red"], key=["key:*"], agent=["writer"], **{"class": ["T*"]})
+    assert holds(made, key=["ci"])
+    assert not holds(made, key=["cd"])
+    assert not holds(made, **{"class": ["T2"]})
     assert not holds(made, agent=["coder"])
 
 

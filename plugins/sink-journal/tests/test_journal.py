@@ -26,13 +26,13 @@ from lynkr_core import (
 )
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
+from lynkr_core.testing.factories import NamedProvider
 from lynkr_core.testing.waiting import quickest
 from lynkr_sink_journal import Config, plugin
 from lynkr_sink_journal.record import build
 
 SECRET_TEXT = "my very private question"
-LOCAL: Any = SimpleNamespace(name="local")
-CLOUD: Any = SimpleNamespace(name="cloud")
+LOCAL, CLOUD = NamedProvider("local"), NamedProvider("cloud")
 SMALL, LARGE = Candidate(provider=LOCAL, model="small"), Candidate(provider=CLOUD, model="large")
 
 
@@ -42,7 +42,7 @@ def exchange(**changes: Any) -> Exchange:
         dialect, "/v1/chat/completions", {b"x-lynkr-session": b"s1", b"authorization": b"Bearer sk-1"}, SECRET_TEXT.encode()
     )
     made.envelope = Envelope(fields={"messages": msgspec.Raw(SECRET_TEXT.encode())}, model="auto", stream=True)
-    made.principal = Principal(id="key:1", key="sk-1", agent="kb", tags=("a",))
+    made.principal = Principal(id="key:1", key="ci", agent="kb", tags=("a",))
     made.candidates = (SMALL, LARGE)
     made.removed = (Removal("old/model", "too small", "selector.tier"),)
     made.scores = [

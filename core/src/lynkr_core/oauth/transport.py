@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from lynkr_core.caller import CREDENTIALS
 from lynkr_core.errors import UpstreamError
 from lynkr_core.oauth.bearer import Bearer, Header
 from lynkr_core.upstream import Call, Endpoint, HeaderList, Transport, UpstreamResponse
@@ -12,14 +13,14 @@ REFUSED = 401
 
 
 class BearerTransport:
-    """Another transport with the token added; it is not closed with this one. An endpoint's own `authorization` stays alone."""
+    """Another transport with the token added; it is not closed with this one. An endpoint's own credentials stay alone."""
 
     def __init__(self, transport: Transport, bearer: Bearer) -> None:
         self._transport = transport
         self._bearer = bearer
 
     def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Call:
-        if any(name == b"authorization" for name, _ in endpoint.headers):
+        if any(name in CREDENTIALS for name, _ in endpoint.headers):
             return self._transport.send(endpoint, headers, body)
         return BearerCall(self._transport, self._bearer, endpoint, headers, body)
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from lynkr_core.errors import KINDS, GatewayError, PluginError, RateLimited, Unavailable, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject, Reservation
+from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import Provider
 from lynkr_core.stores import KeyValue
@@ -23,6 +24,8 @@ __all__ = ["Breaker", "Config", "plugin"]
 
 log = logging.getLogger("lynkr.breaker")
 MAX_REASON = 200
+OF_CREDENTIAL = frozenset({"rate_limited", "quota", "auth"})
+"""Kinds of errors that speak of the key that was sent."""
 LOOK_SECONDS = 2.0
 """How long a local provider may take to list its models."""
 
@@ -107,6 +110,8 @@ class Breaker:
     def attempt_failed(self, exchange: Exchange, candidate: Candidate, error: UpstreamError) -> None:
         """The table of kinds says what follows; this only remembers."""
         now, reason = self.clock(), f"{error.kind}: {error.message[:MAX_REASON]}"
+        if error.kind in OF_CREDENTIAL and billed_to_caller(exchange, candidate):
+            return  # it speaks of the caller's own key, and others come with theirs
         if error.kind == "rate_limited":
             self.board.cool(candidate.id, now + self._pause(error, self.config.limit_pause), reason)
         elif error.kind in ("quota", "auth"):

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.errors import Forbidden, PluginError
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation
+from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.scopes import Scope
@@ -98,7 +99,10 @@ class Budget:
             note(exchange, {"downgraded": downgraded})
         amounts = worst(exchange, candidate, self.config.doubt, self.config.max_output)
         rooms: dict[str, Room] = {}
+        theirs = billed_to_caller(exchange, candidate)
         for rule in self.rules:
+            if theirs and rule.unit == "usd":
+                continue  # the caller pays its provider
             amount = getattr(amounts, rule.unit)
             for room in rule.rooms(exchange, candidate, amount or 0, now):
                 if amount is None and not self._allowed(candidate):

@@ -40,7 +40,8 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     wait: Annotated[float, Meta(gt=0, le=4.5, description="Seconds after which a waiting request is refused.")] = 2.0
     providers: Annotated[dict[str, Lane], Meta(description="`{ concurrent = 4, queue = 8 }` by provider.")] = {}
     priorities: Annotated[
-        dict[str, int], Meta(description="By tag, team, agent, user or id of the caller; higher goes first, others have 0.")
+        dict[str, int],
+        Meta(description="By tag, class, team, agent, user, key or id of the caller; higher goes first, others have 0."),
     ] = {}
     memory: Annotated[
         Annotated[int, Meta(gt=0)] | None,
@@ -146,7 +147,8 @@ class Concurrency:
         """The highest of the caller's names."""
         if not self.config.priorities:
             return 0
-        names = (*principal.tags, principal.team, principal.agent, principal.user, principal.id)
+        who = principal
+        names = (*who.tags, who.principal_class, who.team, who.agent, who.user, who.key, who.id)
         return max([self.config.priorities[name] for name in names if name in self.config.priorities], default=0)
 
     def _come_back(self, gate: Gate) -> float:

@@ -31,7 +31,7 @@ class OpenAI(HTTPProvider):
         super().__init__(config, context)
 
     def auth(self) -> HeaderList:
-        return (*super().auth(), *self._account)
+        return super().auth() if self.callers_own else (*super().auth(), *self._account)
 
     def adapt(self, fields: Fields, candidate: Candidate, dialect: Dialect, losses: list[str]) -> bool:
         if dialect.name != "openai.chat" or "max_tokens" not in fields or "max_completion_tokens" in fields:

@@ -57,7 +57,12 @@ class When(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     agent: Annotated[Strings, Meta(description="Of the principal, else as `x-lynkr-agent` says; `*` stands for anything.")] = []
     user: Annotated[Strings, Meta(description="Of the principal; `*` stands for anything.")] = []
     team: Annotated[Strings, Meta(description="Of the principal; `*` stands for anything.")] = []
-    key: Annotated[Strings, Meta(description="The principal's id, as the auth plugin names it; `*` stands for anything.")] = []
+    principal_class: Annotated[Strings, Meta(description="Of the principal; `*` stands for anything.")] = msgspec.field(
+        default_factory=list[str], name="class"
+    )
+    key: Annotated[
+        Strings, Meta(description="The name of the key that was shown, or the principal's id; `*` stands for anything.")
+    ] = []
     tags: Annotated[Strings, Meta(description="Of the principal, or in `x-lynkr-tags`, with commas between them.")] = []
     headers: Annotated[dict[str, str], Meta(description="Request headers and their values; `*` stands for anything.")] = {}
     min_tokens: Annotated[Count | None, Meta(description="So many input tokens or more.")] = None
@@ -84,7 +89,7 @@ class Condition:
         self.stems = [stem_of(word) for word in when.prompt_contains]
         self.patterns = [regex.compile(pattern, FLAGS) for pattern in when.prompt_matches]
         self.headers = [(name.lower().encode("latin-1"), value) for name, value in when.headers.items()]
-        self.of_who = bool(when.agent or when.tags or when.user or when.team or when.key)
+        self.of_who = bool(when.agent or when.tags or when.user or when.team or when.key or when.principal_class)
         self.of_text = bool(self.words or self.patterns or when.language)
         self.of_body = (when.min_tokens, when.max_tokens, when.tools, when.images) != (None, None, None, None)
         self._says = lru_cache(REMEMBERED)(self.says)
@@ -110,7 +115,9 @@ class Condition:
             return False
         if when.tags and not tags_of(exchange).intersection(when.tags):
             return False
-        asked = ((when.user, who.user), (when.team, who.team), (when.key, who.id))
+        if when.key and not (like(who.id, when.key) or like(who.key or "", when.key)):
+            return False
+        asked = ((when.user, who.user), (when.team, who.team), (when.principal_class, who.principal_class))
         return all(not patterns or like(value or "", patterns) for patterns, value in asked)
 
     def of_task(self, exchange: Exchange) -> bool:

@@ -6,22 +6,29 @@ from typing import Any
 
 from lynkr_core.decision import decision
 from lynkr_core.exchange import Attempt, Exchange, Outcome
+from lynkr_core.lending import billed_to_caller
 from lynkr_core.request import Usage
 
 LONGEST_ERROR = 500
 
 
 def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
-    """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD."""
+    """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
+
+    `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
+    """
     served, principal, reply = outcome.candidate, exchange.principal, exchange.reply
     record = decision(exchange, texts)
+    record["class"] = principal.principal_class
     record.update(
         created=exchange.created,
         principal=principal.id,
+        key=principal.key,
         user=principal.user,
         team=principal.team,
         agent=principal.agent,
         tags=list(principal.tags),
+        billed="caller" if served and billed_to_caller(exchange, served) else "operator",
         session=exchange.header(b"x-lynkr-session") or None,
         stream=exchange.envelope.stream if exchange.envelope else False,
         provider=served.provider.name if served else None,
