@@ -19,10 +19,10 @@ from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.base import Contract
 
 PLACES = ("x-lynkr-key", "x-api-key", "api-key", "x-goog-api-key")
-MANY = 20_000
-SLOW = 20.0
-"""Seconds for so many bad keys; generous, because test machines are shared."""
-ROOM = 8 * 1024 * 1024
+MANY = 10_000
+SLOW = 30.0
+"""Seconds of the processor for so many bad keys; generous, because test machines are shared."""
+ROOM = 4 * 1024 * 1024
 """Bytes that so many bad keys may leave behind."""
 
 
@@ -99,14 +99,14 @@ class AuthContract(Contract):
     async def test_bad_keys_cost_little_and_leave_nothing(self, auth: Any) -> None:
         key = await self.credential(auth)
         kinds = self.similar(key)
-        began = time.monotonic()
+        began = time.process_time()
         tracemalloc.start()
         for number in range(MANY):
             await self.told(auth, self.bearer(f"{kinds[number % len(kinds)]}{number}"))
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert kept < ROOM
-        assert time.monotonic() - began < SLOW
+        assert time.process_time() - began < SLOW
         assert isinstance(await self.told(auth, self.bearer(key)), Principal)
 
     @pytest.mark.anyio
