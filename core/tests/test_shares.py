@@ -15,3 +15,4 @@ class Shared(Shares):
 class TestShares(LedgerContract):
     plugin = Plugin(api=1, config=NoConfig, create=Shared)
     shared = False
+    linear = False

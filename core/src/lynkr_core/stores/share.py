@@ -7,13 +7,13 @@ import time
 
 from msgspec import Struct
 
-from lynkr_core.stores.protocols import Balance, Full, Hold
+from lynkr_core.stores.protocols import Balance, Hold
 
 
 class Refusal(Struct, frozen=True):
-    """What the ledger said, to what, and until when nobody needs to ask again."""
+    """What the counter stood at without this process's part, to whom that was said, and until when nobody needs to ask again."""
 
-    full: Full
+    others: Balance
     amount: int
     limit: int
     until: float
@@ -57,12 +57,12 @@ class Share:
     def has(self, hold: Hold, own: Balance) -> bool:
         return self.limit <= hold.limit and self.ends > time.monotonic() and own.used + own.held + hold.amount <= self.room
 
-    def refused(self, hold: Hold, now: float) -> Full | None:
+    def refused(self, hold: Hold, now: float) -> Balance | None:
         """What the ledger said a moment ago to somebody who wanted no more than this."""
         told = self.refusal
         if told is None or now >= told.until or hold.amount < told.amount or hold.limit > told.limit:
             return None
-        return told.full
+        return told.others
 
     def ahead(self, limit: int) -> int:
         """How much more than is held now would serve the attempts of the next ticks."""

@@ -30,8 +30,8 @@ class Allotted(Counters):
         self._shares = shares
 
     def _limit(self, hold: Hold) -> int:
-        share = self._shares[hold.counter]
-        return share.room if share.limit <= hold.limit else -1
+        share = self._shares.get(hold.counter)
+        return share.room if share is not None and share.limit <= hold.limit else -1
 
     def knows(self, id: str) -> bool:
         return id in self._holding
@@ -59,6 +59,12 @@ class Allotted(Counters):
 
     def sweep(self) -> None:
         self._sweep(self._clock())
+
+    def _sweep(self, now: float) -> None:
+        if now >= self._sweep_at:
+            super()._sweep(now)
+            for share in self._shares.values():
+                share.refusal = None
 
 
 class Shares:
@@ -100,20 +106,19 @@ class Shares:
         for hold in holds:
             share = self._shares.get(hold.counter)
             if share is None or share.limit > hold.limit or share.ends <= now:
-                return NOT_NOW if share is None else share.refused(hold, now) or NOT_NOW
+                return NOT_NOW if share is None else self._refused(share, hold, now)
             share.asked += hold.amount
         full = self._local.hold(id, holds, lease)
         if full is None:
             return None
         hold = next(hold for hold in holds if hold.counter == full.counter)
-        return self._shares[full.counter].refused(hold, now) or NOT_NOW
+        return self._refused(self._shares[full.counter], hold, now)
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
         if not self._local.knows(id):
             return NOT_NOW
-        for hold in self._local.holds_of(id):
-            self._share(hold).refusal = None
+        self._reopen(self._local.holds_of(id))
         return self._local.book(id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
@@ -141,19 +146,17 @@ class Shares:
     async def renew(
         self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
     ) -> Full | Mapping[str, Balance]:
-        freed = self._local.freed(id, amounts)
-        moved = {hold: freed.get(hold.counter, Balance()) for hold in holds}
-        for hold in holds:
-            self._share(hold)
+        self._reopen([*holds, *(self._local.holds_of(id) if self._local.knows(id) else ())])
         while isinstance(self._local.renew(id, amounts, new, holds, lease), Full):
-            more = [Hold(hold.counter, hold.amount + by.used + by.held, hold.limit, hold.until) for hold, by in moved.items()]
+            freed = self._local.freed(id, amounts)
+            moved = [(hold, freed.get(hold.counter, Balance())) for hold in holds]
+            more = [Hold(hold.counter, hold.amount + by.used + by.held, hold.limit, hold.until) for hold, by in moved]
             short = await self._bring(more)
             if short is not None:
                 at, by = self._refuse(*short, 0.0), freed.get(short[0].counter, Balance())
                 return Full(at.counter, Balance(at.balance.used + by.used, at.balance.held + by.held))
         await self.book(id, amounts)  # one that was held without this object
-        found = [await self.balances(hold.counter, 1) for hold in holds]
-        return {name: balance for page in found for name, balance in page.items()}
+        return {hold.counter: (await self.balances(hold.counter, 1)).get(hold.counter, Balance()) for hold in holds}
 
     async def extend(self, id: str, lease: float) -> bool:
         return self._local.extend(id, lease) if self._local.knows(id) else await self._ledger.extend(id, lease)
@@ -161,6 +164,7 @@ class Shares:
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
         """What attempts hold and have used; of other processes, what their shares are and what they have booked."""
         found = dict(await self._ledger.balances(prefix, limit, after=after))
+        self._local.sweep()
         for name, balance in found.items():
             share, own = self._shares.get(name), self._local.standing(name)
             allotted = share.allotted if share else 0
@@ -198,16 +202,26 @@ class Shares:
             share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part)
         return share
 
+    def _reopen(self, holds: Sequence[Hold]) -> None:
+        """There may be room now where there was none."""
+        for hold in holds:
+            self._share(hold).refusal = None
+
     def _refuse(self, hold: Hold, full: Full, seconds: float) -> Full:
-        told = Full(full.counter, Balance(full.balance.used, full.balance.held + self._local.standing(hold.counter).held))
-        share = self._shares.get(hold.counter)
-        if share is not None:
-            share.refusal = Refusal(told, hold.amount, hold.limit, time.monotonic() + seconds)
-        return told
+        share, own = self._share(hold), self._local.standing(hold.counter)
+        others = Balance(full.balance.used - own.used, full.balance.held)
+        share.refusal = Refusal(others, hold.amount, hold.limit, time.monotonic() + seconds)
+        return _told(hold, others, own)
+
+    def _refused(self, share: Share, hold: Hold, now: float) -> Full | NotNow:
+        others = share.refused(hold, now)
+        return NOT_NOW if others is None else _told(hold, others, self._local.standing(hold.counter))
 
     async def _bring(self, holds: Sequence[Hold]) -> tuple[Hold, Full] | None:
         """Has more room given to each share that lacks it. Or the hold for which the ledger has none, and what it said."""
         lacking = [hold for hold in holds if not self._share(hold).has(hold, self._local.standing(hold.counter))]
+        if not lacking:
+            await asyncio.sleep(0)
         if len(lacking) == 1:
             told = [await self._more(lacking[0])]
         else:
@@ -295,3 +309,7 @@ class Shares:
         while self._shares or self._stocks:
             await asyncio.sleep(self._every)
             await self.flush()
+
+
+def _told(hold: Hold, others: Balance, own: Balance) -> Full:
+    return Full(hold.counter, Balance(others.used + own.used, others.held + own.held))

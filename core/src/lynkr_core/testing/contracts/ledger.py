@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,12 +22,18 @@ from lynkr_core.testing.contracts.base import Contract
 
 DAY, HOUR = "budget/team:ä/day/2026-11-21/usd", "budget/team:ä/hour/2026-11-21T10/usd"
 
+HAMMERED = 4000
+
 
 class LedgerContract(Contract):
-    """`shared`: a second instance with the same table counts on the same counters."""
+    """`shared`: a second instance with the same table counts on the same counters, in other processes too."""
 
     kind = "store"
     shared: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
+    """Whether calls at once that name the same ids are told what some order of them would have been told."""
+    examples: ClassVar[int] = 25
+    """How many courses of calls are tried."""
 
     @pytest.fixture
     async def ledger(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[Ledger]:
@@ -221,6 +232,55 @@ class LedgerContract(Contract):
             assert await first.balances(DAY) == await second.balances(DAY) == {DAY: Balance(0, 98)}
             assert await first.take([Bucket("b", 10, 10, 1000.0)]) is None
             assert await second.take([Bucket("b", 1, 10, 1000.0)]) is not None
+
+    def test_any_course_of_calls_is_explained_by_the_ledger_in_memory(self, tmp_path: Path) -> None:
+        pytest.importorskip("hypothesis")
+        from lynkr_core.testing.contracts import interleaving
+
+        interleaving.run(self.make, tmp_path, count=2 if self.shared else 1, examples=self.examples, at_once=self.linear)
+
+    @pytest.mark.parametrize("shares", [False, True])
+    def test_killed_processes_neither_overspend_nor_hold_for_ever(self, tmp_path: Path, shares: bool) -> None:
+        if not self.shared:
+            pytest.skip("this store is for one process")
+        words = [sys.executable, "-m", "lynkr_core.testing.hammer", type(self).plugin.create.__module__.partition(".")[0]]
+        words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), *(["shares"] if shares else [])]
+        with ExitStack() as stack:
+            processes = [stack.enter_context(process(words)) for _ in range(4)]
+            for started in processes:
+                assert started.stdout is not None
+                assert started.stdout.readline() == b"ready\n"
+            asyncio.run(self.watch(tmp_path, processes))
+            made = [int(ended.communicate(timeout=60)[0]) for ended in processes[2:]]
+        assert [ended.returncode for ended in processes] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
+        assert sum(made) > 0
+
+    async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Kills two of the processes on the way; looks all the time; at last everything is booked and nothing is held."""
+        async with factories.running(self.make(directory)) as ledger:
+            until, killed, at = time.monotonic() + 90, 0, Balance()
+            while time.monotonic() < until:
+                at = (await ledger.balances(DAY)).get(DAY, Balance())
+                assert at.used + at.held <= HAMMERED
+                assert min(at.used, at.held) >= 0
+                if killed < 2 and at.used > HAMMERED * (killed + 1) // 4:
+                    processes[killed].kill()
+                    killed += 1
+                if all(ended.poll() is not None for ended in processes) and not at.held:
+                    break
+                await asyncio.sleep(0.02)
+            assert await ledger.balances(DAY) == {DAY: Balance(at.used, 0)}
+            assert HAMMERED * 0.9 <= at.used <= HAMMERED
+
+
+@contextmanager
+def process(words: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
+    started = subprocess.Popen(words, stdout=subprocess.PIPE)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
 
 
 def room(counter: str, amount: int) -> Hold:
