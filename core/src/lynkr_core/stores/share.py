@@ -38,13 +38,14 @@ class Share:
 
     __slots__ = (
         "allotted", "asked", "change", "closing", "demand", "ends", "id", "left", "limit", "lock", "name", "part", "refusal", "room",
-        "until", "wanted",
+        "ticks", "until", "wanted",
     )  # fmt: skip
 
-    def __init__(self, name: str, until: float, part: float) -> None:
+    def __init__(self, name: str, until: float, part: float, ticks: int) -> None:
         self.name = name
         self.until = until
         self.part = part
+        self.ticks = ticks
         self.lock = asyncio.Lock()
         self.id = ""
         self.allotted = self.room = self.limit = self.left = 0
@@ -66,7 +67,7 @@ class Share:
 
     def ahead(self, limit: int) -> int:
         """How much more than is held now would serve the attempts of the next ticks."""
-        return max(0, min(2 * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
+        return max(0, min(self.ticks * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
 
     def look_back(self) -> bool:
         """At each tick: whether nobody wanted anything since the last one."""

@@ -10,77 +10,34 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from lynkr_core.stores.counters import Counters
+from lynkr_core.stores.allotted import BOUNDLESS, Allotted
 from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, Ledger, NotNow, Wait
 from lynkr_core.stores.share import Refusal, Share
 from lynkr_core.stores.stocks import Stocks
 
 log = logging.getLogger("lynkr.stores")
 
-BOUNDLESS = 2**62
 PATIENCE = 3
 """How many ticks somebody waits for room that other processes may be about to return."""
-
-
-class Allotted(Counters):
-    """What attempts of this process hold and have used, within what its shares were given."""
-
-    def __init__(self, shares: Mapping[str, Share]) -> None:
-        super().__init__()
-        self._shares = shares
-
-    def _limit(self, hold: Hold) -> int:
-        share = self._shares.get(hold.counter)
-        return share.room if share is not None and share.limit <= hold.limit else -1
-
-    def knows(self, id: str) -> bool:
-        return id in self._holding
-
-    def holds_of(self, id: str) -> Sequence[Hold]:
-        return self._holding[id].holds
-
-    def freed(self, id: str, amounts: Mapping[str, int]) -> dict[str, Balance]:
-        """By how much each counter would change when this was booked."""
-        held = self._holding.get(id)
-        if held is None:
-            return {}
-        return {hold.counter: Balance(amounts.get(hold.counter, 0), 0 if held.lapsed else -hold.amount) for hold in held.holds}
-
-    def booked(self, name: str, amount: int) -> None:
-        """So much of what was used is in the ledger now."""
-        counter = self._counters.get(name)
-        if counter is not None:
-            counter.used -= amount
-            if not counter.used and not counter.held:
-                del self._counters[name]
-
-    def standing(self, name: str) -> Balance:
-        return self._balance(name)
-
-    def sweep(self) -> None:
-        self._sweep(self._clock())
-
-    def _sweep(self, now: float) -> None:
-        if now >= self._sweep_at:
-            super()._sweep(now)
-            for share in self._shares.values():
-                share.refusal = None
 
 
 class Shares:
     """A `Ledger` whose `try_hold`, `try_book` and `try_take` need no store most of the time; `NOT_NOW` means: await the other one.
 
-    A share is one hold in the ledger, with a lease, on one counter. It is taken for as much as attempts wanted lately, but for no more
+    A share is one hold in the ledger, with a lease, on one counter. It is taken for what attempts want in `ahead` seconds, but for no more
     than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger. `every` so many
     seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold room waits for
     that three times. A share is not given out of after its `lease`: a process that was cut off cannot spend what has gone back, and one
     that is killed keeps its shares for so long from the others, and what it used since the last booking was never booked.
     """
 
-    def __init__(self, ledger: Ledger, *, part: float = 0.02, every: float = 0.1, lease: float = 30.0) -> None:
+    def __init__(
+        self, ledger: Ledger, *, part: float = 0.02, ahead: float = 0.2, every: float = 0.1, lease: float = 30.0
+    ) -> None:
         self._ledger = ledger
         self._part = part
         self._every = every
+        self._ahead = max(1, round(ahead / every))
         self._lease = lease
         self._shares: dict[str, Share] = {}
         self._local = Allotted(self._shares)
@@ -102,6 +59,9 @@ class Shares:
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         """As `hold`, at once; `NOT_NOW` when the ledger has to be asked."""
+        return self._try_hold(id, holds, lease)
+
+    def _try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         now = time.monotonic()
         for hold in holds:
             share = self._shares.get(hold.counter)
@@ -113,6 +73,14 @@ class Shares:
             return None
         hold = next(hold for hold in holds if hold.counter == full.counter)
         return self._refused(self._shares[full.counter], hold, now)
+
+    def hold_anyway(self, id: str, holds: Sequence[Hold], lease: float) -> None:
+        """Lets an attempt through though nobody has the room: what it uses is booked as soon as the ledger can be asked."""
+        for hold in holds:
+            self._share(hold)
+        self._local.is_boundless = True
+        self._local.hold(id, holds, lease)
+        self._local.is_boundless = False
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
@@ -126,7 +94,7 @@ class Shares:
             return None
         waited = 0
         while True:
-            told = self.try_hold(id, holds, lease)
+            told = self._try_hold(id, holds, lease)
             if not isinstance(told, NotNow):
                 return told
             short = await self._bring(holds)
@@ -199,7 +167,7 @@ class Shares:
         self._tick()
         share = self._shares.get(hold.counter)
         if share is None:
-            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part)
+            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part, self._ahead)
         return share
 
     def _reopen(self, holds: Sequence[Hold]) -> None:
