@@ -117,6 +117,9 @@ class WatchedLedger:
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
         return await self._watch.ask(self._ledger.balances(prefix, limit, after=after))
 
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        return await self._watch.ask(self._ledger.windows(prefix, limit, after=after))
+
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         return await self._watch.ask(self._ledger.take(buckets))
 

@@ -139,6 +139,9 @@ class Shares:
             found[name] = Balance(balance.used + own.used, balance.held - allotted + own.held)
         return found
 
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        return await self._ledger.windows(prefix, limit, after=after)
+
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         self._tick()
         return await self._stocks.take(buckets)

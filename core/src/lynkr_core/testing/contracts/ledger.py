@@ -138,6 +138,15 @@ class LedgerContract(Contract):
         assert read == sorted(names)
 
     @pytest.mark.anyio
+    async def test_windows_are_told_as_they_were_given_first(self, ledger: Ledger) -> None:
+        ends = time.time() + 3600
+        await ledger.hold("a", [Hold("p/hour", 1, 10, ends), Hold("p/total", 1, 10, math.inf)], 60)
+        await ledger.hold("b", [Hold("p/hour", 1, 10, ends + 5)], 60)
+        told = await ledger.windows("p/")
+        assert (round(told["p/hour"] - ends, 3), told["p/total"]) == (0.0, math.inf)
+        assert list(await ledger.windows("p/", limit=1, after="p/hour")) == ["p/total"]
+
+    @pytest.mark.anyio
     async def test_to_renew_books_the_old_and_holds_the_new(self, ledger: Ledger) -> None:
         await ledger.hold("a", [room(DAY, 60), room(HOUR, 60)], 60)
         assert await ledger.renew("a", {DAY: 25}, "b", [room(DAY, 75)], 60) == {DAY: Balance(25, 75)}
