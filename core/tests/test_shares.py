@@ -22,7 +22,7 @@ class Shared(Shares):
 class TestShares(LedgerContract):
     plugin = Plugin(api=1, config=NoConfig, create=Shared)
     shared = False
-    linear = False
+    exact = False
 
 
 class Counted(MemoryStore):

@@ -31,13 +31,6 @@ class Allotted(Counters):
     def holds_of(self, id: str) -> Sequence[Hold]:
         return self._holding[id].holds
 
-    def freed(self, id: str, amounts: Mapping[str, int]) -> dict[str, Balance]:
-        """By how much each counter would change when this was booked."""
-        held = self._holding.get(id)
-        if held is None:
-            return {}
-        return {hold.counter: Balance(amounts.get(hold.counter, 0), 0 if held.lapsed else -hold.amount) for hold in held.holds}
-
     def booked(self, name: str, amount: int) -> None:
         """So much of what was used is in the ledger now."""
         counter = self._counters.get(name)

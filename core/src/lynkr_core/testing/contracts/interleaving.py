@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from lynkr_core.stores import Balance, Hold, Ledger
+from lynkr_core.stores import Balance, Full, Hold, Ledger
 from lynkr_core.stores.counters import Counters
 from lynkr_core.testing import factories
 
@@ -36,13 +36,13 @@ Call = tuple[Any, ...]
 
 
 class Courses(RuleBasedStateMachine):
-    """`open_ledger` gives an instance that counts on the same counters as the others; `count` of them are used. `at_once`: whether calls
-    are tried that run at the same time.
+    """`open_ledger` gives an instance that counts on the same counters as the others; `count` of them are used. `exact`: whether calls
+    are tried that run at the same time, that renew, and that book more than was held, and whether it matters which full counter is named.
     """
 
     open_ledger: Callable[..., Any]
     count = 2
-    at_once = True
+    exact = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Courses(RuleBasedStateMachine):
         """One call on one of the instances."""
         self.matches([call], [which])
 
-    @precondition(lambda self: self.at_once)
+    @precondition(lambda self: self.exact)
     @rule(calls=st.lists(st.tuples(CALLS, st.integers(0, 1)), min_size=2, max_size=4))
     def several(self, calls: list[tuple[Call, int]]) -> None:
         """Calls at once: some order of them explains what all were told."""
@@ -74,6 +74,7 @@ class Courses(RuleBasedStateMachine):
 
     def matches(self, calls: list[Call], which: list[int]) -> None:
         """What all were told and what the counters stand at afterwards is what some order of the calls makes of a model."""
+        calls = calls if self.exact else [modest(call) for call in calls]
         told = self.runner.run(self.gather(calls, which)), self.standing(self.runner.run(self.ledgers[0].balances(self.begins)))
         fitting: dict[str, Counters] = {}
         expected: Any = None
@@ -82,7 +83,7 @@ class Courses(RuleBasedStateMachine):
                 model = copy.deepcopy(start)
                 answers: dict[int, Any] = {index: self.call(model, calls[index]) for index in order}
                 expected = [answers[index] for index in range(len(calls))], self.standing(model.balances(self.begins))
-                if expected == told:
+                if expected == told or (not self.exact and roughly(expected) == roughly(told)):
                     fitting.setdefault(leases(model), model)
         assert fitting, f"{calls} were told {told}, and no order of them explains it, the last one not for {expected}"
         self.models = list(fitting.values())
@@ -120,21 +121,30 @@ class Courses(RuleBasedStateMachine):
         self.runner.close()
 
 
+def modest(call: Call) -> Call:
+    """The call, or one that books no more than was held for it."""
+    kind, id, *rest = call
+    return call if kind in ("hold", "extend") else ("book", id, {name: amount // 45 for name, amount in rest[0].items()})
+
+
+def roughly(told: tuple[list[Any], dict[str, Balance]]) -> tuple[list[Any], dict[str, Balance]]:
+    """Without saying which of several counters is the full one."""
+    return ["full" if isinstance(answer, Full) else answer for answer in told[0]], told[1]
+
+
 def leases(model: Counters) -> str:
     """What two models differ in that stand alike."""
     held: Mapping[str, Any] = vars(model)["_holding"]
     return repr(sorted((id, one.lapsed, one.ends, one.holds) for id, one in held.items()))
 
 
-def run(
-    make: Callable[[Path], Any], directory: Path, *, count: int, examples: int, steps: int = 25, at_once: bool = True
-) -> None:
+def run(make: Callable[[Path], Any], directory: Path, *, count: int, examples: int, steps: int = 25, exact: bool = True) -> None:
     """Tries so many courses of so many steps. Raises `AssertionError` with the shortest one that goes wrong."""
 
     def open_ledger(_: Courses) -> Any:
         return make(directory)
 
-    machine = type("AnyCourse", (Courses,), {"open_ledger": open_ledger, "count": count, "at_once": at_once})
+    machine = type("AnyCourse", (Courses,), {"open_ledger": open_ledger, "count": count, "exact": exact})
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
