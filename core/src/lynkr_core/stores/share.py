@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from lynkr_core.stores.protocols import Balance, Hold
 
-OFTEN = 2
+OFTEN = 5
+"""How often room must be lacking in a tick before a share costs less than to ask each time: it is about three."""
 
 
 class Refusal(Struct, frozen=True):

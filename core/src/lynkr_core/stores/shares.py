@@ -26,7 +26,7 @@ class Shares:
     """As a `Ledger`, but for `renew`; its `try_hold`, `try_book` and `try_take` need no store most of the time, and say `NOT_NOW` when the
     one that waits has to be asked.
 
-    Counters that are wanted less than twice a tick are held in the ledger by each attempt, and booked at the next tick. Of the others
+    Counters that are wanted less than five times a tick are held in the ledger by each attempt, and booked at the next tick. Of the others
     this takes shares. A share is one hold in the ledger, with a lease, on one counter. It is taken for what attempts want in `ahead`
     seconds, but for no more than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger.
     `every` so many seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold
