@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.stores import MemoryStore, Shares
+from lynkr_core.stores import NOT_NOW, Balance, Bucket, Full, Hold, MemoryStore, Shares
 from lynkr_core.testing.contracts.ledger import LedgerContract
 
 
@@ -15,3 +22,88 @@ class Shared(Shares):
 class TestShares(LedgerContract):
     plugin = Plugin(api=1, config=NoConfig, create=Shared)
     shared = False
+    exact = False
+
+
+class Counted(MemoryStore):
+    calls = 0
+
+    async def renew(self, *given):
+        self.calls += 1
+        await asyncio.sleep(0)
+        return await super().renew(*given)
+
+
+def room(amount, limit=1000, counter="day"):
+    return [Hold(counter, amount, limit, math.inf)]
+
+
+async def used(store):
+    return (await store.balances("day")).get("day", Balance())
+
+
+@pytest.mark.anyio
+async def test_many_attempts_are_a_few_calls():
+    store = Counted()
+    async with Shares(store) as shares:
+        for number in range(2000):
+            if shares.try_hold(f"a{number}", room(1, 10_000_000), 60) is NOT_NOW:
+                assert await shares.hold(f"a{number}", room(1, 10_000_000), 60) is None
+            assert shares.try_book(f"a{number}", {"day": 1}) is True
+    assert store.calls < 60
+    assert await used(store) == Balance(2000, 0)
+
+
+@pytest.mark.anyio
+async def test_the_last_cent_is_given_out_by_whoever_is_asked():
+    store = MemoryStore()
+    async with Shares(store) as one, Shares(store) as other:
+        for number in range(600):
+            shares = (one, other)[number % 2]
+            if await shares.hold(f"a{number}", room(2), 60) is None:
+                await shares.book(f"a{number}", {"day": 2})
+        assert isinstance(await one.hold("over", room(1), 60), Full)
+    assert await used(store) == Balance(1000, 0)
+
+
+@pytest.mark.anyio
+async def test_what_nobody_wants_goes_back():
+    store = MemoryStore()
+    async with Shares(store) as shares:
+        for number in range(50):
+            await shares.hold(f"a{number}", room(1, 100_000), 60)
+            await shares.book(f"a{number}", {"day": 1})
+        async with asyncio.timeout(20):
+            while await used(store) != Balance(50, 0):
+                await asyncio.sleep(0.02)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 30), st.integers(0, 30), st.integers(0, 3)), max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_several_never_spend_more_than_the_limit(attempts):
+    async def run():
+        store = Counted()
+        async with Shares(store, every=0.001, part=0.2) as a, Shares(store, every=0.001, part=0.2) as b, Shares(store) as c:
+            spent = await asyncio.gather(*[attempt((a, b, c), number, *given) for number, given in enumerate(attempts)])
+        assert await used(store) == Balance(sum(spent), 0)
+        assert sum(spent) <= 100
+
+    asyncio.run(run())
+
+
+async def attempt(shares, number, which, amount, real, pause):
+    for _ in range(pause):
+        await asyncio.sleep(0.0005)
+    if await shares[which].hold(f"a{number}", room(amount, 100), 60) is not None:
+        return 0
+    await asyncio.sleep(0.0005 * pause)
+    assert await shares[which].book(f"a{number}", {"day": min(real, amount)})
+    return min(real, amount)
+
+
+@pytest.mark.anyio
+async def test_rates_are_given_out_in_memory_and_never_above_them():
+    store = MemoryStore()
+    async with Shares(store) as one, Shares(store) as other:
+        told = [await (one, other)[number % 2].take([Bucket("b", 1, 100, 1e6)]) for number in range(150)]
+        assert told.count(None) == 100

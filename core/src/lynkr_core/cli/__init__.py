@@ -75,6 +75,7 @@ COMMANDS = (
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
     ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
+    ("store", "lynkr_core.cli.store:store", "Bring stores up to date, or move what one holds to another."),
     ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
 )
 """Name, where it is, and what it does."""

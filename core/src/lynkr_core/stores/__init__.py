@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lynkr_core.stores.guarded import GuardedLedger as GuardedLedger
+from lynkr_core.stores.guarded import GuardedValues as GuardedValues
+from lynkr_core.stores.guarded import OnFailure as OnFailure
 from lynkr_core.stores.memory import MemoryStore as MemoryStore
 from lynkr_core.stores.protocols import NOT_NOW as NOT_NOW
 from lynkr_core.stores.protocols import Balance as Balance

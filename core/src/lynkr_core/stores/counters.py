@@ -107,6 +107,9 @@ class Counters:
         found = [name for name, counter in self._counters.items() if name.startswith(prefix) and counter.until + DAY > now]
         return {name: self._balance(name) for name in sorted(name for name in found if name > after)[:limit]}
 
+    def windows(self, prefix: str, limit: int = 1000, after: str = "") -> dict[str, float]:
+        return {name: self._counters[name].until for name in self.balances(prefix, limit, after)}
+
     def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         now = self._clock()
         waits = [Wait(bucket.name, self._missing(bucket, now)) for bucket in buckets]

@@ -38,8 +38,8 @@ class MemoryStore:
     async def find(self, id: str) -> Record | None:
         return self._records.get(id)
 
-    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
-        newest = [record for record in reversed(self._records.values()) if record["created"] >= since]
+    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+        newest = [record for record in reversed(self._records.values()) if since <= record["created"] <= until]
         return newest[:limit]
 
     async def flush(self) -> None:
@@ -96,6 +96,9 @@ class MemoryStore:
 
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
         return self.counters.balances(prefix, limit, after)
+
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        return self.counters.windows(prefix, limit, after)
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         return self.counters.take(buckets)

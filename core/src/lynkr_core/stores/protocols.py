@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
@@ -24,8 +25,8 @@ class Journal(Protocol):
         """The record with this id; appended ones are found at once."""
         ...
 
-    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
-        """Records created at or after `since`, newest first."""
+    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+        """Records created from `since` to `until`, both included, newest first."""
         ...
 
     async def flush(self) -> None:
@@ -154,6 +155,10 @@ class Ledger(Protocol):
         """The counters whose names begin so, in the order of their names (by code point), beyond `after`; and not those whose window was
         over a day ago.
         """
+        ...
+
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        """Until when the counters count that `balances` would name."""
         ...
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:

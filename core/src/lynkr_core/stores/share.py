@@ -7,13 +7,16 @@ import time
 
 from msgspec import Struct
 
-from lynkr_core.stores.protocols import Balance, Full, Hold
+from lynkr_core.stores.protocols import Balance, Hold
+
+OFTEN = 5
+"""How often room must be lacking in a tick before a share costs less than to ask each time: it is about three."""
 
 
 class Refusal(Struct, frozen=True):
-    """What the ledger said, to what, and until when nobody needs to ask again."""
+    """What the counter stood at without this process's part, to whom that was said, and until when nobody needs to ask again."""
 
-    full: Full
+    others: Balance
     amount: int
     limit: int
     until: float
@@ -33,22 +36,25 @@ class Share:
     """`allotted` is held for it in the ledger under `id`; attempts may hold and use up to `room`, which is less while it is made smaller.
 
     `ends` (of the monotonic clock) is when the lease is over, `left` what nobody had taken when the ledger last answered, `asked` what
-    attempts wanted since the last tick and `demand` in those before, `wanted` what those want who wait.
+    attempts wanted since the last tick and `demand` in those before, `wanted` what those want who wait; `count`
+    and `counted`: how many lacked room, likewise.
     """
 
     __slots__ = (
-        "allotted", "asked", "change", "closing", "demand", "ends", "id", "left", "limit", "lock", "name", "part", "refusal", "room",
-        "until", "wanted",
+        "allotted", "asked", "change", "closing", "count", "counted", "demand", "ends", "id", "left", "limit", "lock", "name", "part",
+        "refusal", "room", "ticks", "until", "wanted",
     )  # fmt: skip
 
-    def __init__(self, name: str, until: float, part: float) -> None:
+    def __init__(self, name: str, until: float, part: float, ticks: int) -> None:
         self.name = name
         self.until = until
         self.part = part
+        self.ticks = ticks
         self.lock = asyncio.Lock()
         self.id = ""
         self.allotted = self.room = self.limit = self.left = 0
         self.asked = self.demand = self.wanted = 0
+        self.count = self.counted = 0
         self.ends = 0.0
         self.change: Change | None = None
         self.closing: int | None = None
@@ -57,19 +63,30 @@ class Share:
     def has(self, hold: Hold, own: Balance) -> bool:
         return self.limit <= hold.limit and self.ends > time.monotonic() and own.used + own.held + hold.amount <= self.room
 
-    def refused(self, hold: Hold, now: float) -> Full | None:
+    def refused(self, hold: Hold, now: float) -> Balance | None:
         """What the ledger said a moment ago to somebody who wanted no more than this."""
         told = self.refusal
         if told is None or now >= told.until or hold.amount < told.amount or hold.limit > told.limit:
             return None
-        return told.full
+        return told.others
 
     def ahead(self, limit: int) -> int:
         """How much more than is held now would serve the attempts of the next ticks."""
-        return max(0, min(2 * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
+        return max(0, min(self.ticks * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything of it is in the ledger, or may be."""
+        return bool(self.id or self.change or self.closing is not None or self.wanted)
+
+    def want(self) -> bool:
+        """Counts somebody who lacks room; whether there are so few that each may ask for himself."""
+        self.count += 1
+        return not self.is_used and max(self.count, self.counted) < OFTEN
 
     def look_back(self) -> bool:
         """At each tick: whether nobody wanted anything since the last one."""
+        self.counted, self.count = self.count, 0
         is_idle = not self.asked
         self.demand = max(self.asked, self.demand // 2)
         self.asked = 0

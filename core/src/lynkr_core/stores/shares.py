@@ -10,74 +10,41 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from lynkr_core.stores.counters import Counters
+from lynkr_core.stores.allotted import BOUNDLESS, Allotted
+from lynkr_core.stores.direct import Direct
 from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, Ledger, NotNow, Wait
 from lynkr_core.stores.share import Refusal, Share
 from lynkr_core.stores.stocks import Stocks
 
 log = logging.getLogger("lynkr.stores")
 
-BOUNDLESS = 2**62
 PATIENCE = 3
 """How many ticks somebody waits for room that other processes may be about to return."""
 
 
-class Allotted(Counters):
-    """What attempts of this process hold and have used, within what its shares were given."""
-
-    def __init__(self, shares: Mapping[str, Share]) -> None:
-        super().__init__()
-        self._shares = shares
-
-    def _limit(self, hold: Hold) -> int:
-        share = self._shares[hold.counter]
-        return share.room if share.limit <= hold.limit else -1
-
-    def knows(self, id: str) -> bool:
-        return id in self._holding
-
-    def holds_of(self, id: str) -> Sequence[Hold]:
-        return self._holding[id].holds
-
-    def freed(self, id: str, amounts: Mapping[str, int]) -> dict[str, Balance]:
-        """By how much each counter would change when this was booked."""
-        held = self._holding.get(id)
-        if held is None:
-            return {}
-        return {hold.counter: Balance(amounts.get(hold.counter, 0), 0 if held.lapsed else -hold.amount) for hold in held.holds}
-
-    def booked(self, name: str, amount: int) -> None:
-        """So much of what was used is in the ledger now."""
-        counter = self._counters.get(name)
-        if counter is not None:
-            counter.used -= amount
-            if not counter.used and not counter.held:
-                del self._counters[name]
-
-    def standing(self, name: str) -> Balance:
-        return self._balance(name)
-
-    def sweep(self) -> None:
-        self._sweep(self._clock())
-
-
 class Shares:
-    """A `Ledger` whose `try_hold`, `try_book` and `try_take` need no store most of the time; `NOT_NOW` means: await the other one.
+    """As a `Ledger`, but for `renew`; its `try_hold`, `try_book` and `try_take` need no store most of the time, and say `NOT_NOW` when the
+    one that waits has to be asked.
 
-    A share is one hold in the ledger, with a lease, on one counter. It is taken for as much as attempts wanted lately, but for no more
-    than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger. `every` so many
-    seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold room waits for
-    that three times. A share is not given out of after its `lease`: a process that was cut off cannot spend what has gone back, and one
-    that is killed keeps its shares for so long from the others, and what it used since the last booking was never booked.
+    Counters that are wanted less than five times a tick are held in the ledger by each attempt, and booked at the next tick. Of the others
+    this takes shares. A share is one hold in the ledger, with a lease, on one counter. It is taken for what attempts want in `ahead`
+    seconds, but for no more than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger.
+    `every` so many seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold
+    room waits for that three times. A share is not given out of after its `lease`: a process that was cut off cannot spend what has gone
+    back, and one that is killed keeps its shares for so long from the others, and what it used since the last tick was never booked.
     """
 
-    def __init__(self, ledger: Ledger, *, part: float = 0.02, every: float = 0.1, lease: float = 30.0) -> None:
+    def __init__(
+        self, ledger: Ledger, *, part: float = 0.02, ahead: float = 0.2, every: float = 0.1, lease: float = 30.0
+    ) -> None:
         self._ledger = ledger
         self._part = part
         self._every = every
+        self._ahead = max(1, round(ahead / every))
         self._lease = lease
         self._shares: dict[str, Share] = {}
         self._local = Allotted(self._shares)
+        self._direct = Direct(ledger)
         self._stocks = Stocks(ledger, part, every)
         self._ticking: asyncio.Task[None] | None = None
         self._failing = False
@@ -96,76 +63,81 @@ class Shares:
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         """As `hold`, at once; `NOT_NOW` when the ledger has to be asked."""
+        return self._try_hold(id, holds, lease)
+
+    def _try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         now = time.monotonic()
         for hold in holds:
             share = self._shares.get(hold.counter)
             if share is None or share.limit > hold.limit or share.ends <= now:
-                return NOT_NOW if share is None else share.refused(hold, now) or NOT_NOW
+                return NOT_NOW if share is None else self._refused(share, hold, now)
             share.asked += hold.amount
         full = self._local.hold(id, holds, lease)
         if full is None:
             return None
         hold = next(hold for hold in holds if hold.counter == full.counter)
-        return self._shares[full.counter].refused(hold, now) or NOT_NOW
+        return self._refused(self._shares[full.counter], hold, now)
+
+    def hold_anyway(self, id: str, holds: Sequence[Hold], lease: float) -> None:
+        """Lets an attempt through though nobody has the room: what it uses is booked as soon as the ledger can be asked."""
+        for hold in holds:
+            self._share(hold)
+        self._local.is_boundless = True
+        self._local.hold(id, holds, lease)
+        self._local.is_boundless = False
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
         if not self._local.knows(id):
-            return NOT_NOW
-        for hold in self._local.holds_of(id):
-            self._share(hold).refusal = None
+            return False if id in self._direct else NOT_NOW
+        for hold in (*self._local.holds_of(id), *self._direct.holds_of(id)):
+            self._share(hold).refusal = None  # there may be room now
+        if id in self._direct:
+            self._direct.book(id, amounts)
         return self._local.book(id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         if self._local.knows(id):
             return None
+        if id in self._direct:  # held, and booked since the last tick
+            await self._direct.flush()
         waited = 0
         while True:
-            told = self.try_hold(id, holds, lease)
+            told = self._try_hold(id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
+            short = None if not isinstance(told, NotNow) else await self._bring(id, holds, lease)
+            if short is not None and waited < PATIENCE and self._is_hopeful(*short):
+                waited += bool(not self._direct)
+                await (self._direct.flush() if self._direct else asyncio.sleep(self._every))
+            elif short is not None:
+                told = self._refuse(*short)
             if not isinstance(told, NotNow):
+                if told is not None:
+                    self._direct.book(id, {})
                 return told
-            short = await self._bring(holds)
-            if short is None:
-                continue
-            hold, full = short
-            is_spent = full.balance.used + hold.amount > hold.limit
-            if is_spent or not full.balance.held or waited == PATIENCE:
-                return self._refuse(hold, full, 10 * self._every if is_spent else self._every)
-            waited += 1
-            await asyncio.sleep(self._every)
 
     async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
         told = self.try_book(id, amounts)
         return await self._ledger.book(id, amounts) if isinstance(told, NotNow) else told
 
-    async def renew(
-        self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
-    ) -> Full | Mapping[str, Balance]:
-        freed = self._local.freed(id, amounts)
-        moved = {hold: freed.get(hold.counter, Balance()) for hold in holds}
-        for hold in holds:
-            self._share(hold)
-        while isinstance(self._local.renew(id, amounts, new, holds, lease), Full):
-            more = [Hold(hold.counter, hold.amount + by.used + by.held, hold.limit, hold.until) for hold, by in moved.items()]
-            short = await self._bring(more)
-            if short is not None:
-                at, by = self._refuse(*short, 0.0), freed.get(short[0].counter, Balance())
-                return Full(at.counter, Balance(at.balance.used + by.used, at.balance.held + by.held))
-        await self.book(id, amounts)  # one that was held without this object
-        found = [await self.balances(hold.counter, 1) for hold in holds]
-        return {name: balance for page in found for name, balance in page.items()}
-
     async def extend(self, id: str, lease: float) -> bool:
-        return self._local.extend(id, lease) if self._local.knows(id) else await self._ledger.extend(id, lease)
+        if id in self._direct or not self._local.knows(id):
+            return await self._ledger.extend(id, lease) and (self._local.extend(id, lease) or not self._local.knows(id))
+        return self._local.extend(id, lease)
 
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
         """What attempts hold and have used; of other processes, what their shares are and what they have booked."""
+        if self._direct:
+            await self._direct.flush()
         found = dict(await self._ledger.balances(prefix, limit, after=after))
+        self._local.sweep()
         for name, balance in found.items():
             share, own = self._shares.get(name), self._local.standing(name)
             allotted = share.allotted if share else 0
             found[name] = Balance(balance.used + own.used, balance.held - allotted + own.held)
         return found
+
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        return await self._ledger.windows(prefix, limit, after=after)
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         self._tick()
@@ -182,8 +154,8 @@ class Shares:
     async def flush(self) -> None:
         """Books what was used and returns what nobody wants; raises nothing: what cannot be done now is done later."""
         self._local.sweep()
-        work = [self._round(share) for share in list(self._shares.values())]
-        told = await asyncio.gather(*work, self._stocks.flush(), return_exceptions=True)
+        work = [self._round(share) for share in list(self._shares.values()) if not self._is_over(share)]
+        told = await asyncio.gather(*work, self._direct.flush(), self._stocks.flush(), return_exceptions=True)
         errors = [error for error in told if isinstance(error, BaseException)]
         if errors and not self._failing:
             log.error("shares of %d counters cannot be renewed: %s", len(errors), errors[0])
@@ -195,24 +167,59 @@ class Shares:
         self._tick()
         share = self._shares.get(hold.counter)
         if share is None:
-            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part)
+            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part, self._ahead)
         return share
 
-    def _refuse(self, hold: Hold, full: Full, seconds: float) -> Full:
-        told = Full(full.counter, Balance(full.balance.used, full.balance.held + self._local.standing(hold.counter).held))
-        share = self._shares.get(hold.counter)
-        if share is not None:
-            share.refusal = Refusal(told, hold.amount, hold.limit, time.monotonic() + seconds)
-        return told
+    def _is_over(self, share: Share) -> bool:
+        """Whether there is nothing in the ledger and nothing to be booked; then it is forgotten unless somebody wanted it."""
+        if share.is_used or self._local.standing(share.name) != Balance():
+            return False
+        if not share.count:
+            del self._shares[share.name]
+        share.look_back()
+        return True
 
-    async def _bring(self, holds: Sequence[Hold]) -> tuple[Hold, Full] | None:
-        """Has more room given to each share that lacks it. Or the hold for which the ledger has none, and what it said."""
-        lacking = [hold for hold in holds if not self._share(hold).has(hold, self._local.standing(hold.counter))]
-        if len(lacking) == 1:
-            told = [await self._more(lacking[0])]
-        else:
-            told = await asyncio.gather(*[self._more(hold) for hold in lacking])
-        return next(((hold, full) for hold, full in zip(lacking, told, strict=True) if full is not None), None)
+    def _is_hopeful(self, hold: Hold, full: Full) -> bool:
+        """Whether room may come back from others, or from what waits to be booked."""
+        is_spent = full.balance.used + hold.amount > hold.limit
+        return not is_spent and bool(full.balance.held or self._direct)
+
+    def _refuse(self, hold: Hold, full: Full) -> Full:
+        seconds = 10 * self._every if full.balance.used + hold.amount > hold.limit else self._every
+        others = Balance(full.balance.used - self._local.standing(hold.counter).used, full.balance.held)
+        self._share(hold).refusal = Refusal(others, hold.amount, hold.limit, time.monotonic() + seconds)
+        return self._told(hold, others)
+
+    def _refused(self, share: Share, hold: Hold, now: float) -> Full | NotNow:
+        others = share.refused(hold, now)
+        return NOT_NOW if others is None else self._told(hold, others)
+
+    def _told(self, hold: Hold, others: Balance) -> Full:
+        own = self._local.standing(hold.counter)
+        return Full(
+            hold.counter, Balance(others.used + own.used, others.held + own.held + self._direct.held.get(hold.counter, 0))
+        )
+
+    async def _bring(self, id: str, holds: Sequence[Hold], lease: float) -> tuple[Hold, Full] | None:
+        """Has more room given to each share that lacks it, and the rest held. Or the hold for which the ledger has no room, and what it
+        said, without this process's part in what is held.
+        """
+        lacking = [hold for hold in holds if not self._direct.has(id, hold) and not self._has(hold)]
+        cold = [hold for hold in lacking if self._share(hold).want() and id not in self._direct]
+        warm = [hold for hold in lacking if hold not in cold]
+        told = [await self._more(warm[0])] if len(warm) == 1 else await asyncio.gather(*[self._more(hold) for hold in warm])
+        short = next(((hold, full) for hold, full in zip(warm, told, strict=True) if full is not None), None)
+        if short is None and cold and (full := await self._direct.hold(id, cold, lease)) is not None:
+            hold = next(hold for hold in cold if hold.counter == full.counter)
+            used = full.balance.used + self._local.standing(hold.counter).used
+            short = hold, Full(full.counter, Balance(used, full.balance.held))
+        if short is None:
+            return None
+        hold, full = short
+        return hold, Full(full.counter, Balance(full.balance.used, full.balance.held - self._direct.held.get(hold.counter, 0)))
+
+    def _has(self, hold: Hold) -> bool:
+        return self._share(hold).has(hold, self._local.standing(hold.counter))
 
     async def _more(self, hold: Hold) -> Full | None:
         share = self._share(hold)
@@ -292,6 +299,6 @@ class Shares:
             self._ticking = asyncio.get_running_loop().create_task(self._run(), name="lynkr-shares")
 
     async def _run(self) -> None:
-        while self._shares or self._stocks:
+        while self._shares or self._stocks or self._direct:
             await asyncio.sleep(self._every)
             await self.flush()

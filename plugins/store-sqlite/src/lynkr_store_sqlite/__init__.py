@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 DAY = 86400.0
 FIND = "SELECT record FROM journal WHERE id = ?"
-QUERY = "SELECT record FROM journal WHERE created >= ? ORDER BY created DESC LIMIT ?"
+QUERY = "SELECT record FROM journal WHERE created >= ? AND created <= ? ORDER BY created DESC LIMIT ?"
 MAX_CHANGING = 64 * 1024 * 1024
 """Bytes of values that may wait to be written."""
 
@@ -111,9 +111,9 @@ class SQLiteStore:
         rows = await self._read(lambda reader: reader.execute(FIND, (id,)).fetchall())
         return _decoder.decode(rows[0][0]) if rows else None
 
-    async def query(self, *, since: float = 0.0, limit: int = 100) -> Sequence[Record]:
-        waiting = [_decoder.decode(row[2]) for row in list(self._pending.values()) if row[1] >= since]
-        written = await self._read(lambda reader: select(reader, since, limit))
+    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+        waiting = [_decoder.decode(row[2]) for row in list(self._pending.values()) if since <= row[1] <= until]
+        written = await self._read(lambda reader: select(reader, since, until, limit))
         found = {record["id"]: record for record in (*written, *waiting)}
         return sorted(found.values(), key=lambda record: record["created"], reverse=True)[:limit]
 
@@ -159,6 +159,9 @@ class SQLiteStore:
 
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
         return await self._do(lambda books: books.balances(prefix, limit, after))
+
+    async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
+        return await self._do(lambda books: books.windows(prefix, limit, after))
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
         return await self._do(lambda books: books.take(buckets))
@@ -216,8 +219,8 @@ class SQLiteStore:
             log.error("%d records wait to be written to %s: new ones are dropped", self._limit, self._path)
 
 
-def select(reader: sqlite3.Connection, since: float, limit: int) -> list[dict[str, Any]]:
-    return [_decoder.decode(row[0]) for row in reader.execute(QUERY, (since, limit))]
+def select(reader: sqlite3.Connection, since: float, until: float, limit: int) -> list[dict[str, Any]]:
+    return [_decoder.decode(row[0]) for row in reader.execute(QUERY, (since, until, limit))]
 
 
 plugin = Plugin(api=1, config=Config, create=SQLiteStore)

@@ -18,6 +18,7 @@ SUITES = (
     "catalog",
     "dialect",
     "fuzz",
+    "interleaving",
     "ledger",
     "offline",
     "policy",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,17 +22,23 @@ from lynkr_core.testing.contracts.base import Contract
 
 DAY, HOUR = "budget/team:ä/day/2026-11-21/usd", "budget/team:ä/hour/2026-11-21T10/usd"
 
+HAMMERED = 4000
+
 
 class LedgerContract(Contract):
-    """`shared`: a second instance with the same table counts on the same counters."""
+    """`shared`: a second instance with the same table counts on the same counters, in other processes too."""
 
     kind = "store"
     shared: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
+    """Whether it is the ledger itself: has `renew`, does calls at once in some order, counts at once what is used beyond a hold."""
+    examples: ClassVar[int] = 25
+    """How many courses of calls are tried."""
 
     @pytest.fixture
     async def ledger(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[Ledger]:
         async with factories.running(self.make(tmp_path)) as instance:
-            assert isinstance(instance, Ledger)
+            assert isinstance(instance, Ledger) or not self.exact
             yield instance
 
     @pytest.mark.anyio
@@ -127,7 +138,17 @@ class LedgerContract(Contract):
         assert read == sorted(names)
 
     @pytest.mark.anyio
+    async def test_windows_are_told_as_they_were_given_first(self, ledger: Ledger) -> None:
+        ends = time.time() + 3600
+        await ledger.hold("a", [Hold("p/hour", 1, 10, ends), Hold("p/total", 1, 10, math.inf)], 60)
+        await ledger.hold("b", [Hold("p/hour", 1, 10, ends + 5)], 60)
+        told = await ledger.windows("p/")
+        assert (round(told["p/hour"] - ends, 3), told["p/total"]) == (0.0, math.inf)
+        assert list(await ledger.windows("p/", limit=1, after="p/hour")) == ["p/total"]
+
+    @pytest.mark.anyio
     async def test_to_renew_books_the_old_and_holds_the_new(self, ledger: Ledger) -> None:
+        self.needs_renew()
         await ledger.hold("a", [room(DAY, 60), room(HOUR, 60)], 60)
         assert await ledger.renew("a", {DAY: 25}, "b", [room(DAY, 75)], 60) == {DAY: Balance(25, 75)}
         assert await ledger.balances("budget/") == {DAY: Balance(25, 75), HOUR: Balance(0, 0)}
@@ -136,6 +157,7 @@ class LedgerContract(Contract):
 
     @pytest.mark.anyio
     async def test_to_renew_without_room_changes_nothing(self, ledger: Ledger) -> None:
+        self.needs_renew()
         await ledger.hold("a", [room(DAY, 60)], 60)
         await ledger.hold("b", [room(DAY, 30)], 60)
         assert await ledger.renew("a", {DAY: 25}, "c", [room(HOUR, 1), room(DAY, 46)], 60) == Full(DAY, Balance(25, 30))
@@ -144,6 +166,7 @@ class LedgerContract(Contract):
 
     @pytest.mark.anyio
     async def test_to_renew_again_changes_nothing(self, ledger: Ledger) -> None:
+        self.needs_renew()
         await ledger.hold("a", [room(DAY, 60)], 60)
         for _ in range(3):
             assert await ledger.renew("a", {DAY: 25}, "b", [room(DAY, 50)], 60) == {DAY: Balance(25, 50)}
@@ -151,6 +174,7 @@ class LedgerContract(Contract):
 
     @pytest.mark.anyio
     async def test_what_lapsed_is_renewed_as_far_as_there_is_room(self, ledger: Ledger) -> None:
+        self.needs_renew()
         await ledger.hold("a", [room(DAY, 60)], 60)
         assert await ledger.extend("a", 0) is True
         await ledger.hold("b", [room(DAY, 50)], 60)
@@ -221,6 +245,59 @@ class LedgerContract(Contract):
             assert await first.balances(DAY) == await second.balances(DAY) == {DAY: Balance(0, 98)}
             assert await first.take([Bucket("b", 10, 10, 1000.0)]) is None
             assert await second.take([Bucket("b", 1, 10, 1000.0)]) is not None
+
+    def test_any_course_of_calls_is_explained_by_the_ledger_in_memory(self, tmp_path: Path) -> None:
+        pytest.importorskip("hypothesis")
+        from lynkr_core.testing.contracts import interleaving
+
+        interleaving.run(self.make, tmp_path, count=2 if self.shared else 1, examples=self.examples, exact=self.exact)
+
+    @pytest.mark.parametrize("shares", [False, True])
+    def test_killed_processes_neither_overspend_nor_hold_for_ever(self, tmp_path: Path, shares: bool) -> None:
+        if not self.shared:
+            pytest.skip("this store is for one process")
+        words = [sys.executable, "-m", "lynkr_core.testing.hammer", type(self).plugin.create.__module__.partition(".")[0]]
+        words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), *(["shares"] if shares else [])]
+        with ExitStack() as stack:
+            processes = [stack.enter_context(process(words)) for _ in range(4)]
+            for started in processes:
+                assert started.stdout is not None
+                assert started.stdout.readline() == b"ready\n"
+            asyncio.run(self.watch(tmp_path, processes))
+            made = [int(ended.communicate(timeout=60)[0]) for ended in processes[2:]]
+        assert [ended.returncode for ended in processes] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
+        assert sum(made) > 0
+
+    def needs_renew(self) -> None:
+        if not self.exact:
+            pytest.skip("this ledger has no renew")
+
+    async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        """Kills two of the processes on the way; looks all the time; at last everything is booked and nothing is held."""
+        async with factories.running(self.make(directory)) as ledger:
+            until, killed, at = time.monotonic() + 90, 0, Balance()
+            while time.monotonic() < until:
+                at = (await ledger.balances(DAY)).get(DAY, Balance())
+                assert at.used + at.held <= HAMMERED
+                assert min(at.used, at.held) >= 0
+                if killed < 2 and at.used > HAMMERED * (killed + 1) // 4:
+                    processes[killed].kill()
+                    killed += 1
+                if all(ended.poll() is not None for ended in processes) and not at.held:
+                    break
+                await asyncio.sleep(0.02)
+            assert await ledger.balances(DAY) == {DAY: Balance(at.used, 0)}
+            assert HAMMERED * 0.9 <= at.used <= HAMMERED
+
+
+@contextmanager
+def process(words: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
+    started = subprocess.Popen(words, stdout=subprocess.PIPE)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
 
 
 def room(counter: str, amount: int) -> Hold:

@@ -73,6 +73,15 @@ class StoreContract(Contract):
         assert ids(await store.query(since=record(4)["created"] + 0.5)) == []
 
     @pytest.mark.anyio
+    async def test_a_query_until_a_time_includes_it(self, store: Journal) -> None:
+        for number in range(5):
+            store.append(record(number))
+        assert ids(await store.query(until=record(1)["created"])) == ["r1", "r0"]
+        await store.flush()
+        assert ids(await store.query(until=record(3)["created"], limit=2)) == ["r3", "r2"]
+        assert ids(await store.query(since=record(2)["created"], until=record(3)["created"])) == ["r3", "r2"]
+
+    @pytest.mark.anyio
     async def test_a_query_gives_no_more_than_its_limit(self, store: Journal) -> None:
         for number in range(5):
             store.append(record(number))
