@@ -15,6 +15,7 @@ from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
 from lynkr_core.errors import ClientGone, GatewayError
 from lynkr_core.events import Event
+from lynkr_core.events import Examiner as Examiner
 from lynkr_core.request import Request, Response, Usage
 from lynkr_core.waiting import Abortable, Pause
 from lynkr_core.waiting import Attempt as Attempt  # plugins import it from here
@@ -203,6 +204,10 @@ class Exchange:
     observers: tuple[Callable[[Event | Response], None], ...] = ()
     """Called with the whole answer, or each event of a stream, of this exchange; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()
+    examine: Callable[[Candidate], Examiner | None] | None = None
+    """Who sees the answer of an attempt first, and may refuse it; set before the attempts."""
+    skipped: tuple[str, ...] = ()
+    """Plugins that failed or were off, each with its hook and why: what the decision was made without."""
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
 
