@@ -52,8 +52,8 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         int, Meta(ge=1, description="Asks in a row, just over the bound, after which the conversation climbs.")
     ] = 2
     evidence: Annotated[
-        int, Meta(ge=1, description="Asks in a row, well under the bound, without which it does not descend.")
-    ] = 3
+        float, Meta(ge=0, description="Points by which asks in a row must be under the bound, all together, for it to descend.")
+    ] = 16.0
     stall: Annotated[int, Meta(ge=1, description="Times the same call of a tool has failed after which it climbs.")] = 3
     horizon: Annotated[
         int, Meta(ge=1, le=200, description="Turns ahead that are priced at most; as many are expected as there were.")

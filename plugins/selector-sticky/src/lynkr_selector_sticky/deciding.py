@@ -22,7 +22,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     hysteresis: float
     patience: int
-    evidence: int
+    evidence: float
     stall: int
 
 
@@ -51,7 +51,7 @@ class Choice(NamedTuple):
     to: Candidate
     reason: str
     above: int = 0
-    below: int = 0
+    below: float = 0.0
 
 
 def decide(case: Case, rules: Rules, tiers: Tiers) -> Choice:
@@ -104,13 +104,14 @@ def upwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
 
 
 def downwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
-    """A cheaper tier: after several asks that were easy enough, and when it pays."""
-    bound, below = tiers.bounds[level(case.pin.tier, tiers) - 1], case.pin.below + 1
+    """A cheaper tier: when asks in a row were easy enough, one that is far below or several that are less, and when it pays."""
+    bound, below = tiers.bounds[level(case.pin.tier, tiers) - 1], case.pin.below
     if case.score is not None and by_score(case, tiers):
         if case.score > bound - rules.hysteresis:
             return Choice(case.pinned, f"stays: score near {bound:.0f}")
+        below += bound - case.score
         if below < rules.evidence:
-            return Choice(case.pinned, f"stays: {below} of {rules.evidence} easy asks", below=below)
+            return Choice(case.pinned, f"stays: {below:.0f} of {rules.evidence:.0f} points below {bound:.0f}", below=below)
     if case.sums is None or case.sums.move >= case.sums.stay:
         why = "a price is unknown" if case.sums is None else "switching would not pay"
         return Choice(case.pinned, f"stays: {case.tier} would do, but {why}", below=below)

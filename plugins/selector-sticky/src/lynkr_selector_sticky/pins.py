@@ -28,7 +28,8 @@ class Warm(Struct, frozen=True, gc=False):
 class Pin(Struct, frozen=True, kw_only=True):
     """One conversation. `tier` is the candidate's when it was chosen. `turns` were answered; each adds `growth` tokens, and says `output`.
 
-    `size` in bytes and `tokens` are those of the last request. `above`, `below`: so many asks in a row wanted a dearer or a cheaper tier.
+    `size` in bytes and `tokens` are those of the last request. `above`: so many asks in a row wanted a dearer tier.
+    `below`: they were under this one by so many points in all.
     `since`: how many messages there were when the model was chosen. `warm`: by candidate.
     """
 
@@ -40,7 +41,7 @@ class Pin(Struct, frozen=True, kw_only=True):
     growth: float = 0.0
     output: float = 0.0
     above: int = 0
-    below: int = 0
+    below: float = 0.0
     since: int = 0
     warm: dict[str, Warm] = {}
 
