@@ -59,6 +59,8 @@ PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.to
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
 VOLATILE = tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
+SETTLED: Key[bool] = Key("core.settled")
+"""Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
 
 _gap = re.compile(r"[\s,\[]*")
 _item = json.JSONDecoder().raw_decode

@@ -13,6 +13,7 @@ from lynkr_core.errors import InvalidRequest, PluginError
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Selection
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.request import Message
+from lynkr_core.sessions import SETTLED
 from lynkr_core.stores import KeyValue
 from lynkr_selector_sticky.deciding import Case, Choice, Rules, decide
 from lynkr_selector_sticky.pins import FRESH, Pin, Pins, Warm, decode, encode, key_of
@@ -98,6 +99,7 @@ class StickySelector:
             left = next((removal.reason for removal in exchange.removed if pin and removal.candidate == pin.candidate), "")
             reason = f"{selection.reason}; leaves {pin.candidate}: {left or 'no candidate of this request'}" if pin else ""
             return structs.replace(selection, reason=reason) if pin else None
+        exchange.set(SETTLED, True)
         case = self.case(exchange, selection, pin, pinned, messages)
         choice = decide(case, self.rules, self.tiers)
         exchange.set(PENDING, Pending(key, structs.replace(pin, above=choice.above, below=choice.below)))

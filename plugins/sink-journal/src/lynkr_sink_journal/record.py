@@ -17,6 +17,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
     """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
 
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
+    `spent` is what all attempts cost, as far as that is known.
     """
     served, principal, reply = outcome.candidate, exchange.principal, exchange.reply
     record = decision(exchange, texts, outcome.usage)
@@ -45,6 +46,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         first_token=outcome.first_token,
         attempts=[tried(attempt) for attempt in outcome.attempts],
     )
+    record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
     return record
 
 
