@@ -12,8 +12,8 @@ from msgspec import structs
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
-from lynkr_core.events import Event
-from lynkr_core.exchange import Attempt, Candidate, Examiner, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
+from lynkr_core.events import Event, Examiner
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.request import Request, Usage
@@ -118,8 +118,8 @@ def release(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     attempt.ended = time.monotonic()
     attempt.abort()  # does nothing to a response that was read to its end
     kernel.watch.discard(attempt)
-    told = attempt.stream.usage if attempt.stream else None
-    attempt.usage = attempt.usage or told
+    if attempt.usage is None and isinstance(attempt.stream, Stream):
+        attempt.usage = attempt.stream.usage
     if attempt.kind == "rejected" and attempt.usage is None:
         attempt.usage = consumed(exchange, attempt)
     if attempt.reservations:

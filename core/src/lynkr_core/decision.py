@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.exchange import Candidate, Exchange, Score
 from lynkr_core.pricing import cost
 from lynkr_core.request import Usage
 from lynkr_core.sessions import session_of
@@ -51,14 +51,14 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
         "gates": [gate for score in exchange.scores for gate in score.gates],
         "signals": {name: value for score in exchange.scores for name, value in score.signals.items()},
         "points": {name: value for score in exchange.scores for name, value in score.points.items()},
-        "scores": [
-            {
-                "plugin": score.plugin, "value": score.value, "weight": score.weight, "reason": score.reason,
-                "candidate": score.candidate, **({"ask": score.ask[:LONGEST_ASK] if score.ask else None} if texts else {}),
-            }
-            for score in exchange.scores
-        ],
-    }  # fmt: skip
+        "scores": [said(score, texts) for score in exchange.scores],
+    }
+
+
+def said(score: Score, texts: bool) -> dict[str, Any]:
+    ask = {"ask": score.ask[:LONGEST_ASK] if score.ask else None} if texts else {}
+    value, weight, reason = score.value, score.weight, score.reason
+    return {"plugin": score.plugin, "value": value, "weight": weight, "reason": reason, "candidate": score.candidate, **ask}
 
 
 def expected(exchange: Exchange) -> Usage:

@@ -195,8 +195,7 @@ class Exchange:
     reply: Reply | None = None
     dry_run: bool = False
     gone: bool = False
-    until: float = math.inf
-    """When the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`."""
+    until: float = math.inf  # when the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`
     waiting: Abortable | None = None  # what is waited for beside upstreams; aborted when the caller leaves
     resumed: int = 0  # how often a cut stream was continued by another attempt
     observers: tuple[Callable[[Event | Response], None], ...] = ()

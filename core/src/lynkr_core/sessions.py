@@ -24,6 +24,8 @@ LONGEST = 200
 """Characters of a name; of a longer one its digest is taken."""
 LOOKED_AT = 65_536
 """Bytes of a conversation, and of the prompt before it, by which it is known."""
+FIRST = 4_096
+"""Bytes that are looked at first, because they are mostly enough."""
 KEPT = 2_048
 """Characters of each text that count."""
 MOST = 16
@@ -169,18 +171,22 @@ def _up_to_user(raw: Raw) -> Iterator[str]:
 
 def _items(raw: Raw) -> Iterator[Any]:
     """The items of a JSON array from the front; the first that is not whole in what is looked at is given as text, and the last."""
-    text = bytes(memoryview(raw)[:LOOKED_AT]).decode("utf-8", "ignore")
-    place = 0
+    view, place, size = memoryview(raw), 0, FIRST
+    text = bytes(view[:size]).decode("utf-8", "ignore")
     while True:
         gap = _gap.match(text, place)
         place = gap.end() if gap else place
-        if place >= len(text) or text[place] == "]":
+        if text[place : place + 1] == "]":
             return
         try:
             item, place = _item(text, place)
         except ValueError:
-            yield text[place:]
-            return
+            if size >= min(len(view), LOOKED_AT):
+                yield text[place:]
+                return
+            size = LOOKED_AT
+            text = bytes(view[:size]).decode("utf-8", "ignore")
+            continue
         yield item
 
 

@@ -23,7 +23,7 @@ class Abortable(Protocol):
 
 class Pulse(Protocol):
     """Where a stream stands: the first event is here, content is, the model is thinking; whether anything was said since `heard` was last
-    set back; whether the caller is not reading; how many pieces the caller got; the usage told last."""
+    set back; whether the caller is not reading; how many pieces the caller got."""
 
     begun: bool
     committed: bool
@@ -31,7 +31,6 @@ class Pulse(Protocol):
     heard: bool
     blocked: bool
     pieces: int
-    usage: Usage | None
 
 
 class Pause:

@@ -79,7 +79,8 @@ def told(record: dict[str, Any]) -> list[str]:
     lines = [f"{record.get('provider')}/{record.get('model')}", f"  because  {record.get('reason') or 'it was asked for'}"]
     lines += [f"  asked    {record.get('model_asked')} ({record.get('route')})"]
     lines += [f"  session  {record['session']} (by {record.get('session_from')})"] if record.get("session") else []
-    lines += [f"  {name:8} {text}" for name, text in (record.get("notes") or {}).items()]
+    notes: dict[str, str] = record.get("notes") or {}
+    lines += [f"  {name:8} {text}" for name, text in notes.items()]
     lines += [f"  score    {score:.0f} of 100, tier {record.get('tier')}"] if score is not None else []
     for entry in record.get("scores") or ():
         lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")

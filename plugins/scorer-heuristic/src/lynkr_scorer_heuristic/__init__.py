@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, structs
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Plugin
 from lynkr_scorer_heuristic import around, gates
-from lynkr_scorer_heuristic.ask import Ask, last_ask
+from lynkr_scorer_heuristic.ask import MAX_TURNS, Ask, last_ask
 from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
 from lynkr_scorer_heuristic.grams import words_of
@@ -63,7 +63,7 @@ class Heuristic:
             return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
         score = self.of_text(ask.text)
         fields = exchange.envelope.fields
-        if is_lasting(fields):
+        if is_lasting(exchange):
             self.memory.remember(exchange, score.value)
         found = around.measured(fields, score.signals.get("multi_step", 0.0))
         return structs.replace(score, signals={**score.signals, **found}) if found else score
@@ -82,6 +82,8 @@ class Heuristic:
         if not ask.text:
             return self.memory.recall(exchange)
         score = self.of_text(ask.text)
+        if ask.steps > MAX_TURNS // 4:  # soon it is too far back to be found; naming a conversation is dear
+            self.memory.remember(exchange, score.value)
         return max(score.value, WORKING) if "small_talk" in score.gates else score.value
 
     def judged(self, text: str) -> Score:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-
-from msgspec import Raw
 
 from lynkr_core.exchange import Exchange
 from lynkr_core.sessions import session_of
 
+SESSION_HEADER = b"x-lynkr-session"
 KEPT = 4_096
 """Conversations remembered; the one not heard of for longest is forgotten first."""
 
@@ -34,9 +32,10 @@ class Memory:
         return None if key is None else self._scores.get(key)
 
 
-def is_lasting(fields: Mapping[str, Raw]) -> bool:
-    """Whether turns without the ask may follow: tools are at hand, or the client stores the conversation elsewhere."""
-    return "tools" in fields or "prompt_cache_key" in fields or "conversation" in fields
+def is_lasting(exchange: Exchange) -> bool:
+    """Whether a turn without the ask may follow at once, because the client may leave its history to the API."""
+    fields = exchange.envelope.fields
+    return "prompt_cache_key" in fields or "conversation" in fields or SESSION_HEADER in exchange.headers
 
 
 def conversation(exchange: Exchange) -> tuple[str, str] | None:
