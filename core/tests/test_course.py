@@ -11,7 +11,7 @@ from lynkr_core.exchange import Verdict
 from lynkr_core.testing.factories import candidate
 
 ONE, TWO, THREE = (candidate(f"p{n}/m") for n in (1, 2, 3))
-WAITING = {"unavailable", "conflict", "server", "overloaded", "rate_limited", "warming", "cut"}
+WAITING = {"unavailable", "conflict", "server", "overloaded", "rate_limited", "warming", "cut", "rejected"}
 STAYING = {"conflict", "content", "invalid"}
 
 

@@ -5,11 +5,12 @@ import inspect
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
 from lynkr_core.errors import Forbidden, RateLimited, UpstreamError
-from lynkr_core.events import Delta
+from lynkr_core.events import Delta, End
 from lynkr_core.exchange import Principal, Reject, Removal, Reply, Reservation, Score, Selection, Verdict
-from lynkr_core.request import Text
+from lynkr_core.request import Response, Text
 from lynkr_core.routes import Route
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import TEXT, Script
@@ -103,6 +104,94 @@ async def test_hook_select_provider_cannot_invent_candidates(gateway, scripted_p
     answer = await (await gateway(scripted_provider.url, plugins=(("selector", only),))).ask()
     assert answer.status == 400
     assert "no candidate of this request" in answer.json()["error"]["message"]
+
+
+async def test_hook_revise_selection(gateway, scripted_provider):
+    """It comes after all selectors, sees what they say together, and may turn it round; each gets the last one's result."""
+
+    def backwards(exchange, selection):
+        return structs.replace(
+            selection, order=tuple(reversed(selection.order)), reason=f"{selection.reason}, backwards", tier="simple"
+        )
+
+    first = plugin(
+        select_provider=lambda exchange, candidates: Selection(order=tuple(candidates), reason="first", tier="complex")
+    )
+    plugins = (
+        ("selector", first),
+        ("selector", plugin(revise_selection=backwards)),
+        ("extension", plugin(revise_selection=backwards)),
+    )
+    made = await gateway(scripted_provider.url, scripted_provider.url, plugins=plugins[:2])
+    headers = (await made.ask(model="chain")).headers
+    assert [headers[f"x-lynkr-{name}"] for name in ("provider", "tier", "reason")] == ["up2", "simple", "first, backwards"]
+    made = await gateway(scripted_provider.url, scripted_provider.url, plugins=plugins)
+    told = (await made.client.post("/v1/route", json={"model": "chain", "messages": []})).json()
+    assert (told["order"], told["reason"]) == (["up1/m", "up2/m"], "first, backwards, backwards")
+    assert told["selected_by"] == "selector.p0, selector.p1, extension.p2"
+
+
+async def test_hook_revise_selection_cannot_invent_and_its_faults_are_skipped(gateway, scripted_provider):
+    foreign = factories.candidate("elsewhere/big")
+    wide = plugin(revise_selection=lambda selection: structs.replace(selection, order=(foreign, *selection.order)))
+    broken = plugin(revise_selection=lambda selection: 1 / 0)
+    made = await gateway(scripted_provider.url, plugins=(("selector", wide), ("extension", broken)))
+    told = (await made.client.post("/v1/route", json={"model": "m", "messages": []})).json()
+    assert told["order"] == ["up1/m"]
+    assert [(r["candidate"], r["plugin"]) for r in told["removed"]] == [("elsewhere/big", "selector.p0")]
+    assert told["skipped"] == ["extension.p1 failed: ZeroDivisionError in revise_selection"]
+
+
+class Picky:
+    """An examiner that takes the second candidate's answer only; `holding` until the end."""
+
+    def __init__(self, candidate, seen):
+        self.name, self.seen, self.holding = candidate.provider.name, seen, True
+
+    def __call__(self, said):
+        self.seen.append((self.name, type(said).__name__))
+        if isinstance(said, Response | End):
+            self.holding = False
+            if self.name == "up1":
+                raise UpstreamError("rejected", "not this one")
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_examiner_sees_an_answer_first_and_may_refuse_it(gateway, scripted_provider, path, stream):
+    """Whole or streamed, in the caller's API or translated: the next candidate answers, and both attempts are settled with their usage."""
+    seen, settled = [], []
+
+    def examined(exchange):
+        exchange.examine = lambda candidate: Picky(candidate, seen)
+
+    keeps = plugin(
+        pre_route=examined,
+        reserve=lambda exchange, candidate: Reservation(data=candidate.id),
+        settle=lambda reservation, outcome: settled.append((reservation.data, outcome.status, outcome.usage.output_tokens)),
+    )
+    made = await gateway(
+        scripted_provider.url, scripted_provider.url, plugins=(("policy", keeps),), dialects=("anthropic.messages",)
+    )
+    if stream:
+        async with made.stream(path, model="chain") as streamed:
+            told = b"".join([piece async for piece in streamed])
+    else:
+        streamed = await made.ask(path, model="chain")
+        told = streamed.body
+    assert (streamed.status, streamed.headers["x-lynkr-provider"], streamed.headers["x-lynkr-attempts"]) == (200, "up2", "2")
+    assert b"upstream" in told
+    assert seen[-1] == ("up2", "End" if stream else "Response")
+    await eventually(lambda: len(settled) == 2)
+    assert settled == [("up1/m", "error", 7), ("up2/m", "ok", 7)]
+
+
+async def eventually(holds):
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never was so")
 
 
 async def test_hook_reserve(gateway, scripted_provider):

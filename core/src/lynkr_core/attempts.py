@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec import structs
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
-from lynkr_core.events import Event
+from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
@@ -118,6 +118,10 @@ def release(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     attempt.ended = time.monotonic()
     attempt.abort()  # does nothing to a response that was read to its end
     kernel.watch.discard(attempt)
+    if attempt.usage is None and isinstance(attempt.stream, Stream):
+        attempt.usage = attempt.stream.usage
+    if attempt.kind == "rejected" and attempt.usage is None:
+        attempt.usage = consumed(exchange, attempt)
     if attempt.reservations:
         if (attempt.lost or exchange.gone) and attempt.usage is None:
             attempt.usage = consumed(exchange, attempt)
@@ -188,7 +192,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     """A plain answer, read to its end."""
     body = await response.read()
     same = dialect is exchange.dialect
-    if same and not kernel.hooks.transform_response.calls and not exchange.observers:
+    examiner = exchange.examine(attempt.candidate) if exchange.examine else None
+    if same and not kernel.hooks.transform_response.calls and not exchange.observers and examiner is None:
         attempt.usage = dialect.usage(body)
         if attempt.usage is None:
             dialect.decode_response(body)  # raises for garbage, and for an error that hides behind status 200
@@ -199,6 +204,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
             answer = structs.replace(answer, model=attempt.candidate.model)
         if kernel.hooks.transform_response.calls:
             answer = await kernel.hooks.transform_response.fold(exchange, answer)
+        if examiner is not None:
+            examiner(answer)
         for observe in exchange.observers:
             observe(answer)
         body = exchange.dialect.encode_response(answer, exchange.request)
@@ -213,26 +220,29 @@ async def begin(
     if response.headers.get(b"content-type", b"").startswith(b"application/json"):
         dialect.decode_response(await response.read())  # raises for an error that hides behind status 200
         raise UpstreamError("server", "the upstream sent a plain answer where a stream was asked for")
-    stream = attempt.stream = fidelity(kernel, exchange, attempt.candidate.model, dialect, response, before)
+    examiner = exchange.examine(attempt.candidate) if exchange.examine and before is None else None
+    stream = attempt.stream = fidelity(kernel, exchange, attempt.candidate.model, dialect, response, before, examiner)
     held: list[bytes] = []
-    while not stream.committed and stream.failure is None:
+    while stream.failure is None and (not stream.committed or (examiner is not None and examiner.holding and not stream.ended)):
         piece = await stream.next()
         if piece is None:
             raise UpstreamError("cut", "the stream ended before it said anything")
         held.append(piece)
-    if stream.failure is not None and not stream.committed:
+    if stream.failure is not None and (not stream.committed or (examiner is not None and examiner.holding)):
         raise stream.failure
     attempt.first_token = time.monotonic()
     return Answer(attempt, b"".join(held), stream)
 
 
 def fidelity(
-    kernel: Kernel, exchange: Exchange, model: str, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
-) -> Stream:
+    kernel: Kernel, exchange: Exchange, model: str, dialect: Dialect, response: UpstreamResponse, before: Resumable | None,
+    examiner: Examiner | None,
+) -> Stream:  # fmt: skip
     """How deep this stream has to be read."""
     hooks, envelope = kernel.hooks, exchange.envelope
     resumable = kernel.config.routing.resume and not hooks.transform_stream.calls
-    observer = observers(kernel, exchange) if hooks.observe_event.calls or exchange.observers else None
+    seers = exchange.observers if examiner is None else (*exchange.observers, examiner)
+    observer = observers(kernel, exchange, seers) if hooks.observe_event.calls or seers else None
     decoder = dialect.decoder() if dialect.names_model else Named(dialect.decoder(), model)
     if before is not None:
         return Resumable(response, decoder, before.encoder, observer, before.told)
@@ -253,13 +263,13 @@ def fidelity(
     return Rewritten(response, decoder, encoder, observer, wrap)
 
 
-def observers(kernel: Kernel, exchange: Exchange) -> Observer:
+def observers(kernel: Kernel, exchange: Exchange, seers: Sequence[Observer]) -> Observer:
     """One function that shows an event to every observing plugin."""
 
     def observe(event: Event) -> None:
         for call in kernel.hooks.observe_event.calls:
             notify(call, (exchange, event))
-        for see in exchange.observers:
+        for see in seers:
             see(event)
 
     return observe

@@ -27,7 +27,7 @@ from msgspec import Struct, structs
 
 Kind = Literal[
     "unavailable", "timeout", "conflict", "server", "overloaded", "rate_limited", "quota", "auth",
-    "not_found", "context", "content", "invalid", "warming", "cut",
+    "not_found", "context", "content", "invalid", "warming", "cut", "rejected",
 ]  # fmt: skip
 
 
@@ -62,6 +62,7 @@ KINDS: dict[Kind, Consequence] = {
     "invalid": Consequence(retries=0, fallback=False, status=400),
     "warming": Consequence(retries=2, fallback=True, status=503, pause=4.0),
     "cut": Consequence(retries=1, fallback=True, status=502, counts=True),
+    "rejected": Consequence(retries=1, fallback=True, status=502, pause=0.0),
 }
 
 

@@ -8,12 +8,12 @@ Parts of one choice never overlap: part k is closed before part k+1 opens. `inde
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Raw, Struct
 
 from lynkr_core.errors import LynkrError, UpstreamError
-from lynkr_core.request import FinishReason, Part, Reasoning, Text, ToolCall, Usage
+from lynkr_core.request import FinishReason, Part, Reasoning, Response, Text, ToolCall, Usage
 
 
 class Start(Struct, frozen=True, kw_only=True):
@@ -87,6 +87,18 @@ class Failure(Struct, frozen=True, eq=False):
 Event = Start | PartStart | Delta | PartEnd | Logprobs | Finish | UsageEvent | Ping | End | Failure
 CONTENT = (PartStart, Delta, Finish)
 """Once one of these has been seen, the exchange is committed to its candidate."""
+
+
+class Examiner(Protocol):
+    """Sees one attempt's answer before the caller does: each event, or a whole answer.
+
+    While it is `holding`, the caller gets nothing of a stream. Until then it may raise `UpstreamError`: the attempt has then failed,
+    and what it cost is settled. A whole answer it sees once.
+    """
+
+    holding: bool
+
+    def __call__(self, said: Event | Response) -> None: ...
 
 
 class GrammarError(LynkrError):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
 from lynkr_core.errors import ClientGone, GatewayError
-from lynkr_core.events import Event
+from lynkr_core.events import Event, Examiner
 from lynkr_core.request import Request, Response, Usage
 from lynkr_core.waiting import Abortable, Pause
 from lynkr_core.waiting import Attempt as Attempt  # plugins import it from here
@@ -195,14 +195,14 @@ class Exchange:
     reply: Reply | None = None
     dry_run: bool = False
     gone: bool = False
-    until: float = math.inf
-    """When the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`."""
-    waiting: Abortable | None = None
-    """What is waited for beside upstreams; aborted when the caller leaves."""
+    until: float = math.inf  # when the caller gives up, on the monotonic clock: `x-lynkr-deadline-ms`
+    waiting: Abortable | None = None  # what is waited for beside upstreams; aborted when the caller leaves
     resumed: int = 0  # how often a cut stream was continued by another attempt
     observers: tuple[Callable[[Event | Response], None], ...] = ()
     """Called with the whole answer, or each event of a stream, of this exchange; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()
+    examine: Callable[[Candidate], Examiner | None] | None = None  # who sees an attempt's answer first; set before attempts
+    skipped: tuple[str, ...] = ()  # plugins that failed or were off, with the hook and why: what was decided without them
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
 

@@ -17,7 +17,9 @@ from types import CoroutineType
 from typing import Any
 
 from lynkr_core.errors import ClientGone, GatewayError, Unavailable
+from lynkr_core.exchange import Exchange
 from lynkr_core.order import FAIL_CLOSED
+from lynkr_core.stalls import bounded
 
 log = logging.getLogger("lynkr.hooks")
 MAX_FAILURES = 5
@@ -38,7 +40,8 @@ class Call:
         self.plugin = plugin
         self.closed = kind in FAIL_CLOSED
         self.is_async = inspect.iscoroutinefunction(function)
-        self.function = adapted(function, parameters)
+        call = adapted(function, parameters)
+        self.function = bounded(call) if hook == "score" and not self.is_async else call
         self.calls = self.errors = self.failures = 0
         self.seconds = self.off_until = 0.0
 
@@ -50,12 +53,12 @@ class Call:
     def now(self, args: tuple[Any, ...]) -> Any:
         """A synchronous plugin's answer; None while it is off, and after an error that is skipped."""
         if self.failures and self.off:
-            return None
+            return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
         try:
             value = self.function(*args)
         except Exception as error:
-            return self.caught(error)
+            return self.caught(error, args)
         finally:
             self.calls += 1
             self.seconds += time.perf_counter() - began
@@ -65,24 +68,30 @@ class Call:
     async def later(self, args: tuple[Any, ...], until: float, begun: CoroutineType[Any, Any, Any] | None = None) -> Any:
         """As `now`, for an asynchronous plugin, which has until `until` on the monotonic clock. `begun`: what its call has given."""
         if self.failures and self.off:
-            return None
+            return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
         try:
             async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
                 value = await (self.function(*args) if begun is None else begun)
         except Exception as error:
-            return self.caught(error)
+            return self.caught(error, args)
         finally:
             self.calls += begun is None
             self.seconds += time.perf_counter() - began
         self.failures = 0
         return value
 
-    def caught(self, error: Exception) -> None:
+    def caught(self, error: Exception, args: tuple[Any, ...]) -> None:
         """An answer to the caller goes on to it; anything else is a fault of the plugin's."""
         if isinstance(error, (GatewayError, ClientGone)):
             raise error
         self.failed(error)
+        self.skipped(args, f"failed: {type(error).__name__}")
+
+    def skipped(self, args: tuple[Any, ...], why: str) -> None:
+        """The exchange remembers what went on without this plugin. Never the error's words, which may quote the caller's."""
+        if args and isinstance(args[0], Exchange):
+            args[0].skipped += (f"{self.plugin} {why} in {self.hook}",)
 
     def note(self, error: Exception) -> None:
         """Counts and logs an error, and switches the call off after too many in a row."""
@@ -245,6 +254,7 @@ class Hooks:
     pre_route: Hook
     score: Hook
     select_provider: Hook
+    revise_selection: Hook
     reserve: Hook
     transform_request: Hook
     attempt_failed: Hook

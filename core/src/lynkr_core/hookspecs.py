@@ -64,6 +64,14 @@ def select_provider(exchange: Exchange, candidates: Sequence[Candidate], scores:
 
 
 @hookspec
+def revise_selection(exchange: Exchange, selection: Selection) -> Selection | None:
+    """The last word on the order, by whoever has to know what all selectors say together: a conversation that stays with its model.
+
+    Called once per exchange that needs a provider; each plugin gets the last one's result. It may reorder and leave out, never add.
+    """
+
+
+@hookspec
 def reserve(exchange: Exchange, candidate: Candidate) -> Reservation | Reject | None:
     """Set money or capacity aside for one attempt. Called before each; all or none: one `Reject` releases the others.
 

@@ -29,7 +29,7 @@ from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import combined, scores_of
-from lynkr_core.selecting import select
+from lynkr_core.selecting import revise, select
 from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
 from lynkr_core.unsupported import Unsupported
@@ -157,6 +157,8 @@ class Kernel:
             if self.hooks.score.calls:
                 await self.score(exchange)
             await select(self.hooks.select_provider, exchange, self.catalog.tiers)
+            if self.hooks.revise_selection.calls:
+                await revise(self.hooks.revise_selection, exchange)
 
     async def admit(self, exchange: Exchange) -> None:
         """Stage 3: who is calling, and may this go on?"""
@@ -230,7 +232,10 @@ class Kernel:
         """Stage 5: how demanding is it?"""
         hook, args = self.hooks.score, (exchange, exchange.candidates)
         for answer, plugin in hook.collect_now(*args) if hook.is_sync else await hook.collect(*args):
-            exchange.scores += scores_of(answer, plugin)
+            found = scores_of(answer, plugin)
+            exchange.scores += found
+            if not found:
+                exchange.skipped += (f"{plugin} gave no number in score",)
         exchange.score = combined(exchange.scores)
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:

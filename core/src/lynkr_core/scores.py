@@ -12,13 +12,18 @@ from lynkr_core.exchange import Score
 
 
 def scores_of(answer: Any, plugin: str) -> tuple[Score, ...]:
-    """The scores in an answer, with the plugin's name, kept to 0–100. What is no score or no number is left out."""
-    if type(answer) is Score:  # nearly every answer
-        return (checked(answer, plugin),) if math.isfinite(answer.value) else ()
-    if isinstance(answer, (int, float)):
-        answer = Score(value=float(answer))
-    found = [answer] if isinstance(answer, Score) else list(cast("Iterable[Any]", answer))
-    return tuple([checked(score, plugin) for score in found if isinstance(score, Score) and math.isfinite(score.value)])
+    """The scores in an answer, with the plugin's name, kept to 0–100. What is no score or no number is left out. Never raises."""
+    try:
+        if isinstance(answer, (int, float)):
+            answer = Score(value=float(answer))
+        found = [answer] if isinstance(answer, Score) else list(cast("Iterable[Any]", answer))
+        return tuple([checked(score, plugin) for score in found if isinstance(score, Score) and is_number(score)])
+    except Exception:  # a plugin's own types, and what it makes only while it is read
+        return ()
+
+
+def is_number(score: Score) -> bool:
+    return math.isfinite(score.value) and math.isfinite(score.weight)
 
 
 def checked(score: Score, plugin: str) -> Score:

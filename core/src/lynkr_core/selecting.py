@@ -6,6 +6,7 @@ selectors after it may order those among themselves, and so on. Nobody can add a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec import structs
 
 from lynkr_core.candidates import Tiers
 from lynkr_core.exchange import Candidate, Exchange, Removal, Route, Selection
-from lynkr_core.hooks import Hook
+from lynkr_core.hooks import Hook, run
 
 REASONS: dict[Route, str] = {"exact": "as asked", "alias": "as configured", "tier": "as configured", "auto": "as configured"}
 """Why the order is what it is when no selector says anything."""
@@ -40,6 +41,18 @@ async def select(hook: Hook, exchange: Exchange, tiers: Tiers) -> None:
             break
         hook = hook.after(plugin)
     exchange.selection = found or Selection(order=exchange.candidates, reason=REASONS[exchange.route])
+
+
+async def revise(hook: Hook, exchange: Exchange) -> None:
+    """Lets plugins change the selection that selectors have come to; who changes it is named beside them."""
+    until = time.monotonic() + hook.deadline
+    for call in hook.calls:
+        assert exchange.selection is not None, "stage 6 has one by now"
+        answer = await run(call, (exchange, exchange.selection), until)
+        if answer is not None:
+            exchange.selection = checked(exchange, answer, exchange.selection.order, call.plugin)
+            exchange.selected_by = f"{exchange.selected_by}, {call.plugin}" if exchange.selected_by else call.plugin
+            exchange.tier = answer.tier or exchange.tier
 
 
 def checked(exchange: Exchange, selection: Selection, given: Sequence[Candidate], plugin: str) -> Selection:

@@ -17,6 +17,7 @@ class FakeDialect:
     """As much of a dialect as a scorer sees."""
 
     name = "fake"
+    conversation = "messages"
 
     def __init__(self, operation: str = "chat") -> None:
         self.operation = operation

@@ -56,3 +56,16 @@ def test_a_session_header_names_the_conversation(exchange_with, header):
     first.headers, second.headers = {b"x-lynkr-session": b"a"}, {b"x-lynkr-session": header}
     memory.remember(first, 50.0)
     assert memory.recall(second) == (50.0 if header == b"a" else None)
+
+
+def test_an_ask_that_goes_out_of_sight_is_remembered(exchange_with):
+    scorer = Heuristic(Config())
+    steps = [CALL, RESULT]
+    seen = scorer.score(exchange_with({"model": "auto", "messages": [HARD, *steps * 28]}))
+    gone = scorer.score(exchange_with({"model": "auto", "messages": [HARD, *steps * 40]}))
+    other = Heuristic(Config()).score(exchange_with({"model": "auto", "messages": [HARD, *steps * 40]}))
+    assert seen is not None
+    assert gone is not None
+    assert other is not None
+    assert "inherits the ask's" in gone.reason
+    assert seen.value > gone.value > other.value == 40.0

@@ -9,7 +9,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.exchange import Score
 from lynkr_core.testing import factories
 from lynkr_selector_tasks import ask_of, plugin
-from lynkr_selector_tasks.ask import KEPT, clean
+from lynkr_selector_tasks.ask import KEPT
 
 LOCAL, SMALL, LARGE, DEEP = ALL = factories.candidates()
 
@@ -74,28 +74,12 @@ def test_the_ask_is_the_newest_thing_that_a_human_said():
     assert ask_of(exchange("run it", more=results)) == "run it"
 
 
-def test_a_scorers_ask_is_taken_unless_it_may_be_cut_short():
-    made = exchange("whole text")
-    made.scores = (Score(value=1, ask="clean"),)
-    assert ask_of(made) == "clean"
-    made.scores = (Score(value=1, ask="x" * 500),)
-    assert ask_of(made) == "whole text"
-
-
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("<user_query>fix it</user_query>", "<user_query>fix it</user_query>"),
-        ("a <system-reminder>b <c-d>e</c-d></system-reminder> f", "a  f"),
-        ("<system-reminder>never closed", "<system-reminder>never closed"),
-        ("if a <b and c> d", "if a <b and c> d"),
-    ],
-)
-def test_what_tools_put_in_goes(text, left):
-    assert clean(text) == left
+def test_a_scorers_ask_is_taken_whole():
+    made = exchange("as it came")
+    made.scores = (Score(value=1), Score(value=1, ask="clean " * 2000))
+    assert ask_of(made) == "clean " * 2000
 
 
 def test_long_and_bad_requests_are_read_as_far_as_they_go():
     assert len(ask_of(exchange("word " * 100_000))) == 2 * KEPT + 1
-    assert len(clean("<a-b>" * 100_000)) == 500_000
     assert ask_of(factories.exchange(msgspec.json.encode({"model": "auto", "messages": [7]}))) == ""

@@ -37,7 +37,7 @@ SMALL, LARGE = Candidate(provider=LOCAL, model="small"), Candidate(provider=CLOU
 
 
 def exchange(**changes: Any) -> Exchange:
-    dialect: Any = SimpleNamespace(name="openai.chat", operation="chat")
+    dialect: Any = SimpleNamespace(name="openai.chat", operation="chat", conversation="messages")
     made = Exchange(
         dialect, "/v1/chat/completions", {b"x-lynkr-session": b"s1", b"authorization": b"Bearer sk-1"}, SECRET_TEXT.encode()
     )

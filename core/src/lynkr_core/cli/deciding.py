@@ -78,18 +78,29 @@ def told(record: dict[str, Any]) -> list[str]:
     score = record.get("score")
     lines = [f"{record.get('provider')}/{record.get('model')}", f"  because  {record.get('reason') or 'it was asked for'}"]
     lines += [f"  asked    {record.get('model_asked')} ({record.get('route')})"]
+    lines += [f"  session  {record['session']} (by {record.get('session_from')})"] if record.get("session") else []
+    notes: dict[str, str] = record.get("notes") or {}
+    lines += [f"  {name:8} {text}" for name, text in notes.items()]
     lines += [f"  score    {score:.0f} of 100, tier {record.get('tier')}"] if score is not None else []
     for entry in record.get("scores") or ():
         lines.append(f"           {entry['plugin']} says {entry['value']:.0f}: {entry['reason']}")
         lines += [f"           of: {entry['ask'][:200]!r}"] if entry.get("ask") else []
     lines += signals(record.get("signals") or {}, record.get("points") or {})
     lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
-    lines += [f"  try {place}    {id}" for place, id in enumerate(record.get("order") or (), 1)]
-    lines += [f"  removed  {r['candidate']}: {r['reason']} ({r['plugin']})" for r in record.get("removed") or ()]
+    lines += [candidate(entry) for entry in record.get("considered") or ()]
+    lines += [f"  without  {what}" for what in record.get("skipped") or ()]
     for attempt in record.get("attempts") or ():
         lines.append("  attempt  " + ", ".join(f"{key} {value}" for key, value in attempt.items() if value is not None))
     lines += [f"  {key:8} {record[key]}" for key in ("status", "usage", "cost", "duration", "losses", "error") if record.get(key)]
     return lines
+
+
+def candidate(entry: dict[str, Any]) -> str:
+    """One that was considered: its place or that it was removed, its price for this request, why, and by whom."""
+    usd = "" if entry["usd"] is None else f" ${entry['usd']:.6f}"
+    why = f"{entry['reason']} ({entry['plugin']})" if entry["plugin"] else entry["reason"]
+    place = "removed" if entry["place"] is None else f"try {entry['place']}"
+    return f"  {place:8} {entry['candidate']}{usd}: {why}"
 
 
 def signals(values: dict[str, float], points: dict[str, float]) -> list[str]:

@@ -33,6 +33,7 @@ _KINDS: dict[Kind, tuple[str, str | None]] = {
     "invalid": ("invalid_request_error", None),
     "warming": ("server_error", "server_is_overloaded"),
     "cut": ("server_error", None),
+    "rejected": ("server_error", None),
 }
 """Type and code by the kind of the last attempt's failure; where there is no code here, the upstream's own is told.
 

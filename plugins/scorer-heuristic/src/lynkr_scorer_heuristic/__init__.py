@@ -10,7 +10,8 @@ from msgspec import Meta, Struct, structs
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Plugin
 from lynkr_scorer_heuristic import around, gates
-from lynkr_scorer_heuristic.ask import Ask, last_ask
+from lynkr_scorer_heuristic.ask import MAX_TURNS, Ask, last_ask
+from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
 from lynkr_scorer_heuristic.grams import words_of
 from lynkr_scorer_heuristic.memory import Memory, is_lasting
@@ -21,7 +22,8 @@ from lynkr_scorer_heuristic.weights import Weights
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
 
-ASK_KEPT = 500
+TOLD = 16_000
+"""Characters of the ask that are told from its beginning, and from its end: selectors and rules read it too."""
 REMEMBERED, MAX_REMEMBERED = 1024, 4000
 """Texts whose score is remembered, and their longest, in characters: an agent sends the same ask with each step of its work."""
 WORKING = 30.0
@@ -61,7 +63,7 @@ class Heuristic:
             return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
         score = self.of_text(ask.text)
         fields = exchange.envelope.fields
-        if is_lasting(fields):
+        if is_lasting(exchange):
             self.memory.remember(exchange, score.value)
         found = around.measured(fields, score.signals.get("multi_step", 0.0))
         return structs.replace(score, signals={**score.signals, **found}) if found else score
@@ -80,17 +82,23 @@ class Heuristic:
         if not ask.text:
             return self.memory.recall(exchange)
         score = self.of_text(ask.text)
+        if ask.steps > MAX_TURNS // 4:  # soon it is too far back to be found; naming a conversation is dear
+            self.memory.remember(exchange, score.value)
         return max(score.value, WORKING) if "small_talk" in score.gates else score.value
 
     def judged(self, text: str) -> Score:
         """What the text alone says."""
         reading = read(text)
         verdict = (gates.small_talk(reading) or gates.side_text(reading)) if self.gates else None
-        return self.measured(reading) if verdict is None else self.ruled(verdict, text)
+        if verdict is not None:
+            return self.ruled(verdict, text)
+        return structs.replace(self.measured(reading), ask=shortened(text, TOLD))
 
     def ruled(self, verdict: Verdict, text: str) -> Score:
         found = (verdict.gate,) if verdict.gate else ()
-        return Score(value=verdict.value, reason=verdict.reason, gates=found, ask=text[:ASK_KEPT] or None, weight=self.weight)
+        return Score(
+            value=verdict.value, reason=verdict.reason, gates=found, ask=shortened(text, TOLD) or None, weight=self.weight
+        )
 
     def measured(self, reading: Reading) -> Score:
         """What the model says, and the gates that only raise it."""
@@ -104,8 +112,7 @@ class Heuristic:
         reason, found = why(points), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
-        kept = reading.text[:ASK_KEPT]
-        return Score(value=value, reason=reason, signals=signals, points=points, gates=found, ask=kept, weight=self.weight)
+        return Score(value=value, reason=reason, signals=signals, points=points, gates=found, weight=self.weight)
 
 
 def why(points: dict[str, float]) -> str:

@@ -1,6 +1,6 @@
 """The last thing a human asked, found from the end of a raw body without decoding the conversation.
 
-Shapes read: `messages` of chat and Anthropic bodies, `input` of Responses bodies (`clients.md` §3 tells who sends what).
+Shapes read: `messages` of chat and Anthropic bodies, `input` of Responses bodies, `contents` of Gemini's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from lynkr_scorer_heuristic.backwards import elements
 from lynkr_scorer_heuristic.clean import clean
 
-TEXT = ("text", "input_text")
+TEXT = ("text", "input_text", "")
 QUOTE, BRACKET = b'"['
 TOOL_ROLES = ("tool", "function")
 MAX_TURNS = 64
@@ -26,13 +26,19 @@ class Turn(Struct, gc=False):
     role: str = ""
     type: str = ""
     content: Raw = Raw(b"")
+    parts: Raw = Raw(b"")
 
 
-class Piece(Struct, gc=False):
-    """A content block."""
+class Piece(Struct, gc=False, rename={"result": "functionResponse"}):
+    """A content block. Gemini's have no type."""
 
     type: str = ""
     text: str | None = None
+    result: Raw = Raw(b"")
+
+    @property
+    def kind(self) -> str:
+        return "tool_result" if self.result else self.type
 
 
 class Ask(Struct, frozen=True, gc=False):
@@ -52,7 +58,7 @@ _text = msgspec.json.Decoder(str)
 
 def last_ask(fields: Mapping[str, Raw]) -> Ask:
     """The last human text among a body's top-level keys. Never raises: what cannot be read says nothing."""
-    raw = fields.get("messages") or fields.get("input")
+    raw = fields.get("messages") or fields.get("input") or fields.get("contents")
     if not raw:
         return NOTHING
     try:
@@ -81,8 +87,8 @@ def _find(raw: Raw) -> Ask:
 
 def _read(turn: Turn) -> Ask | None:
     """None: look at the turn before."""
-    if turn.role == "user":
-        return _read_user(turn.content)
+    if turn.role == "user" or (turn.parts and not turn.role):
+        return _read_user(turn.content or turn.parts)
     if turn.role in TOOL_ROLES or turn.type.endswith("_output"):
         return RESULTS
     return None
@@ -100,5 +106,5 @@ def _read_user(content: Raw) -> Ask | None:
     text = clean("\n".join([piece.text for piece in pieces if piece.text and piece.type in TEXT]))
     if text:
         return Ask(text)
-    others = {piece.type for piece in pieces if piece.type not in TEXT}
+    others = {piece.kind for piece in pieces if piece.kind not in TEXT}
     return RESULTS if "tool_result" in others else NOTHING if others else None

@@ -56,6 +56,6 @@ def without_tags(text: str) -> str:
     return "".join((*kept, text[start:])) if kept else text
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, kept: int = KEPT) -> str:
     """The beginning and the end of a long text."""
-    return text if len(text) <= 2 * KEPT else f"{text[:KEPT]}\n{text[-KEPT:]}"
+    return text if len(text) <= 2 * kept else f"{text[:kept]}\n{text[-kept:]}"

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
-
-from msgspec import Raw
 
 from lynkr_core.exchange import Exchange
+from lynkr_core.sessions import session_of
 
+SESSION_HEADER = b"x-lynkr-session"
 KEPT = 4_096
 """Conversations remembered; the one not heard of for longest is forgotten first."""
-OPENING = 4_096
-"""Bytes by which a conversation without a name is known: its beginning stays as it was while it grows."""
-HEADER = b"x-lynkr-session"
-NAMES = ("conversation", "prompt_cache_key", "previous_response_id", "metadata")
-"""Top-level keys with which clients name a conversation."""
 
 
 class Memory:
@@ -23,32 +17,28 @@ class Memory:
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._scores: OrderedDict[Hashable, float] = OrderedDict()
+        self._scores: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def remember(self, exchange: Exchange, value: float) -> None:
         key = conversation(exchange)
-        self._scores[key] = value
-        self._scores.move_to_end(key)
-        if len(self._scores) > self._kept:
-            self._scores.popitem(last=False)
+        if key is not None:
+            self._scores[key] = value
+            self._scores.move_to_end(key)
+            if len(self._scores) > self._kept:
+                self._scores.popitem(last=False)
 
     def recall(self, exchange: Exchange) -> float | None:
-        return self._scores.get(conversation(exchange))
+        key = conversation(exchange)
+        return None if key is None else self._scores.get(key)
 
 
-def is_lasting(fields: Mapping[str, Raw]) -> bool:
-    """Whether turns without the ask may follow: tools are at hand, or the client stores the conversation elsewhere."""
-    return "tools" in fields or "prompt_cache_key" in fields or "conversation" in fields
+def is_lasting(exchange: Exchange) -> bool:
+    """Whether a turn without the ask may follow at once, because the client may leave its history to the API."""
+    fields = exchange.envelope.fields
+    return "prompt_cache_key" in fields or "conversation" in fields or SESSION_HEADER in exchange.headers
 
 
-def conversation(exchange: Exchange) -> Hashable:
+def conversation(exchange: Exchange) -> tuple[str, str] | None:
     """What tells a conversation from the others of the same principal."""
-    return exchange.principal.id, exchange.headers.get(HEADER) or named(exchange.envelope.fields)
-
-
-def named(fields: Mapping[str, Raw]) -> int:
-    for name in NAMES:
-        if raw := fields.get(name):
-            return hash(bytes(memoryview(raw)[:OPENING]))
-    raw = fields.get("messages") or fields.get("input") or b""
-    return hash(bytes(memoryview(raw)[:OPENING]))
+    session = session_of(exchange)
+    return None if session is None else (exchange.principal.id, session.id)

@@ -7,6 +7,7 @@ from typing import Any
 from lynkr_core.decision import decision
 from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.lending import billed_to_caller
+from lynkr_core.pricing import cost
 from lynkr_core.request import Usage
 
 LONGEST_ERROR = 500
@@ -16,9 +17,10 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
     """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
 
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
+    `spent` is what all attempts cost, as far as that is known.
     """
     served, principal, reply = outcome.candidate, exchange.principal, exchange.reply
-    record = decision(exchange, texts)
+    record = decision(exchange, texts, outcome.usage)
     record["class"] = principal.principal_class
     record.update(
         created=exchange.created,
@@ -29,7 +31,6 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         agent=principal.agent,
         tags=list(principal.tags),
         billed="caller" if served and billed_to_caller(exchange, served) else "operator",
-        session=exchange.header(b"x-lynkr-session") or None,
         stream=exchange.envelope.stream if exchange.envelope else False,
         provider=served.provider.name if served else None,
         model=served.model if served else None,
@@ -45,6 +46,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         first_token=outcome.first_token,
         attempts=[tried(attempt) for attempt in outcome.attempts],
     )
+    record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
     return record
 
 
@@ -69,7 +71,7 @@ def tokens(usage: Usage) -> dict[str, Any]:
 
 
 def tried(attempt: Attempt) -> dict[str, Any]:
-    """One attempt. `error` is the kind of its failure, `code` the upstream's own name for it."""
+    """One attempt. `error` is the kind of its failure, `code` the upstream's own name for it. What failed may have cost something too."""
     error, started = attempt.error, attempt.started
     return {
         "candidate": attempt.candidate.id,
@@ -78,4 +80,6 @@ def tried(attempt: Attempt) -> dict[str, Any]:
         "code": error.code if error else None,
         "seconds": attempt.ended - started if attempt.ended is not None else None,
         "first_token": attempt.first_token - started if attempt.first_token is not None else None,
+        "usage": tokens(attempt.usage) if attempt.usage else None,
+        "cost": cost(attempt.usage, attempt.candidate.price),
     }

@@ -11,7 +11,7 @@ import pytest
 from lynkr_core.exchange import Candidate, Exchange, Score, Selection
 from lynkr_core.plugins import Context
 from lynkr_core.testing import factories
-from lynkr_core.testing.calls import call
+from lynkr_core.testing.calls import call, hooks_of
 from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.base import Contract
 from lynkr_core.testing.contracts.scorer import snapshot
@@ -20,7 +20,7 @@ VALUES = (None, 0.0, 25.0, 26.0, 60.0, 100.0)
 
 
 class SelectorContract(Contract):
-    """`deterministic = False` for a selector that shares load by chance or in turn."""
+    """`deterministic = False` for one that shares load by chance or in turn; `hook = "revise_selection"` for one that only revises."""
 
     kind = "selector"
     hook = "select_provider"
@@ -97,7 +97,10 @@ class SelectorContract(Contract):
 
 
 async def select(selector: Any, exchange: Exchange) -> Selection | None:
-    answer = await call(selector, "select_provider", exchange, exchange.candidates, exchange.scores)
+    if "select_provider" in hooks_of(selector):
+        answer = await call(selector, "select_provider", exchange, exchange.candidates, exchange.scores)
+    else:
+        answer = await call(selector, "revise_selection", exchange, Selection(order=exchange.candidates, reason="as configured"))
     assert answer is None or isinstance(answer, Selection), f"{answer!r} is no Selection"
     return answer
 

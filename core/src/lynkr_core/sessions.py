@@ -1,0 +1,202 @@
+"""Which conversation does a request belong to? By its client's own name for it, else by how it begins.
+
+Which headers and fields clients use for it stands in `sessions.toml`. Whoever keeps something by session keeps it by principal too:
+callers choose these names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from lynkr_core.dialect import UNREADABLE, opens_with
+from lynkr_core.exchange import Exchange, Key
+
+LONGEST = 200
+"""Characters of a name; of a longer one its digest is taken."""
+LOOKED_AT = 65_536
+"""Bytes of a conversation, and of the prompt before it, by which it is known."""
+FIRST = 4_096
+"""Bytes that are looked at first, because they are mostly enough."""
+KEPT = 2_048
+"""Characters of each text that count."""
+MOST = 16
+"""Items of a conversation that are looked at for the first thing a user says."""
+
+
+class Session(Struct, frozen=True, gc=False):
+    """`id`: the client's name for it, or `begins:` and a digest. `source`: where that was found.
+
+    `thread` tells apart the conversations of one session, as an agent's own and those of its helpers: a digest of how this one begins.
+    It changes when the history is cut or summarised, and with it everything that a provider had cached. Empty where the API keeps it.
+    """
+
+    id: str
+    source: str
+    thread: str = ""
+
+
+class Places(Struct, forbid_unknown_fields=True):
+    """`sessions.toml`."""
+
+    headers: list[str]
+    fields: list[str]
+    metadata: list[str]
+    users: list[str]
+    mark: str
+    elsewhere: list[str]
+    prompts: list[str]
+    volatile: list[str]
+
+
+PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.toml").read_text()), Places)
+HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
+VOLATILE = tuple(PLACES.volatile)
+SESSION: Key[Session | None] = Key("core.session")
+SETTLED: Key[bool] = Key("core.settled")
+"""Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
+
+_gap = re.compile(r"[\s,\[]*")
+_item = json.JSONDecoder().raw_decode
+
+
+def session_of(exchange: Exchange) -> Session | None:
+    """Found once per exchange, in some 10 µs. None for operations that are no conversation, and where nothing can be read."""
+    if exchange.operation != "chat" or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
+        return None
+    missing = cast("Session", SESSION)
+    found = exchange.get(SESSION, missing)
+    if found is missing:
+        found = _found(exchange)
+        exchange.set(SESSION, found)
+    return found
+
+
+def _found(exchange: Exchange) -> Session | None:
+    fields = exchange.envelope.fields
+    thread = "" if any(name in fields for name in PLACES.elsewhere) else beginning(fields, exchange.dialect.conversation)
+    for header, source in HEADERS:
+        if value := exchange.header(header).strip():
+            return Session(short(value), source, thread)
+    for name, source in _named(fields):
+        return Session(short(name), source, thread)
+    return Session(f"begins:{thread}", "beginning", thread) if thread else None
+
+
+def short(name: str) -> str:
+    return name if len(name) <= LONGEST else digest(name)
+
+
+def digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _named(fields: Mapping[str, Raw]) -> Iterator[tuple[str, str]]:
+    """What the body's own fields say, with their names."""
+    for field in PLACES.fields:
+        if name := _name(_value(fields.get(field))):
+            yield name, field
+    metadata = _value(fields.get("metadata"))
+    if isinstance(metadata, dict):
+        said = cast("dict[str, Any]", metadata)
+        for key in PLACES.metadata:
+            if name := _name(said.get(key)):
+                yield name, f"metadata.{key}"
+        for key in PLACES.users:
+            if name := _of_user(said.get(key)):
+                yield name, f"metadata.{key}"
+
+
+def _value(raw: Raw | None) -> Any:
+    """A small JSON value; None for anything else."""
+    if raw is None or len(memoryview(raw)) > LOOKED_AT:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _name(value: Any) -> str:
+    """Of a name, or of an object with an `id`."""
+    if isinstance(value, dict):
+        value = cast("dict[str, Any]", value).get("id")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _of_user(value: Any) -> str:
+    """The session inside a user's id, which has one only sometimes."""
+    if not isinstance(value, str):
+        return ""
+    if value.startswith("{"):
+        inner = _value(Raw(value.encode("utf-8", "replace")))
+        said = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
+        return next((name for key in PLACES.metadata if (name := _name(said.get(key)))), "")
+    return value.rpartition(PLACES.mark)[2] if PLACES.mark in value else ""
+
+
+def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
+    """A digest of the prompt before the conversation and of all up to the first thing a user says. Empty when nobody says anything.
+
+    Only texts count: clients move cache markers, and write one text as a string today and as a block tomorrow.
+    """
+    raw = fields.get(conversation)
+    if not raw:
+        return ""
+    try:
+        before = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields]
+        told = [*before, *_up_to_user(raw)]
+    except (ValueError, RecursionError):
+        return ""
+    return digest("\0".join(told)) if any(told) else ""
+
+
+def _up_to_user(raw: Raw) -> Iterator[str]:
+    if opens_with(raw, b'"'):
+        yield _texts(_value(raw))
+        return
+    for count, item in enumerate(_items(raw)):
+        yield _texts(item)
+        if count >= MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
+            return
+
+
+def _items(raw: Raw) -> Iterator[Any]:
+    """The items of a JSON array from the front; the first that is not whole in what is looked at is given as text, and the last."""
+    view, place, size = memoryview(raw), 0, FIRST
+    text = bytes(view[:size]).decode("utf-8", "ignore")
+    while True:
+        gap = _gap.match(text, place)
+        place = gap.end() if gap else place
+        if text[place : place + 1] == "]":
+            return
+        try:
+            item, place = _item(text, place)
+        except ValueError:
+            if size >= min(len(view), LOOKED_AT):
+                yield text[place:]
+                return
+            size = LOOKED_AT
+            text = bytes(view[:size]).decode("utf-8", "ignore")
+            continue
+        yield item
+
+
+def _texts(value: Any) -> str:
+    """All texts in a message, a part, or a list of them."""
+    if isinstance(value, str):
+        return "" if value.startswith(VOLATILE) else value[:KEPT]
+    if isinstance(value, list):
+        return "".join([_texts(item) for item in cast("list[Any]", value)])
+    if isinstance(value, dict):
+        said = cast("dict[str, Any]", value)
+        return _texts(said.get("text") or said.get("content") or said.get("parts"))
+    return ""
