@@ -148,13 +148,8 @@ def test_the_kernel_is_small():
     assert sum(code_lines(path) for path in beside) <= 260
     assert sum(code_lines(path) for path in opt_in) <= 400
     assert sum(code_lines(path) for path in transport) <= 800
-<<<<<<< HEAD
-    assert sum(code_lines(path) for path in state) <= 700
-    assert sum(code_lines(path) for path in front) <= 480
-=======
     assert sum(code_lines(path) for path in state) <= 900
-    assert sum(code_lines(path) for path in front) <= 420
->>>>>>> c998576 (Guarded ledgers and values: what happens while a store is down is declared by whoever uses it)
+    assert sum(code_lines(path) for path in front) <= 480
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)
