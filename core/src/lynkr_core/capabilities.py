@@ -54,6 +54,13 @@ def leave_out(exchange: Exchange, reasons: Mapping[str, str]) -> None:
     exchange.candidates = tuple([candidate for candidate in exchange.candidates if candidate.id not in reasons])
 
 
+def keep(exchange: Exchange, able: Sequence[Candidate], reason: str) -> None:
+    """Leaves these candidates and no others. Raises `InvalidRequest` when there are none."""
+    leave_out(exchange, {c.id: reason for c in exchange.candidates if c not in able})
+    if not able:
+        raise InvalidRequest(f"nobody can serve {exchange.envelope.model!r}: {reason}", param="model")
+
+
 def confine(exchange: Exchange) -> None:
     """Removes candidates that are not the operator's own. Raises `Forbidden`."""
     leave_out(exchange, {c.id: "not local" for c in exchange.candidates if not c.provider.is_local(c.model)})

@@ -18,7 +18,7 @@ from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import AllFailed, ClientGone, GatewayError, InvalidRequest, Unauthenticated, Unavailable, UnknownModel
+from lynkr_core.errors import AllFailed, ClientGone, GatewayError, Unauthenticated, Unavailable, UnknownModel
 from lynkr_core.exchange import ANONYMOUS, Attempt, Candidate, Exchange, Outcome, Principal, Reject, Reply, Status
 from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
@@ -217,16 +217,10 @@ class Kernel:
         if body is not None:
             exchange.reply = Reply(body=body, reason="answered by lynkr itself")
             return
-        self.keep(exchange, able, f"has no {exchange.operation}")
+        capabilities.keep(exchange, able, f"has no {exchange.operation}")
         reason = exchange.dialect.untranslatable(exchange.envelope)
         if reason:
-            self.keep(exchange, [c for c in able if self.upstream_dialect(exchange.dialect, c) is exchange.dialect], reason)
-
-    def keep(self, exchange: Exchange, able: list[Candidate], reason: str) -> None:
-        """Narrows the candidates. Raises `InvalidRequest` when nobody is left."""
-        capabilities.leave_out(exchange, {c.id: reason for c in exchange.candidates if c not in able})
-        if not able:
-            raise InvalidRequest(f"nobody can serve {exchange.envelope.model!r}: {reason}", param="model")
+            capabilities.keep(exchange, [c for c in able if self.upstream_dialect(exchange.dialect, c) is exchange.dialect], reason)
 
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
