@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
 
@@ -13,7 +13,7 @@ from lynkr_core.candidates import Tiers
 from lynkr_core.cards import ModelCard
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import Forbidden, InvalidRequest, TooLarge
-from lynkr_core.exchange import Exchange, Principal, Removal
+from lynkr_core.exchange import Candidate, Exchange, Principal, Removal
 from lynkr_core.request import Blob, File, Modality, Part, Request, ToolCallResponse, ToolChoice, Uri
 from lynkr_core.tokens import estimate
 
