@@ -28,7 +28,7 @@ from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
-from lynkr_core.scores import combined, scores_of
+from lynkr_core.scores import note
 from lynkr_core.selecting import revise, select
 from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
@@ -225,12 +225,7 @@ class Kernel:
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""
         hook, args = self.hooks.score, (exchange, exchange.candidates)
-        for answer, plugin in hook.collect_now(*args) if hook.is_sync else await hook.collect(*args):
-            found = scores_of(answer, plugin)
-            exchange.scores += found
-            if not found:
-                exchange.skipped += (f"{plugin} gave no number in score",)
-        exchange.score = combined(exchange.scores)
+        note(exchange, hook.collect_now(*args) if hook.is_sync else await hook.collect(*args))
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""

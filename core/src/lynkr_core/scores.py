@@ -8,7 +8,17 @@ from typing import Any, cast
 
 from msgspec import structs
 
-from lynkr_core.exchange import Score
+from lynkr_core.exchange import Exchange, Score
+
+
+def note(exchange: Exchange, answers: Iterable[tuple[Any, str]]) -> None:
+    """Fills in the exchange's scores and its score, from each answer and the name of its plugin."""
+    for answer, plugin in answers:
+        found = scores_of(answer, plugin)
+        exchange.scores += found
+        if not found:
+            exchange.skipped += (f"{plugin} gave no number in score",)
+    exchange.score = combined(exchange.scores)
 
 
 def scores_of(answer: Any, plugin: str) -> tuple[Score, ...]:
