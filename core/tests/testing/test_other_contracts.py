@@ -178,6 +178,7 @@ class Good(MemoryStore):
 class TestGood(LedgerContract):
     plugin = plugin_of(Good)
     shared = False
+    examples = 4
 """
 
 

@@ -7,7 +7,6 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 from lynkr_core.stores.allotted import BOUNDLESS, Allotted
@@ -53,7 +52,7 @@ class Shares:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -158,9 +157,7 @@ class Shares:
         told = await asyncio.gather(*work, self._direct.flush(), self._stocks.flush(), return_exceptions=True)
         errors = [error for error in told if isinstance(error, BaseException)]
         if errors and not self._failing:
-            log.error("shares of %d counters cannot be renewed: %s", len(errors), errors[0])
-        elif self._failing and not errors:
-            log.warning("shares of all counters are renewed again")
+            log.error("what shares have used cannot be booked now, and is later: %s", errors[0])
         self._failing = bool(errors)
 
     def _share(self, hold: Hold) -> Share:
@@ -204,22 +201,20 @@ class Shares:
         """Has more room given to each share that lacks it, and the rest held. Or the hold for which the ledger has no room, and what it
         said, without this process's part in what is held.
         """
-        lacking = [hold for hold in holds if not self._direct.has(id, hold) and not self._has(hold)]
+        own = self._local.standing
+        left = [hold for hold in holds if not self._direct.has(id, hold)]
+        lacking = [hold for hold in left if not self._share(hold).has(hold, own(hold.counter))]
         cold = [hold for hold in lacking if self._share(hold).want() and id not in self._direct]
         warm = [hold for hold in lacking if hold not in cold]
         told = [await self._more(warm[0])] if len(warm) == 1 else await asyncio.gather(*[self._more(hold) for hold in warm])
         short = next(((hold, full) for hold, full in zip(warm, told, strict=True) if full is not None), None)
         if short is None and cold and (full := await self._direct.hold(id, cold, lease)) is not None:
             hold = next(hold for hold in cold if hold.counter == full.counter)
-            used = full.balance.used + self._local.standing(hold.counter).used
-            short = hold, Full(full.counter, Balance(used, full.balance.held))
+            short = hold, Full(full.counter, Balance(full.balance.used + own(hold.counter).used, full.balance.held))
         if short is None:
             return None
         hold, full = short
         return hold, Full(full.counter, Balance(full.balance.used, full.balance.held - self._direct.held.get(hold.counter, 0)))
-
-    def _has(self, hold: Hold) -> bool:
-        return self._share(hold).has(hold, self._local.standing(hold.counter))
 
     async def _more(self, hold: Hold) -> Full | None:
         share = self._share(hold)

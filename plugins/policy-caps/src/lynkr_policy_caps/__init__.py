@@ -73,7 +73,7 @@ class Caps:
         self.counts: Counter[str] = Counter()
         self._sessions = [name.lower().encode("latin-1") for name in config.sessions]
         ledger = context.stores.ledger(config.store)
-        self._ledger: Ledger = ledger if isinstance(ledger, MemoryStore) else Shares(ledger)
+        self._ledger: Ledger | Shares = ledger if isinstance(ledger, MemoryStore) else Shares(ledger)
         self._numbers = count()
         self._caps = [(self._scope(place, cap.scope, context), cap) for place, cap in enumerate(config.limits)]
 
