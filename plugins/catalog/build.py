@@ -1,7 +1,7 @@
 """Writes the catalogue's data from the model list of LiteLLM, which is in its wheel. To be run by hand; its output is committed.
 
 pip download litellm --no-deps --dest /tmp/litellm
-python plugins/catalog/build.py /tmp/litellm/litellm-*.whl
+python plugins/catalog/build.py /tmp/litellm/litellm-*.whl [the day of the list, as in 2026-11-21; today]
 
 What the list does not say is left out. What the reasoning models refuse is not in the list but in LiteLLM's code
 (`llms/openai/chat/gpt_reasoning_transformation.py`, `o_series_transformation.py`, `llms/xai`, `llms/moonshot` of 1.109.1): the rules
@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from lynkr_core.cards import ModelCard, Price, PriceTier
+from lynkr_core.cards import Hours, ModelCard, Plan, Price, PriceTier
 
 MEMBER = "litellm/model_prices_and_context_window_backup.json"
 OUTPUT = Path(__file__).parent / "src/lynkr_catalog/models.bin"
@@ -39,15 +39,23 @@ INPUTS = {
 RATES = {
     "input": "input_cost_per_token", "output": "output_cost_per_token", "cache_read": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost", "cache_write_1h": "cache_creation_input_token_cost_above_1hr",
+    "reasoning": "output_cost_per_reasoning_token", "audio_input": "input_cost_per_audio_token",
+    "audio_output": "output_cost_per_audio_token", "image_output": "output_cost_per_image_token",
 }  # fmt: skip
 CLOUDS = ("azure_ai", "bedrock", "databricks", "vertex_ai")
 """Vendors that serve Claude in its own manner; what else they serve goes on from an answer by other keys than lynkr sends."""
+SERVICES = {"batch": "_batches", "flex": "_flex", "priority": "_priority", "ultrafast": "_ultrafast", "balanced": "_balanced"}
+"""What the answer calls how it was served, and how the list's keys for its prices end."""
+GROUNDED = ("gemini", "vertex_ai")
+"""Vendors that bill searches by the query or by the prompt that led to any."""
+PRODUCTS = {"openai": {"file_search": 0.0025, "code_interpreter": 0.03}}
+"""USD for each use of a vendor's tool, whatever the model: `OPENAI_FILE_SEARCH_COST_PER_1K_CALLS` and the row `openai/container`."""
 ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 encoder = msgspec.json.Encoder(order="deterministic")
 Row = dict[str, Any]
 
 
-def main(wheel: Path) -> None:
+def main(wheel: Path, dated: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         rows: dict[str, Row] = msgspec.json.decode(archive.read(MEMBER))
     version = wheel.name.split("-")[1]
@@ -58,9 +66,9 @@ def main(wheel: Path) -> None:
             model = key.removeprefix(f"{vendor}/")
             if model == key and model in vendors.get(vendor, {}):
                 continue  # the name with the vendor's prefix is the more exact one
-            vendors.setdefault(vendor, {})[model] = card(vendor, model, row)
+            vendors.setdefault(vendor, {})[model] = card(vendor, model, {**row, "model": model})
     packed = {vendor: zlib.compress(encoder.encode(cards), 9) for vendor, cards in sorted(vendors.items())}
-    OUTPUT.write_bytes(msgspec.msgpack.encode({"version": version, "vendors": packed}))
+    OUTPUT.write_bytes(msgspec.msgpack.encode({"version": version, "dated": dated, "vendors": packed}))
     sys.stdout.write(f"{sum(map(len, vendors.values()))} models of {len(vendors)} vendors, {OUTPUT.stat().st_size} bytes\n")
 
 
@@ -173,23 +181,87 @@ def spelled(names: list[str]) -> dict[str, str]:
 
 def price(vendor: str, row: Row) -> Price | None:
     """None where input or output has no price for a token."""
-    tiered = row.get("tiered_pricing")
+    base = plan(row)
+    if base is None or (base.input == base.output == 0 and vendor not in FREE):
+        return None
+    per_request = row.get("input_cost_per_request") or 0.0
+    fees = dict(PRODUCTS.get(vendor, {}) if row["mode"] != "embedding" else {})
+    search = search_fee(row)
+    if search is not None and re.search(r"-search-(preview|api)", row.get("model", "")):
+        per_request += search
+    elif search is not None:
+        by_query = vendor not in GROUNDED or "claude" in row.get("model", "") or row.get("web_search_billing_unit") == "per_query"
+        fees["web_search"] = search if by_query else 0.0
+        if vendor in GROUNDED:
+            fees["grounded_prompt"] = 0.0 if by_query else search
+    return Price(
+        **msgspec.structs.asdict(base), per_request=per_request, fees=fees, services=services(row, base), hours=hours(row, base)
+    )
+
+
+def search_fee(row: Row) -> float | None:
+    """USD for a search; None where that depends on what was asked for."""
+    said = {value for value in (row.get("search_context_cost_per_query") or {}).values() if isinstance(value, int | float)}
+    return said.pop() if len(said) == 1 else None
+
+
+def plan(row: Row, suffix: str = "") -> Plan | None:
+    """None where input or output has no price for a token."""
+    tiered = row.get("tiered_pricing") if not suffix else None
     if tiered:
         first, *rest = sorted((tier for tier in tiered if "range" in tier), key=lambda tier: tier["range"][0]) or [{}]
         base, tiers = rates(first), [(int(tier["range"][0]), rates(tier)) for tier in rest]
     else:
-        base = rates(row)
-        found = sorted(int(match[1]) for key in row if (match := ABOVE.fullmatch(key)))
-        tiers = [(size * 1000, rates(row, f"_above_{size}k_tokens")) for size in found]
+        base = rates(row, suffix)
+        found = sorted(int(match[1]) for key in row if (match := ABOVE.fullmatch(key)) and key + suffix in row)
+        tiers = [(size * 1000, rates(row, f"_above_{size}k_tokens{suffix}")) for size in found]
     if row["mode"] == "embedding":
         base.setdefault("output", 0.0)
-    if "input" not in base or "output" not in base or (base["input"] == base["output"] == 0 and vendor not in FREE):
+    if "input" not in base or "output" not in base:
         return None
-    return Price(
-        **base,
-        tiers=tuple([PriceTier(above=above, **{"output": base["output"], **tier}) for above, tier in tiers if "input" in tier]),
-        per_request=row.get("input_cost_per_request") or 0.0,
-    )
+    above = tuple([PriceTier(above=above, **{"output": base["output"], **tier}) for above, tier in tiers if "input" in tier])
+    return Plan(**base, tiers=above)
+
+
+def services(row: Row, base: Plan) -> dict[str, Plan]:
+    """Prices of what is served in another way than the usual one. Those of Anthropic's regions and speeds are factors."""
+    found = {name: plan(row, suffix) for name, suffix in SERVICES.items()}
+    plans = {name: own for name, own in found.items() if own and is_whole(own, base)}
+    entry = row.get("provider_specific_entry") or {}
+    factors = {name: entry[name] for name in ("fast", "us") if isinstance(entry.get(name), int | float)}
+    made = {name: times(base, factor) for name, factor in factors.items()}
+    if "us" in factors:
+        others = {name: own for name, own in {**plans, **made}.items() if name != "us"}
+        made |= {"+".join(sorted([name, "us"])): times(own, factors["us"]) for name, own in others.items()}
+    return plans | made
+
+
+def is_whole(own: Plan, base: Plan) -> bool:
+    """A plan that leaves out the price of long requests, or of what is cached for an hour, has none for them that anybody knows."""
+    same = [tier.above for tier in own.tiers] == [tier.above for tier in base.tiers]
+    return same and (own.cache_write_1h is None) == (base.cache_write_1h is None)
+
+
+def times(base: Plan, factor: float) -> Plan:
+    def dearer(rates: Any) -> dict[str, float]:
+        own = {name: getattr(rates, name) for name in RATES}
+        return {name: float(f"{value * factor:.8g}") for name, value in own.items() if value is not None}
+
+    return Plan(**dearer(base), tiers=tuple([PriceTier(above=tier.above, **dearer(tier)) for tier in base.tiers]))
+
+
+def hours(row: Row, base: Plan) -> tuple[Hours, ...]:
+    """When it costs less. Windows are from the list's hour to its hour, the second 00:00 is the end of the day."""
+    cheaper = row.get("off_peak_pricing") or {}
+    own = rates(cheaper)
+    made: list[Hours] = []
+    for window in cheaper.get("windows", ()):
+        spans = window["hours_utc"]
+        for span in [spans] if isinstance(spans, str) else spans:
+            begin, end = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span.split("-"))
+            days = tuple(window.get("weekdays", range(1, 8)))
+            made.append(Hours(**own, days=days, begin=begin, end=end or 24 * 60))
+    return tuple(made)
 
 
 def rates(row: Row, suffix: str = "") -> dict[str, float]:
@@ -199,4 +271,4 @@ def rates(row: Row, suffix: str = "") -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else date.today().isoformat())

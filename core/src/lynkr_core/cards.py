@@ -15,13 +15,25 @@ NEAR = timedelta(days=60)
 
 
 class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """USD per million tokens. Cache prices default to the input price, `cache_write_1h` to `cache_write`."""
+    """USD per million tokens. What has no price of its own costs what `input` or `output` does, `cache_write_1h` what `cache_write` does."""
 
     input: float
     output: float
     cache_read: float | None = None
     cache_write: float | None = None
     cache_write_1h: float | None = None
+    reasoning: float | None = None
+    audio_input: float | None = None
+    audio_output: float | None = None
+    image_output: float | None = None
+
+
+class Hours(Rates, frozen=True, kw_only=True):
+    """What a request costs at some hours, in UTC. `days`: 1 is Monday, 7 Sunday. From `begin` on and before `end`, in minutes."""
+
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    begin: int = 0
+    end: int = 24 * 60
 
 
 class PriceTier(Rates, frozen=True, kw_only=True):
@@ -30,12 +42,28 @@ class PriceTier(Rates, frozen=True, kw_only=True):
     above: int
 
 
-class Price(Rates, frozen=True, kw_only=True):
-    """What a model costs. `per_request` is in USD. `source` says where the row is from."""
+class Plan(Rates, frozen=True, kw_only=True):
+    """Rates, and those of long requests."""
 
     tiers: tuple[PriceTier, ...] = ()
+
+
+class Price(Plan, frozen=True, kw_only=True):
+    """What a model costs. `per_request` is in USD, `fees` in USD for each use of a tool of the provider's.
+
+    `services`: what it costs instead when it is served in another way, by the words of `Usage.service`; `hours`: and at other hours, when
+    it is served as usual. `source` says where the row is from, `dated` when it was read there.
+    """
+
     per_request: float = 0.0
+    fees: Mapping[str, float] = {}
+    services: Mapping[str, Plan] = {}
+    hours: tuple[Hours, ...] = ()
     source: str = "lynkr.toml"
+    dated: date | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.input, self.output, self.source))
 
 
 class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):

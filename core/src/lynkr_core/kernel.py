@@ -220,7 +220,9 @@ class Kernel:
         capabilities.keep(exchange, able, f"has no {exchange.operation}")
         reason = exchange.dialect.untranslatable(exchange.envelope)
         if reason:
-            capabilities.keep(exchange, [c for c in able if self.upstream_dialect(exchange.dialect, c) is exchange.dialect], reason)
+            capabilities.keep(
+                exchange, [c for c in able if self.upstream_dialect(exchange.dialect, c) is exchange.dialect], reason
+            )
 
     async def score(self, exchange: Exchange) -> None:
         """Stage 5: how demanding is it?"""

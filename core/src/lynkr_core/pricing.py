@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 
-from lynkr_core.cards import Price, Rates
+from lynkr_core.cards import Hours, Plan, Price, Rates
 from lynkr_core.request import Usage
 
 MILLION = 1_000_000
 NANO = 1_000_000_000
+DAY, MONDAY = 24 * 60, 3
+"""Minutes of a day, and the first of January 1970 was a Thursday."""
 
 
-def cost(usage: Usage | None, price: Price | None) -> float | None:
-    """USD: what the provider bills, if it says so; None when usage or price is unknown, never a guess."""
+def cost(usage: Usage | None, price: Price | None, at: float | None = None) -> float | None:
+    """USD: what the provider bills, if it says so, else what is computed; None when usage or price is unknown, never a guess."""
     if usage is not None and usage.billed is not None:
         return usage.billed
+    return computed(usage, price, at)
+
+
+def computed(usage: Usage | None, price: Price | None, at: float | None = None) -> float | None:
+    """USD by the price row, whatever the provider says. `at`: seconds since 1970, for prices that change with the hour; now if left out.
+
+    None too when a tool was used that has no price, or the call was served in a way that has none.
+    """
     if usage is None or price is None:
         return None
-    rates = rates_of(price, usage.input_tokens) if price.tiers else price
+    if usage.service and usage.service not in price.services:
+        return None
+    fees = price.per_request
+    for name, uses in usage.fees.items():
+        if name not in price.fees:
+            return None
+        fees += price.fees[name] * uses
+    rates = rates_of(price, usage, at)
+    return (asked(usage, rates) + said(usage, rates)) / MILLION + fees
+
+
+def asked(usage: Usage, rates: Rates) -> float:
+    """Millionths of a USD for the input."""
     read = rates.input if rates.cache_read is None else rates.cache_read
     write = rates.input if rates.cache_write is None else rates.cache_write
     hour = write if rates.cache_write_1h is None else rates.cache_write_1h
-    short = usage.cache_write - usage.cache_write_1h
-    fresh = usage.input_tokens - usage.cache_read - usage.cache_write
-    cached = usage.cache_read * read + short * write + usage.cache_write_1h * hour
-    return (fresh * rates.input + cached + usage.output_tokens * rates.output) / MILLION + price.per_request
+    short = max(usage.cache_write - usage.cache_write_1h, 0)
+    fresh = max(usage.input_tokens - usage.cache_read - usage.cache_write - usage.audio_input, 0)
+    sound = usage.audio_input * (rates.input if rates.audio_input is None else rates.audio_input)
+    return fresh * rates.input + sound + usage.cache_read * read + short * write + usage.cache_write_1h * hour
+
+
+def said(usage: Usage, rates: Rates) -> float:
+    """Millionths of a USD for the output."""
+    total, left = 0.0, usage.output_tokens
+    special = (
+        (usage.reasoning, rates.reasoning), (usage.audio_output, rates.audio_output), (usage.image_output, rates.image_output),
+    )  # fmt: skip
+    for tokens, rate in special:
+        if tokens and rate is not None:
+            total += tokens * rate
+            left -= tokens
+    return total + max(left, 0) * rates.output
 
 
 def nano_dollars(usd: float) -> int:
@@ -34,31 +70,51 @@ def nano_dollars(usd: float) -> int:
     return math.ceil(round(usd * NANO, 3))
 
 
-def worst_case(price: Price | None, input_tokens: int, output_tokens: int, *, hour: bool = False) -> int | None:
+def worst_case(
+    price: Price | None, input_tokens: int, output_tokens: int, *, hour: bool = False, special: bool = False
+) -> int | None:
     """Nano-dollars that a request with at most so many tokens can cost; None when the price is unknown.
 
     Every token of the input may be written to the provider's cache, with `hour` to the one that is kept for an hour, and any
-    price tier that so many tokens reach may apply.
+    price tier that so many tokens reach may apply. `special`: it may be served in another way than the usual one.
     """
     if price is None:
         return None
-    above = max([tier.above for tier in price.tiers if input_tokens > tier.above], default=-1) if price.tiers else -1
-    asked, said, fee = dearest(price, above, hour)
+    tiers = price.tiers if not special else [tier for plan in (price, *price.services.values()) for tier in plan.tiers]
+    above = max([tier.above for tier in tiers if input_tokens > tier.above], default=-1) if tiers else -1
+    asked, said, fee = dearest(price, above, hour, special)
     return -(-(input_tokens * asked + output_tokens * said) // MILLION) + fee
 
 
 @lru_cache(maxsize=4096)
-def dearest(price: Price, above: int, hour: bool) -> tuple[int, int, int]:
+def dearest(price: Price, above: int, hour: bool, special: bool) -> tuple[int, int, int]:
     """Nano-dollars for a million tokens in and out, and for a request, the dearest of those up to the tier that begins so far above."""
-    reached = [price, *[tier for tier in price.tiers if tier.above <= above]]
+    plans: list[Plan] = [price, *(price.services.values() if special else ())]
+    tiers = [tier for plan in plans for tier in plan.tiers if tier.above <= above]
+    reached: list[Rates] = [*plans, *tiers, *price.hours]
     asked = max([max(rates.input, rates.cache_write or 0.0, (hour and rates.cache_write_1h) or 0.0) for rates in reached])
-    return nano_dollars(asked), nano_dollars(max([rates.output for rates in reached])), nano_dollars(price.per_request)
+    said = max([max(rates.output, rates.reasoning or 0, rates.audio_output or 0, rates.image_output or 0) for rates in reached])
+    return nano_dollars(asked), nano_dollars(said), nano_dollars(price.per_request)
 
 
-def rates_of(price: Price, tokens: int) -> Rates:
-    """What every token of a request with so many input tokens costs."""
-    reached = [tier for tier in price.tiers if tokens > tier.above]
-    return max(reached, key=lambda tier: tier.above) if reached else price
+def rates_of(price: Price, usage: Usage, at: float | None = None) -> Rates:
+    """What every token of such a call costs."""
+    if price.hours and not usage.service:
+        minutes = int((time.time() if at is None else at) // 60)
+        found = next((hours for hours in price.hours if holds(hours, minutes)), None)
+        if found is not None:
+            return found
+    plan = price.services[usage.service] if usage.service else price
+    if not plan.tiers:
+        return plan
+    reached = [tier for tier in plan.tiers if usage.input_tokens > tier.above]
+    return max(reached, key=lambda tier: tier.above) if reached else plan
+
+
+def holds(hours: Hours, minutes: int) -> bool:
+    """Whether these are the hours, so many minutes after the beginning of 1970."""
+    day, minute = divmod(minutes, DAY)
+    return (day + MONDAY) % 7 + 1 in hours.days and hours.begin <= minute < hours.end
 
 
 def price_of(prices: Mapping[str, Price], provider: str, model: str) -> Price | None:

@@ -256,10 +256,12 @@ class Request(Node, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one call. `input_tokens` includes `cache_read` and `cache_write`; `output_tokens` includes `reasoning`.
+    """What one call took. `input_tokens` includes cache and audio; `output_tokens` includes reasoning, audio and images.
 
-    `cache_write_1h` is the part of `cache_write` kept for an hour. `estimated`: counted here, the provider said nothing. `billed`: USD that
-    the provider says it takes.
+    `cache_write_1h` is the part of `cache_write` kept for an hour; `audio_input` leaves out what was read from the cache. `fees`: how
+    often the provider's own tools were used that it bills by the use, as in `web_search`. `service`: how the call was served, where
+    that is not as usual and may cost more or less: the provider's words, joined by `+`. `estimated`: counted here, the provider said
+    nothing. `billed`: USD that the provider says it takes.
     """
 
     input_tokens: int = 0
@@ -268,6 +270,11 @@ class Usage(Struct, frozen=True, kw_only=True):
     cache_write: int = 0
     cache_write_1h: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    image_output: int = 0
+    fees: Mapping[str, int] = {}
+    service: str = ""
     estimated: bool = False
     billed: float | None = None
 

@@ -43,7 +43,9 @@ def test_an_answer_is_read():
     assert [type(part).__name__ for part in choice.parts] == ["Reasoning", "Text", "ToolCall", "Generic"]
     assert choice.parts[2].arguments == '{"a": 1.0}'
     assert choice.finish_reason == "tool_calls"
-    assert found.usage == Usage(input_tokens=12, output_tokens=6, cache_read=5, cache_write=4, cache_write_1h=3)
+    assert found.usage == Usage(
+        input_tokens=12, output_tokens=6, cache_read=5, cache_write=4, cache_write_1h=3, service="priority"
+    )
     assert DIALECT.usage(ANSWER) == found.usage
 
 

@@ -52,13 +52,18 @@ def encode(response, request=None):
     return json.loads(data)
 
 
+USED = Usage(
+    input_tokens=100, output_tokens=20, cache_read=60, cache_write=10, reasoning=5, fees={"web_search": 1}, service="priority"
+)
+
+
 def test_decode():
     response = dialect.decode_response(body())
     thought, text, call, search = response.choices[0].parts
     assert (thought.id, thought.text, thought.encrypted) == ("rs_1", "Hm.", "gAAAA")
     assert (text.text, call.id, call.name, call.arguments) == ("Hello", "call_1", "f", "{}")
     assert isinstance(search, Generic)
-    assert response.usage == Usage(input_tokens=100, output_tokens=20, cache_read=60, cache_write=10, reasoning=5)
+    assert response.usage == USED
     assert (response.choices[0].finish_reason, response.service_tier, response.created) == ("tool_calls", "priority", 1700000000)
 
 
@@ -200,9 +205,8 @@ def test_reasoning_travels_through_the_caller(part, sealed):
 
 
 def test_usage_reads_bodies_and_events():
-    expected = Usage(input_tokens=100, output_tokens=20, cache_read=60, cache_write=10, reasoning=5)
-    assert dialect.usage(body()) == expected
-    assert dialect.usage(json.dumps({"type": "response.completed", "response": BODY}).encode()) == expected
+    assert dialect.usage(body()) == USED
+    assert dialect.usage(json.dumps({"type": "response.completed", "response": BODY}).encode()) == USED
     assert dialect.usage(b'{"usage":null}') is None
     assert dialect.usage(b"nonsense") is None
     assert dialect.usage(b'{"usage":{"input_tokens":3,"input_tokens_details":null}}') == Usage(input_tokens=3)

@@ -22,7 +22,7 @@ DIALECT = Converse()
 # hand-made from botocore 1.44.5's service model of bedrock-runtime
 USAGE = {"inputTokens": 40, "outputTokens": 20, "totalTokens": 145, "cacheReadInputTokens": 60, "cacheWriteInputTokens": 25,
          "cacheDetails": [{"ttl": "5m", "inputTokens": 20}, {"ttl": "1h", "inputTokens": 5}]}  # fmt: skip
-COUNTED = Usage(input_tokens=125, output_tokens=20, cache_read=60, cache_write=25, cache_write_1h=5)
+COUNTED = Usage(input_tokens=125, output_tokens=20, cache_read=60, cache_write=25, cache_write_1h=5, service="flex")
 CONTENT = [
     {"reasoningContent": {"reasoningText": {"text": "Hm 🤔 so.", "signature": "c2ln"}}},
     {"reasoningContent": {"redactedContent": "cmVkYWN0ZWQ="}},
@@ -52,7 +52,7 @@ def call(index: int, id: str, name: str, *pieces: str) -> list[bytes]:
     return [event("contentBlockStart", start), *[delta(index, toolUse={"input": piece}) for piece in pieces], stop(index)]
 
 
-METADATA = event("metadata", {"usage": USAGE, "metrics": {"latencyMs": 5}})
+METADATA = event("metadata", {"usage": USAGE, "metrics": {"latencyMs": 5}, "serviceTier": {"type": "flex"}})
 STREAM = [
     event("messageStart", {"role": "assistant"}), delta(0, reasoningContent={"text": "Hm 🤔"}), delta(0, reasoningContent={"text": " so."}),
     delta(0, reasoningContent={"signature": "c2ln"}), stop(0), delta(1, reasoningContent={"redactedContent": "cmVkYWN0ZWQ="}), stop(1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 import zlib
 from collections.abc import Mapping
+from datetime import date
 from importlib.resources import files
 from typing import Annotated
 
@@ -38,6 +39,7 @@ class Packed(Struct):
     """The file: each vendor's models as compressed JSON, of which only those of enabled providers are ever read."""
 
     version: str
+    dated: date
     vendors: dict[str, bytes]
 
 
@@ -48,6 +50,7 @@ class PackagedCatalogue:
         """Raises `PluginError` for an alias of a card that there is not."""
         packed = msgspec.msgpack.decode((files(__name__) / "models.bin").read_bytes(), type=Packed)
         self.version = packed.version
+        self.dated = packed.dated
         self._packed = packed.vendors
         self._vendors: dict[str, Rows] = {}
         self._aliases = config.aliases
@@ -73,7 +76,7 @@ class PackagedCatalogue:
             return None
         id = f"{vendor}/{model}"
         card = _card.decode(row)
-        price = card.price and structs.replace(card.price, source=f"litellm {self.version}: {id}")
+        price = card.price and structs.replace(card.price, source=f"litellm {self.version}: {id}", dated=self.dated)
         return structs.replace(card, id=id, price=price)
 
     def models(self, vendor: str) -> Mapping[str, Raw]:

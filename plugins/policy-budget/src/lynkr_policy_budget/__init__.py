@@ -206,11 +206,11 @@ def spent(wanted: Wanted, outcome: Outcome) -> Amounts:
         sent = attempt is None or attempt.upstream is not None
         vain = outcome.status in ("ok", "cut") or (error is not None and error.kind in ("timeout", "cut") and sent)
         return worst if vain else NOTHING
-    price = wanted.candidate.price
-    usd = cost(usage, price)
+    usd = cost(usage, wanted.candidate.price)
+    usd = worst.usd if usd is None else nano_dollars(usd)  # the price may be known, but not of everything that was used
     answered = outcome.status in ("ok", "cut", "cancelled") and not (attempt and attempt.lost)
     tokens = usage.input_tokens + usage.output_tokens
-    return Amounts(None if usd is None else nano_dollars(usd), tokens, 1 if answered else 0)
+    return Amounts(usd, tokens, 1 if answered else 0)
 
 
 def unpriced(candidate: Candidate, subject: str) -> Forbidden:

@@ -31,6 +31,8 @@ STORED = 200_000
 """Tokens of what lies at the provider, where the model's window is unknown."""
 ELSEWHERE = frozenset({"previous_response_id", "conversation", "prompt", "cachedContent"})
 """Top-level keys by which input comes that is not in the body."""
+SERVED = frozenset({"service_tier", "serviceTier", "speed"})
+"""Top-level keys that ask to be served in another way, at another price."""
 INPUT: Key[tuple[int, bool]] = Key("budget.input")
 
 
@@ -56,7 +58,8 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
     asked = min(asked, window) if window else asked
     said = most_output(exchange, candidate, otherwise)
     hour = b'"1h"' in exchange.body
-    return Amounts(worst_case(candidate.price, asked, said, hour=hour), asked + said, 1)
+    special = not SERVED.isdisjoint(exchange.envelope.fields)
+    return Amounts(worst_case(candidate.price, asked, said, hour=hour, special=special), asked + said, 1)
 
 
 def most_output(exchange: Exchange, candidate: Candidate, otherwise: int) -> int:

@@ -58,7 +58,7 @@ class Bedrock(HTTPProvider):
 
     paths = {"bedrock.converse": "/model/{model}/converse", "bedrock.embeddings": "/model/{model}/invoke"}
     stream_paths = {"bedrock.converse": "/model/{model}/converse-stream"}
-    vendor = "bedrock_converse"
+    vendor = "bedrock"
 
     def __init__(self, config: Config, context: Context) -> None:
         self._control = config.control_url.replace("{region}", config.region).rstrip("/")

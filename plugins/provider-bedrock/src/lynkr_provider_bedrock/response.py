@@ -13,7 +13,7 @@ from lynkr_core.dialects.failures import excerpt
 from lynkr_core.errors import UpstreamError
 from lynkr_core.request import Choice, FinishReason, Part, Reasoning, Response, Text, ToolCall
 from lynkr_provider_bedrock.errors import inner_error
-from lynkr_provider_bedrock.usage import WireUsage, usage_of
+from lynkr_provider_bedrock.usage import Tier, WireUsage, usage_of
 
 NAME = "bedrock.converse"
 STOP_SEQUENCE = "/stop_sequence"
@@ -72,10 +72,6 @@ class ModelFields(Struct):
     stop_sequence: Any = None
 
 
-class Tier(Struct):
-    type: str | None = None
-
-
 class Answer(Struct, rename="camel"):
     output: Output
     stop_reason: str | None = None
@@ -111,7 +107,7 @@ def decode_response(body: bytes) -> Response:
         id=new_id(),
         model="",
         choices=(Choice(parts=parts, finish_reason=reason, stop_sequence=sequence),),
-        usage=None if answer.usage is None else usage_of(answer.usage),
+        usage=None if answer.usage is None else usage_of(answer.usage, answer.service_tier),
         service_tier=answer.service_tier.type if answer.service_tier else None,
         native=Raw(body),
     )

@@ -15,7 +15,7 @@ from lynkr_core.request import Part, Reasoning, Text, ToolCall
 from lynkr_provider_bedrock.errors import exception, read_told
 from lynkr_provider_bedrock.frames import Frame, Frames
 from lynkr_provider_bedrock.response import FINISH, ModelFields, new_id, sequence_of
-from lynkr_provider_bedrock.usage import WireUsage, usage_of
+from lynkr_provider_bedrock.usage import Tier, WireUsage, usage_of
 
 
 class ToolInput(Struct):
@@ -59,8 +59,9 @@ class Stopped(Struct, rename="camel"):
     additional_model_response_fields: ModelFields | None = None
 
 
-class Metadata(Struct):
+class Metadata(Struct, rename="camel"):
     usage: WireUsage | None = None
+    service_tier: Tier | None = None
 
 
 _delta = msgspec.json.Decoder(BlockDelta).decode
@@ -200,10 +201,10 @@ class Decoder:
         events.append(Finish(reason, sequence_of(stopped.additional_model_response_fields)))
 
     def _meter(self, payload: bytes, events: list[Event]) -> None:
-        usage = _metadata(payload).usage
+        told = _metadata(payload)
         self._begin(events)
-        if usage is not None:
-            events.append(UsageEvent(usage_of(usage)))
+        if told.usage is not None:
+            events.append(UsageEvent(usage_of(told.usage, told.service_tier)))
         if self._finished:
             self._end(events)
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.billing import service
 from lynkr_core.request import Usage
 
 
@@ -24,14 +25,19 @@ class WireUsage(Struct, rename="camel"):
     cache_details: list[CacheDetail] | None = None
 
 
-class _Body(Struct):
+class Tier(Struct):
+    type: str | None = None
+
+
+class _Body(Struct, rename="camel"):
     usage: WireUsage | None = None
+    service_tier: Tier | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
 
 
-def usage_of(wire: WireUsage) -> Usage:
+def usage_of(wire: WireUsage, tier: Tier | None = None) -> Usage:
     cached, written = wire.cache_read_input_tokens or 0, wire.cache_write_input_tokens or 0
     return Usage(
         input_tokens=(wire.input_tokens or 0) + cached + written,
@@ -39,13 +45,14 @@ def usage_of(wire: WireUsage) -> Usage:
         cache_read=cached,
         cache_write=written,
         cache_write_1h=sum([detail.input_tokens for detail in wire.cache_details or () if detail.ttl == "1h"]),
+        service=service(tier.type) if tier else "",
     )
 
 
 def read_usage(body: bytes) -> Usage | None:
     """The usage of a whole answer's body, or None."""
     try:
-        usage = _body.decode(body).usage
+        found = _body.decode(body)
     except UNREADABLE:
         return None
-    return None if usage is None else usage_of(usage)
+    return None if found.usage is None else usage_of(found.usage, found.service_tier)

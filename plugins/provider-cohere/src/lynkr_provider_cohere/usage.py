@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lynkr_core.request import Usage
-from lynkr_provider_cohere.wire import WireUsage
+from lynkr_provider_cohere.wire import Billed, WireUsage
 
 
 def usage_of(wire: WireUsage | None) -> Usage | None:
@@ -17,8 +18,14 @@ def usage_of(wire: WireUsage | None) -> Usage | None:
         return None
     entered = whole(told.input_tokens)
     return Usage(
-        input_tokens=entered, output_tokens=whole(told.output_tokens), cache_read=min(whole(wire.cached_tokens), entered)
-    )
+        input_tokens=entered, output_tokens=whole(told.output_tokens), cache_read=min(whole(wire.cached_tokens), entered),
+        fees=fees_of(wire.billed_units),
+    )  # fmt: skip
+
+
+def fees_of(told: Billed | None) -> Mapping[str, int]:
+    units = {"search_unit": whole(told.search_units), "classification": whole(told.classifications)} if told else {}
+    return {name: number for name, number in units.items() if number}
 
 
 def whole(number: float | None) -> int:

@@ -31,6 +31,8 @@ class Placed(Struct):
 class Billed(Struct):
     input_tokens: float | None = None
     output_tokens: float | None = None
+    search_units: float | None = None
+    classifications: float | None = None
 
 
 class WireUsage(Struct):

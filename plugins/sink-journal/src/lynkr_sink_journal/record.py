@@ -7,7 +7,7 @@ from typing import Any
 from lynkr_core.decision import decision
 from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.lending import billed_to_caller
-from lynkr_core.pricing import cost
+from lynkr_core.pricing import computed, cost
 from lynkr_core.request import Usage
 
 LONGEST_ERROR = 500
@@ -38,6 +38,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         http_status=outcome.http_status,
         usage=tokens(outcome.usage) if outcome.usage else None,
         cost=outcome.cost,
+        **prices(outcome),
         losses=list(exchange.losses),
         saved_tokens=exchange.saved_tokens,
         cache=reply.cache if reply else "off",
@@ -48,6 +49,14 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
     )
     record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
     return record
+
+
+def prices(outcome: Outcome) -> dict[str, Any]:
+    """What the provider says it takes, what the price row comes to, and where that row is from: to be compared."""
+    usage, price = outcome.usage, outcome.candidate.price if outcome.candidate else None
+    billed = usage.billed if usage else None
+    by_row = outcome.cost if billed is None else computed(usage, price)
+    return {"billed": billed, "computed": by_row, "price": price.source if price else None}
 
 
 def fault(outcome: Outcome, texts: bool) -> str | None:
@@ -65,7 +74,13 @@ def tokens(usage: Usage) -> dict[str, Any]:
         "output_tokens": usage.output_tokens,
         "cache_read": usage.cache_read,
         "cache_write": usage.cache_write,
+        "cache_write_1h": usage.cache_write_1h,
         "reasoning": usage.reasoning,
+        "audio_input": usage.audio_input,
+        "audio_output": usage.audio_output,
+        "image_output": usage.image_output,
+        "fees": dict(usage.fees),
+        "service": usage.service,
         "estimated": usage.estimated,
     }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.billing import CostDetails, bill, service
 from lynkr_core.request import Usage
 
 
@@ -19,8 +21,14 @@ class Details(Struct):
     thinking_tokens: int | None = None
 
 
+class Tools(Struct):
+    """Uses of Anthropic's own tools. Fetching pages costs nothing."""
+
+    web_search_requests: int | None = None
+
+
 class WireUsage(Struct):
-    """The wire's usage object; every count may be missing or null."""
+    """The wire's usage object; every count may be missing or null. The costs are OpenRouter's."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -29,12 +37,19 @@ class WireUsage(Struct):
     cache_creation: Creation | None = None
     output_tokens_details: Details | None = None
     service_tier: str | None = None
+    server_tool_use: Tools | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    cost: Any = None
+    cost_details: CostDetails | None = None
+    is_byok: Any = None
 
 
 class Body(Struct):
     usage: WireUsage | None = None
 
 
+NO_FEES: Mapping[str, int] = {}
 _body = msgspec.json.Decoder(Body)
 
 
@@ -56,7 +71,15 @@ def read(wire: WireUsage) -> Usage:
         cache_write=written,
         cache_write_1h=(wire.cache_creation and wire.cache_creation.ephemeral_1h_input_tokens) or 0,
         reasoning=(wire.output_tokens_details and wire.output_tokens_details.thinking_tokens) or 0,
+        fees=fees_of(wire.server_tool_use),
+        service=service(wire.service_tier, wire.speed, wire.inference_geo),
+        billed=bill(wire.cost, byok=wire.is_byok, details=wire.cost_details),
     )
+
+
+def fees_of(tools: Tools | None) -> Mapping[str, int]:
+    searches = tools.web_search_requests if tools else None
+    return {"web_search": searches} if searches else NO_FEES
 
 
 def merge(old: Usage, new: Usage) -> Usage:
@@ -68,6 +91,9 @@ def merge(old: Usage, new: Usage) -> Usage:
         cache_write=max(old.cache_write, new.cache_write),
         cache_write_1h=max(old.cache_write_1h, new.cache_write_1h),
         reasoning=max(old.reasoning, new.reasoning),
+        fees=new.fees or old.fees,
+        service=new.service or old.service,
+        billed=old.billed if new.billed is None else new.billed,
     )
 
 
@@ -86,6 +112,8 @@ def write(usage: Usage, service_tier: str | None = None) -> dict[str, Any]:
     }
     if usage.reasoning:
         wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    if "web_search" in usage.fees:
+        wire["server_tool_use"] = {"web_search_requests": usage.fees["web_search"], "web_fetch_requests": 0}
     if service_tier is not None:
         wire["service_tier"] = service_tier
     return wire

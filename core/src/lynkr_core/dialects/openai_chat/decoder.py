@@ -106,13 +106,14 @@ class ChoiceStream:
 class Decoder:
     """See `StreamDecoder`. `Finish` is held back to the end, as some providers send more after a finish reason."""
 
-    __slots__ = ("_body", "_choices", "_ended", "_first", "_mender", "_plain", "_reader", "_started")
+    __slots__ = ("_body", "_choices", "_ended", "_first", "_mender", "_plain", "_reader", "_started", "_tier")
 
     def __init__(self) -> None:
         self._reader = Reader()
         self._mender = Mender()
         self._choices: dict[int, ChoiceStream] = {}
         self._started = self._ended = False
+        self._tier: str | None = None
         self._first = True
         self._plain = False
         self._body = b""
@@ -206,6 +207,7 @@ class Decoder:
 
     def _start(self, chunk: Chunk, events: list[Event]) -> None:
         self._started = True
+        self._tier = chunk.service_tier
         created = int(chunk.created) if isinstance(chunk.created, (int, float)) else None
         id = str(chunk.id or new_id())
         events.append(Start(id=id, model=chunk.model or "", created=created, service_tier=chunk.service_tier, dialect=NAME))
@@ -214,7 +216,7 @@ class Decoder:
         groq = chunk.x_groq
         if groq is not None and groq.error:
             raise upstream_error(None, {}, wire.encode({"error": groq.error}))
-        usage = usage_of(chunk.usage or (groq.usage if groq else None))
+        usage = usage_of(chunk.usage or (groq.usage if groq else None), chunk.service_tier or self._tier)
         if usage is not None:
             if not self._started:
                 self._start(chunk, events)

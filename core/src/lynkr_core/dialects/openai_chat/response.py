@@ -75,8 +75,9 @@ def decode_response(body: bytes) -> Response:
             return decode_response(mended)
         raise _failure(body, error) from None
     groq = answer.x_groq.usage if answer.x_groq else None
+    usage = usage_of(answer.usage or groq, answer.service_tier)
     return Response(
-        dialect=NAME, id=str(answer.id or new_id()), model=answer.model or "", choices=choices, usage=usage_of(answer.usage or groq),
+        dialect=NAME, id=str(answer.id or new_id()), model=answer.model or "", choices=choices, usage=usage,
         created=int(answer.created) if isinstance(answer.created, (int, float)) else None, service_tier=answer.service_tier, native=Raw(body),
     )  # fmt: skip
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.billing import CostDetails, bill, service
 from lynkr_core.request import Usage
 
 
 class Prompt(Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class Completion(Struct):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class WireUsage(Struct):
-    """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's, `cost` OpenRouter's and Perplexity's."""
+    """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's, `cost` OpenRouter's and Perplexity's.
+
+    `cost_in_usd_ticks`, and `num_sources_used` for what its search bills by the source, are xAI's.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -31,6 +39,10 @@ class WireUsage(Struct):
     prompt_cache_hit_tokens: int | None = None
     cached_tokens: int | None = None
     cost: Any = None
+    cost_details: CostDetails | None = None
+    is_byok: Any = None
+    cost_in_usd_ticks: Any = None
+    num_sources_used: int | None = None
 
 
 class Groq(Struct):
@@ -45,10 +57,13 @@ class Told(Struct):
 
     usage: WireUsage | None = None
     x_groq: Groq | None = None
+    service_tier: str | None = None
 
 
 _told = msgspec.json.Decoder(Told)
 _NOTHING = Prompt()
+_SAID = Completion()
+NO_FEES: Mapping[str, int] = {}
 
 
 def read_usage(body: bytes) -> Usage | None:
@@ -57,16 +72,16 @@ def read_usage(body: bytes) -> Usage | None:
         told = _told.decode(body)
     except UNREADABLE:
         return None
-    return usage_of(told.usage or (told.x_groq.usage if told.x_groq else None))
+    return usage_of(told.usage or (told.x_groq.usage if told.x_groq else None), told.service_tier)
 
 
-def usage_of(wire: WireUsage | None) -> Usage | None:
-    """xAI counts reasoning beside `completion_tokens` instead of inside: its total tells."""
+def usage_of(wire: WireUsage | None, tier: str | None = None) -> Usage | None:
+    """`tier`: the answer's `service_tier`. xAI counts reasoning beside `completion_tokens` instead of inside: its total tells."""
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return None
     prompt = wire.prompt_tokens_details or _NOTHING
-    details = wire.completion_tokens_details
-    reasoning = (details.reasoning_tokens if details else 0) or 0
+    details = wire.completion_tokens_details or _SAID
+    reasoning = details.reasoning_tokens or 0
     entered, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
     if reasoning and wire.total_tokens == entered + output + reasoning:
         output += reasoning
@@ -77,14 +92,19 @@ def usage_of(wire: WireUsage | None) -> Usage | None:
         cache_read=cached,
         cache_write=prompt.cache_write_tokens or 0,
         reasoning=reasoning,
-        billed=None if wire.cost is None else billed(wire.cost),
+        audio_input=prompt.audio_tokens or 0,
+        audio_output=details.audio_tokens or 0,
+        image_output=details.image_tokens or 0,
+        fees={"source": wire.num_sources_used} if wire.num_sources_used else NO_FEES,
+        service=service(tier) if tier else "",
+        billed=billed_by(wire),
     )
 
 
-def billed(cost: Any) -> float | None:
-    """USD, from a number or from an object that has it as `total_cost`."""
-    told = cast("dict[str, Any]", cost).get("total_cost") if isinstance(cost, dict) else cost
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0 else None
+def billed_by(wire: WireUsage) -> float | None:
+    if wire.cost is None and wire.cost_in_usd_ticks is None:
+        return None
+    return bill(wire.cost, wire.cost_in_usd_ticks, wire.is_byok, wire.cost_details)
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.openai_responses.errors import Problem, inside_error, read_problem
 from lynkr_core.dialects.openai_responses.items import read_item
 from lynkr_core.dialects.openai_responses.parts import Parts
-from lynkr_core.dialects.openai_responses.response import Answer, answer_decoder, finish
-from lynkr_core.dialects.openai_responses.usage import read_usage
+from lynkr_core.dialects.openai_responses.response import Answer, answer_decoder, finish, used
 from lynkr_core.dialects.openai_responses.wire import NAME, NOTHING, some
 from lynkr_core.dialects.surrogates import Mender
 from lynkr_core.errors import InvalidRequest, UpstreamError
@@ -145,7 +144,7 @@ class ResponsesDecoder:
             for item in answer.output or []:
                 self._whole(_Wire(item=item))
         self._parts.out.append(Finish(finish(answer, (ToolCall(id="", name=""),) if self._parts.called else ())))
-        usage = read_usage(answer.usage)
+        usage = used(answer)
         if usage is not None:
             self._parts.out.append(UsageEvent(usage))
         self._parts.out.append(End())

@@ -67,9 +67,14 @@ def decode_response(body: bytes) -> Response:
     parts = tuple([part for message in messages for part in message.parts])
     choice = Choice(parts=parts, finish_reason=finish(answer, parts), logprobs=_logprobs(answer.output))
     return Response(
-        dialect=NAME, id=answer.id, model=answer.model, choices=(choice,), usage=read_usage(answer.usage),
+        dialect=NAME, id=answer.id, model=answer.model, choices=(choice,), usage=used(answer),
         created=int(answer.created_at) if answer.created_at else None, service_tier=answer.service_tier, native=Raw(body),
     )  # fmt: skip
+
+
+def used(answer: Answer) -> Usage | None:
+    """The usage, with the tools that the output tells of."""
+    return read_usage(answer.usage, b"[%b]" % b",".join(answer.output or ()), answer.service_tier)
 
 
 def check(answer: Answer) -> None:

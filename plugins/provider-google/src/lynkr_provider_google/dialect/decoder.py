@@ -84,13 +84,14 @@ class ChoiceStream:
 class Decoder:
     """See `StreamDecoder`. `Finish` is held back to the end of the body, as more may come after a finish reason."""
 
-    __slots__ = ("_body", "_choices", "_count", "_ended", "_first", "_id", "_plain", "_reader", "_started")
+    __slots__ = ("_body", "_choices", "_count", "_ended", "_first", "_id", "_plain", "_queries", "_reader", "_started")
 
     def __init__(self) -> None:
         self._reader = Reader()
         self._choices: dict[int, ChoiceStream] = {}
         self._id = ""
         self._count: wire.Count | None = None
+        self._queries = 0
         self._started = self._ended = self._plain = False
         self._first = True
         self._body = b""
@@ -153,6 +154,7 @@ class Decoder:
         if not self._started:
             self._start(answer, events)
         for candidate in answer.candidates or ():
+            self._queries = max(self._queries, counts.searches(candidate.grounding_metadata))
             self._candidate(candidate, events)
         refusal = None if answer.candidates or self._choices else blocked(answer.prompt_feedback)
         if refusal is not None:
@@ -198,7 +200,7 @@ class Decoder:
             choice.close(events)
         events += [Finish(finish_reason(choice.finish, choice.called), None, choice.number) for choice in choices]
         if self._count is not None:
-            events.append(UsageEvent(counts.read(self._count)))
+            events.append(UsageEvent(counts.read(self._count, self._queries)))
         events.append(End())
         self._ended = True
 
@@ -206,6 +208,6 @@ class Decoder:
         if self._ended:
             return
         if self._started and self._count is not None:
-            events.append(UsageEvent(counts.read(self._count)))  # what was used so far is used
+            events.append(UsageEvent(counts.read(self._count, self._queries)))  # what was used so far is used
         events.append(Failure(error))
         self._ended = True

@@ -13,7 +13,7 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.failures import excerpt
 from lynkr_core.dialects.splice import splice
 from lynkr_core.errors import InvalidRequest, UpstreamError
-from lynkr_core.request import Choice, FinishReason, Response, Text, ToolCall
+from lynkr_core.request import Choice, FinishReason, Response, Text, ToolCall, Usage
 from lynkr_provider_google.dialect import usage as counts
 from lynkr_provider_google.dialect import wire
 from lynkr_provider_google.dialect.errors import read_error
@@ -89,8 +89,13 @@ def read_response(body: bytes, dialect: str = NAME) -> Response:
         raise _no_answer(body, error) from None
     return Response(
         dialect=dialect, id=id, model=answer.model_version or "", choices=choices, created=created(answer.create_time),
-        usage=None if answer.usage_metadata is None else counts.read(answer.usage_metadata), native=Raw(body),
+        usage=used(answer), native=Raw(body),
     )  # fmt: skip
+
+
+def used(answer: Answer) -> Usage | None:
+    queries = sum([counts.searches(candidate.grounding_metadata) for candidate in answer.candidates or ()])
+    return None if answer.usage_metadata is None else counts.read(answer.usage_metadata, queries)
 
 
 def _no_answer(body: bytes, cause: Exception) -> UpstreamError:

@@ -91,6 +91,11 @@ class Declaration(Struct, rename="camel"):
     snake_schema: Raw = field(default=NOTHING, name="parameters_json_schema")
 
 
+class ModalityCount(Struct, rename="camel"):
+    modality: str | None = None
+    token_count: int | None = None
+
+
 class Count(Struct, rename="camel"):
     """`usageMetadata`; every count may be missing or null."""
 
@@ -100,6 +105,17 @@ class Count(Struct, rename="camel"):
     cached_content_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     total_token_count: int | None = None
+    prompt_tokens_details: list[ModalityCount] | None = None
+    cache_tokens_details: list[ModalityCount] | None = None
+    candidates_tokens_details: list[ModalityCount] | None = None
+    traffic_type: str | None = None
+    service_tier: str | None = None
+
+
+class Grounding(Struct, rename="camel"):
+    """`groundingMetadata`, as far as it tells what was searched for."""
+
+    web_search_queries: list[Raw] | None = None
 
 
 class Candidate(Struct, rename="camel"):
@@ -108,6 +124,7 @@ class Candidate(Struct, rename="camel"):
     finish_message: str | None = None
     index: int | None = None
     logprobs_result: Raw = NOTHING
+    grounding_metadata: Grounding | None = None
 
 
 class Feedback(Struct, rename="camel"):
