@@ -56,7 +56,7 @@ def prices(outcome: Outcome) -> dict[str, Any]:
     usage, price = outcome.usage, outcome.candidate.price if outcome.candidate else None
     billed = usage.billed if usage else None
     by_row = outcome.cost if billed is None else computed(usage, price)
-    return {"billed": billed, "computed": by_row, "price": price.source if price else None}
+    return {"provider_cost": billed, "computed_cost": by_row, "price": price.source if price else None}
 
 
 def fault(outcome: Outcome, texts: bool) -> str | None:
