@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lynkr_core.plugins import NoConfig, Plugin
-from lynkr_core.stores import NOT_NOW, Balance, Bucket, Full, Hold, MemoryStore, Shares
+from lynkr_core.stores import NOT_NOW, Balance, Bucket, Full, Hold, MemoryStore, Shares, direct
 from lynkr_core.testing.contracts.ledger import LedgerContract
 
 
@@ -107,3 +107,16 @@ async def test_rates_are_given_out_in_memory_and_never_above_them():
     async with Shares(store) as one, Shares(store) as other:
         told = [await (one, other)[number % 2].take([Bucket("b", 1, 100, 1e6)]) for number in range(150)]
         assert told.count(None) == 100
+
+
+@pytest.mark.anyio
+async def test_what_is_never_booked_is_forgotten(monkeypatch):
+    monkeypatch.setattr(direct, "LOOK_SECONDS", 0.0)
+    async with Shares(MemoryStore()) as shares:
+        await shares.hold("a", room(1), 60)
+        await shares.flush()
+        assert "a" in shares._direct
+        shares._local._holding.clear()
+        await shares.flush()
+        await shares.flush()
+        assert "a" not in shares._direct

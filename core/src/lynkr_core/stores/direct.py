@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from lynkr_core.stores.protocols import Full, Hold, Ledger
+
+LOOK_SECONDS = 3600.0
 
 
 class Direct:
@@ -15,6 +18,8 @@ class Direct:
         self._ledger = ledger
         self._holds: dict[str, Sequence[Hold]] = {}
         self._booking: dict[str, Mapping[str, int]] = {}
+        self._unknown: set[str] = set()
+        self._look_at = 0.0
         self.held: dict[str, int] = {}
 
     def __contains__(self, id: str) -> bool:
@@ -61,9 +66,13 @@ class Direct:
             raise errors[0]
 
     def forget(self, is_known: Callable[[str], bool]) -> None:
-        """Drops what was never booked and is too old for it."""
-        for id in [id for id in self._holds if id not in self._booking and not is_known(id)]:
+        """Drops what was never booked and is too old for it: what nobody knew at the last look an hour ago either."""
+        if time.monotonic() < self._look_at:
+            return
+        unknown = {id for id in self._holds if id not in self._booking and not is_known(id)}
+        for id in unknown & self._unknown:
             self._remove(id)
+        self._unknown, self._look_at = unknown, time.monotonic() + LOOK_SECONDS
 
     def _add(self, id: str, holds: Sequence[Hold]) -> None:
         self._holds[id] = holds

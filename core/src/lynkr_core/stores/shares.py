@@ -153,6 +153,7 @@ class Shares:
     async def flush(self) -> None:
         """Books what was used and returns what nobody wants; raises nothing: what cannot be done now is done later."""
         self._local.sweep()
+        self._direct.forget(self._local.knows)
         work = [self._round(share) for share in list(self._shares.values()) if not self._is_over(share)]
         told = await asyncio.gather(*work, self._direct.flush(), self._stocks.flush(), return_exceptions=True)
         errors = [error for error in told if isinstance(error, BaseException)]
