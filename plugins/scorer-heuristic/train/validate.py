@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from curves import Curve, curves, scores
+from curves import bounds, scores
 from data import Row, read
-from fit import Texts, blended, fit, held_out, measure
+from fit import Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
 
 from lynkr_core.cli.dataset import read as read_dataset
@@ -23,7 +23,7 @@ def source(row: Row) -> str:
     return row.source.split(" ")[0]
 
 
-def pairs(texts: Texts, found: tuple[Curve, Curve]) -> dict[str, float]:
+def pairs(texts: Texts, found: tuple[float, float, float]) -> dict[str, float]:
     """Leave one source out, and with it every row of a family that occurs in it."""
     asked = [i for i, row in enumerate(texts.rows) if row.kind == "pair"]
     scored: dict[str, float] = {}
@@ -31,7 +31,7 @@ def pairs(texts: Texts, found: tuple[Curve, Curve]) -> dict[str, float]:
         test = np.array([i for i in asked if source(texts.rows[i]) == name])
         families = {texts.rows[i].family for i in test}
         seen = np.array([i for i, row in enumerate(texts.rows) if row.kind != "pair" or row.family not in families])
-        values = scores(found, blended(fit(texts, seen).heads(texts, test)))
+        values = scores(found, fit(texts, seen).heads(texts, test))
         scored |= {texts.rows[i].id: float(value) for i, value in zip(test, values, strict=True)}
     return scored
 
@@ -41,10 +41,10 @@ def main() -> None:
     texts = measure(read(folder))
     own, heads = held_out(texts, np.arange(len(texts.rows)))
     tiers = np.array([texts.rows[i].tier for i in own])
-    found = curves(blended(heads), tiers)
+    found = bounds(heads, tiers)
     report = measured(read_dataset(folder / "pairs.jsonl.gz"), pairs(texts, found), intervals=True)
     print("\n".join(told(report | {"milliseconds": {"p50": 0.0, "p99": 0.0}})[:-1]))  # noqa: T201
-    given = np.array([tier(value) for value in scores(found, blended(heads))])
+    given = np.array([tier(value) for value in scores(found, heads)])
     languages = np.array([texts.rows[i].language for i in own])
     print(f"own prompts, {len(own)}: {shares(given, tiers)}")  # noqa: T201
     for language in np.unique(languages):

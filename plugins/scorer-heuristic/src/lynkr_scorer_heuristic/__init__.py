@@ -16,7 +16,7 @@ from lynkr_scorer_heuristic.grams import words_of
 from lynkr_scorer_heuristic.memory import Memory, is_lasting
 from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import TEXT
+from lynkr_scorer_heuristic.signals import NAMED, TEXT
 from lynkr_scorer_heuristic.weights import Weights
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
@@ -94,7 +94,7 @@ class Heuristic:
 
     def measured(self, reading: Reading) -> Score:
         """What the model says, and the gates that only raise it."""
-        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading))}
+        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading)) or name in NAMED}
         words = words_of(reading)
         value, points = self.model.explained(words, signals)
         if reading.shape == "lookup":
@@ -105,6 +105,7 @@ class Heuristic:
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
         kept = reading.text[:ASK_KEPT]
+        signals, points = around.ABSENT | signals, around.ABSENT | points
         return Score(value=value, reason=reason, signals=signals, points=points, gates=found, ask=kept, weight=self.weight)
 
 

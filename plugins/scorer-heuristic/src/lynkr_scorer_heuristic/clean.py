@@ -13,8 +13,8 @@ ENVELOPES = (
 """Elements that coding tools add to a user's turn: dropped with their content."""
 WRAPPERS = ("command-args", "user_query", "user_message", "task", "feedback", "bash-input")
 """Elements in which coding tools put the user's own words: only the tags go."""
-KEPT = 4_000
-"""Characters kept from the beginning, and from the end."""
+KEPT = 1_000, 400
+"""Characters kept from the beginning and from the end: what is asked stands at either, and a decision has a millisecond."""
 
 MAX_TAGS = 500
 """Tags looked at; no tool puts so many into one turn."""
@@ -58,4 +58,4 @@ def without_tags(text: str) -> str:
 
 def shortened(text: str) -> str:
     """The beginning and the end of a long text."""
-    return text if len(text) <= 2 * KEPT else f"{text[:KEPT]}\n{text[-KEPT:]}"
+    return text if len(text) <= sum(KEPT) else f"{text[: KEPT[0]]}\n{text[-KEPT[1] :]}"
