@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 import os
 import re
 import subprocess
 import sys
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -60,7 +59,9 @@ def test_the_same_words_are_explained_alike_in_every_process():
 PASTED = "The council met on Tuesday and proved the theorem of the distributed system. " * 12
 
 
-@pytest.mark.parametrize("ask", ["{task}\n\n{text}", "{text}\n\n{task}", "Hello there,\n\n{task}\n\n{text}\n\nThank you very much!"])
+@pytest.mark.parametrize(
+    "ask", ["{task}\n\n{text}", "{text}\n\n{task}", "Hello there,\n\n{task}\n\n{text}\n\nThank you very much!"]
+)
 def test_what_was_pasted_is_not_the_task(ask):
     task = "Which day is mentioned in this text?"
     assert read(ask.format(task=task, text=PASTED)).phrase == read(task).phrase

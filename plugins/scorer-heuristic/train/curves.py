@@ -8,15 +8,15 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (1.0, 1.5, 1.2)
+UNDER = (1.3, 2.0, 1.5)
 """How much dearer one row below a bound is than one above it."""
-LIFT = 1.5
-"""Log odds for one unit of "a weak model fails this"."""
+LIFT = 7.0, 12.0
+"""Log odds for one unit of "a weak model fails this": to pass a bound, and within a tier."""
 
 
 def bounds(heads: np.ndarray, tiers: np.ndarray) -> tuple[float, float, float]:
     """The least log odds of medium, complex and reasoning."""
-    lifted = heads[:, :3] + LIFT * heads[:, 3:]
+    lifted = heads[:, :3] + LIFT[0] * heads[:, 3:]
     first, second, third = (cut(lifted[:, least - 1], tiers >= least, UNDER[least - 1]) for least in (1, 2, 3))
     return first, second, third
 

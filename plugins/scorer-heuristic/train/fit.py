@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,15 @@ GRAM, SIGNAL = 0.577, 3.0
 """How strongly n-grams and signals are scaled before they are fitted: what is scaled less is shrunk more."""
 LOGISTIC = 3.0
 """How freely the heads of the rubric may fit."""
-FAIL_RIDGE = 30.0
+FAIL_RIDGE = 100.0
 OWN, WEAK, ANCHOR, TEMPLATED = 3.0, 0.3, 0.03, 0.25
 """How much a row of each kind counts."""
 ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
 """The rubric's tier of kinds of exam questions; they count little."""
 BULK = "bulk"
 """The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
+OF_COMPLEX = {"technical_depth", "agentic_pattern", "code_generation", "multi_step"}
+"""Signals that the head for reasoning does not use: they would tell it from complex by what it is not."""
 FOLDS, SEED = 5, 5
 
 
@@ -86,18 +89,20 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
     return np.sort(order[:MAX_GRAMS])
 
 
-def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: str = "") -> sp.csr_matrix:
-    """`hidden`: a signal that is kept from what is fitted."""
-    scaled = texts.signals[at] * SIGNAL * [name != hidden for name in TEXT]
+def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: Collection[str] = ()) -> sp.csr_matrix:
+    """`hidden`: signals that are kept from what is fitted."""
+    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in TEXT]
     return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
 
 
 def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitted:
     chosen = choose(texts, at) if chosen is None else chosen
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
-    sizes, weight = features(texts, labelled, chosen, BULK), trust(texts.rows, labelled)
-    tiers = np.array([tier_of(texts.rows[i]) for i in labelled])
-    models: list[LogisticRegression | Ridge] = [logistic(sizes, tiers >= least, weight) for least in (1, 2, 3)]
+    tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
+    models: list[LogisticRegression | Ridge] = []
+    for least in (1, 2, 3):
+        hidden = {BULK} | (OF_COMPLEX if least == 3 else set())
+        models.append(logistic(features(texts, labelled, chosen, hidden), tiers >= least, weight))
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
     models.append(ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE))
     weights = np.column_stack([np.ravel(model.coef_) for model in models])

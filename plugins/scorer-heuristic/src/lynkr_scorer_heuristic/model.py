@@ -41,7 +41,7 @@ class Stored(Struct, frozen=True, forbid_unknown_fields=True):
     signals: dict[str, Four]
     base: Four
     bounds: tuple[float, float, float]
-    lift: float
+    lift: tuple[float, float]
 
 
 class Model:
