@@ -18,7 +18,7 @@ from lynkr_scorer_learned.embedding import embedder
 from lynkr_scorer_learned.memory import Memory, Row
 
 WEAK, STRONG = "mixtral-8x7b-instruct", "gpt-4-1106-preview"
-LABELS, SPLITS = 1_500, 10
+LABELS, SPLITS = 1_500, 5
 
 
 def read(folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -34,7 +34,7 @@ async def test_a_thumb_is_believed_and_may_be_changed(learned, happen):
 
 async def test_thumbs_teach(learned, happen, ask_of):
     scorer = learned()
-    before = [happen(scorer, f"{ASK} {number}").id for number in range(6)]
+    before = [happen(scorer, f"{ASK} {number}").id for number in range(20)]
     easy = scorer.score(ask_of(ASK))
     for id in before:
         await send(scorer, {"id": id, "thumb": "down"})

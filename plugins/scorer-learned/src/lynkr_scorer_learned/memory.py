@@ -16,6 +16,8 @@ NARROW = 0.15
 """How quickly likeness fades: a row counts exp((cosine - 1) / NARROW)."""
 HELD = 0.5
 """Rows of the memory's own average that are added to each estimate."""
+COMMON = 0.7
+"""How much of the mean vector is taken out of each: all of it would make strangers of rows that are all alike."""
 RENEWED, SHARE = 64, 8
 """New rows after which the mean vector is taken anew: so many, or one in `SHARE` of a large memory."""
 QUANTUM = 127.0
@@ -102,11 +104,11 @@ class Memory:
         return slot
 
     def renew(self) -> None:
-        """Takes the mean of all rows, which says nothing of any one of them, out of each."""
+        """Takes what all rows have in common, which says nothing of any one of them, out of each."""
         count = len(self)
         if count:
             rows = self.vectors[:count].astype(np.float32)
-            self._mean = unit(rows).mean(axis=0)
+            self._mean = COMMON * unit(rows).mean(axis=0)
             self._near[:count] = self._centred(rows)
         self._fresh = 0
 

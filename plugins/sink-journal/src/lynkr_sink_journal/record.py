@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lynkr_core.decision import decision
@@ -39,6 +40,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         cost=outcome.cost,
         losses=list(exchange.losses),
         saved_tokens=exchange.saved_tokens,
+        propensity=propensity(record["notes"]),
         cache=reply.cache if reply else "off",
         error=fault(outcome, texts),
         duration=outcome.duration,
@@ -46,6 +48,14 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         attempts=[tried(attempt) for attempt in outcome.attempts],
     )
     return record
+
+
+def propensity(notes: Mapping[str, str]) -> float:
+    """How likely the first of `order` was to be it, so that strategies can be compared afterwards: 1 unless a selector drew lots."""
+    try:
+        return min(max(float(notes.get("propensity", 1)), 0.0), 1.0)
+    except ValueError:
+        return 1.0
 
 
 def fault(outcome: Outcome, texts: bool) -> str | None:
