@@ -26,15 +26,6 @@ def test_the_fifteen_named_signals_are_told_with_value_and_contribution(score, a
     assert all(not found.points[name] for name in NAMED if not found.signals[name])
 
 
-def test_what_is_around_the_ask_is_told_and_adds_nothing(score):
-    tools = [{"name": f"t{number}", "parameters": {}} for number in range(5)]
-    turns = [{"role": "assistant", "tool_calls": []}, {"role": "user", "content": DESIGN}]
-    found = score({"model": "auto", "tools": tools, "messages": turns})
-    assert found.value == score(DESIGN).value
-    for name in ("tool_count", "conversation_depth", "prior_tool_use"):
-        assert found.signals[name] > 0.0 == found.points[name]
-
-
 @pytest.mark.parametrize("text", ["", "word " * 3_000, "证明" * 400, "a.py b.py c.ts, x = 1; 3x^2\n- a\n- b", "Prove: deadlock?"])
 def test_every_signal_is_from_0_to_1(text):
     assert all(0.0 <= value <= 1.0 for value in (measure(read(text)) for measure in signals.TEXT.values()))
@@ -133,6 +124,7 @@ def test_what_is_around_the_ask_is_told_and_has_no_weight(score):
     assert found.value == score([ask]).value
     assert {"tool_count", "tool_complexity", "conversation_depth", "prior_tool_use"} <= set(found.signals)
     assert found.signals["tool_count"] == 0.25
+    assert not any(found.points[name] for name in around.ABSENT)
     assert around.tool_chain(0.5, 0.5) == 0.25
 
 

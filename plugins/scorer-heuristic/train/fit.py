@@ -27,8 +27,11 @@ ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
 """The rubric's tier of kinds of exam questions; they count little."""
 BULK = "bulk"
 """The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
-OF_COMPLEX = {"technical_depth", "agentic_pattern", "code_generation", "multi_step"}
-"""Signals that the head for reasoning does not use: they would tell it from complex by what it is not."""
+RAISING = frozenset(TEXT) & {
+    "prompt_complexity", "technical_depth", "domain", "multi_step", "code_generation", "analysis_depth", "risk", "agentic_pattern",
+    "formal", "constraints",
+}  # fmt: skip
+"""Signals of difficulty. Where one would lower the odds, because n-grams say the same better, the head does without it."""
 FOLDS, SEED = 5, 5
 
 
@@ -99,14 +102,23 @@ def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitte
     chosen = choose(texts, at) if chosen is None else chosen
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
     tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
-    models: list[LogisticRegression | Ridge] = []
-    for least in (1, 2, 3):
-        hidden = {BULK} | (OF_COMPLEX if least == 3 else set())
-        models.append(logistic(features(texts, labelled, chosen, hidden), tiers >= least, weight))
+    fitted = [head(texts, labelled, chosen, tiers >= least, weight) for least in (1, 2, 3)]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
-    models.append(ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE))
-    weights = np.column_stack([np.ravel(model.coef_) for model in models])
-    return Fitted(chosen, weights, np.array([float(np.ravel(model.intercept_)[0]) for model in models]))
+    failing = ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE)
+    fitted.append((np.ravel(failing.coef_), float(np.ravel(failing.intercept_)[0])))
+    return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
+
+
+def head(texts: Texts, at: np.ndarray, chosen: np.ndarray, target: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights and constant of log odds in which no signal of difficulty has a negative weight; those left out have 0."""
+    hidden = {BULK}
+    while True:
+        model = logistic(features(texts, at, chosen, hidden), target, trust)
+        weights = np.ravel(model.coef_)
+        lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
+        if not lowering:
+            return weights, float(np.ravel(model.intercept_)[0])
+        hidden |= lowering
 
 
 def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:

@@ -86,7 +86,7 @@ def read(text: str) -> Reading:
     units = float(len(words))
     if not spoken.isascii():
         units += count_chinese(spoken, hits)
-    if kept is not asked:
+    if kept is not asked and 2 * len(set(words)) >= len(words):
         units *= len(asked) / len(kept)
     shape = shape_of(words, phrase, units, hits)
     looked_at, pasted = kept if kept.strip() else shortened(text), fenced + len(kept) - len(spoken) + len(prose) - len(asked)
