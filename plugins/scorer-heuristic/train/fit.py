@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -32,6 +35,8 @@ RAISING = frozenset(TEXT) & {
     "formal", "constraints",
 }  # fmt: skip
 """Signals of difficulty. Where one would lower the odds, because n-grams say the same better, the head does without it."""
+ALIKE = re.compile(r"-(?:above|below)$|(?<=^alone)-.*$")
+"""What ids of rows differ in that are held out together."""
 FOLDS, SEED = 5, 5
 
 
@@ -102,23 +107,26 @@ def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitte
     chosen = choose(texts, at) if chosen is None else chosen
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
     tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
-    fitted = [head(texts, labelled, chosen, tiers >= least, weight) for least in (1, 2, 3)]
+    fitted = [
+        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), {BULK}) for least in (1, 2, 3)
+    ]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
-    failing = ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE)
-    fitted.append((np.ravel(failing.coef_), float(np.ravel(failing.intercept_)[0])))
+    target, trusted = failures(texts.rows, asked)
+    fitted.append(head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, strength=FAIL_RIDGE), set()))
     return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
 
 
-def head(texts: Texts, at: np.ndarray, chosen: np.ndarray, target: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights and constant of log odds in which no signal of difficulty has a negative weight; those left out have 0."""
-    hidden = {BULK}
+def head(
+    texts: Texts, at: np.ndarray, chosen: np.ndarray, learn: Callable[[sp.csr_matrix], Any], hidden: set[str]
+) -> tuple[np.ndarray, float]:
+    """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
     while True:
-        model = logistic(features(texts, at, chosen, hidden), target, trust)
+        model = learn(features(texts, at, chosen, hidden))
         weights = np.ravel(model.coef_)
         lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
         if not lowering:
             return weights, float(np.ravel(model.intercept_)[0])
-        hidden |= lowering
+        hidden = hidden | lowering
 
 
 def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
@@ -156,7 +164,7 @@ def held_out(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> 
     """Own rows among `at`, and their heads by models that have not seen them, nor the same task with another passage."""
     chosen = choose(texts, at) if chosen is None else chosen
     own = np.array([i for i in at if texts.rows[i].kind == "own"])
-    tasks = np.array([texts.rows[i].id.removesuffix("-above").removesuffix("-below") for i in own])
+    tasks = np.array([ALIKE.sub("", texts.rows[i].id) for i in own])
     names, which = np.unique(tasks, return_inverse=True)
     fold = (np.random.RandomState(SEED).permutation(len(names)) % FOLDS)[which]
     heads = np.zeros((len(own), 4))

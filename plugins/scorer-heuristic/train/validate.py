@@ -55,8 +55,9 @@ def main() -> None:
     print(f"own prompts, {len(own)}: {shares(given, rows)}")  # noqa: T201
     hard = np.array([row.tier >= 2 for row in rows])
     foreign = np.array([row.language != "en" or row.sub in PLAIN for row in rows])
-    print(
-        f"hard ones below complex: {np.mean(given[hard] < 2):.3f}; not in English or plainly worded: {np.mean(given[hard & foreign] < 2):.3f}"
+    low = given < 2
+    print(  # noqa: T201
+        f"hard ones below complex: {np.mean(low[hard]):.3f}, of those without jargon in English {np.mean(low[hard & foreign]):.3f}"
     )
     for name, groups in (("language", [row.language for row in rows]), ("kind", [row.sub or "first batch" for row in rows])):
         for group in sorted(set(groups)):

@@ -27,8 +27,8 @@ REMEMBERED, MAX_REMEMBERED = 1024, 4000
 WORKING = 30.0
 """What an agent's step is worth at least, when all the human said last was yes or go on."""
 
-LOOK_UP = 50.0
-"""What the shape of a look-up is worth at most, whatever words are in it."""
+LOOK_UP, SAID_AGAIN = 50.0, 6
+"""What the shape of a look-up, or a text that says each word more than so often, is worth at most, whatever words are in it."""
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -97,7 +97,7 @@ class Heuristic:
         signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading)) or name in NAMED}
         words = words_of(reading)
         value, points = self.model.explained(words, signals)
-        if reading.shape == "lookup":
+        if reading.shape == "lookup" or len(reading.words) > SAID_AGAIN * len(words):
             value = min(value, LOOK_UP)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
         verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None

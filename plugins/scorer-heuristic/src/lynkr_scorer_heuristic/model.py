@@ -23,7 +23,7 @@ CHARACTERS = 24
 """A remembered word is at most so long."""
 TOLD = 4
 """Words whose n-grams are told."""
-LEAST = 0.5
+LEAST = 0.2
 """Points below which an n-gram's part of the score is not told."""
 LOG_ODDS = 0.3
 """Log odds for a point of a weight that is set by hand."""
