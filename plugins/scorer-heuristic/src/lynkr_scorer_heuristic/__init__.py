@@ -27,7 +27,7 @@ REMEMBERED, MAX_REMEMBERED = 1024, 4000
 WORKING = 30.0
 """What an agent's step is worth at least, when all the human said last was yes or go on."""
 
-LOOK_UP, SAID_AGAIN = 50.0, 6
+LOOK_UP, SAID_AGAIN = 50.0, 10
 """What the shape of a look-up, or a text that says each word more than so often, is worth at most, whatever words are in it."""
 
 
