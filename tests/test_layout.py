@@ -59,7 +59,8 @@ LARGER = {
     "policy-budget": 750,
     "policy-ratelimit": 420,
     "auth-keys": 700,
-    "scorer-heuristic": 1100,
+    "scorer-heuristic": 1150,
+    "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-sqlite": 800,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,

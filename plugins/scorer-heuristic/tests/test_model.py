@@ -8,8 +8,9 @@ import lynkr_scorer_heuristic
 from lynkr_core.testing.waiting import quickest
 from lynkr_scorer_heuristic import Config, Heuristic
 from lynkr_scorer_heuristic.grams import cut, words_of
-from lynkr_scorer_heuristic.model import MAX_WORDS, Curve, load
+from lynkr_scorer_heuristic.model import MAX_WORDS, NONE, load
 from lynkr_scorer_heuristic.reading import read
+from lynkr_scorer_heuristic.scale import score as scale
 
 WEIGHTS = Path(lynkr_scorer_heuristic.__file__).with_name("weights.msgpack")
 
@@ -33,7 +34,9 @@ def test_a_remembered_word_weighs_the_same():
     model = load({})
     words = {"prove", "theorem", "the"}
     assert model.of_words(words) == pytest.approx(model.of_words(words))
-    assert model.of_word("prove") == pytest.approx(sum(model.grams.get(gram, 0j) for gram in cut("prove")))
+    first, second = model.of_word("prove")
+    assert first == pytest.approx(sum(model.grams.get(gram, NONE)[0] for gram in cut("prove")))
+    assert second == pytest.approx(sum(model.grams.get(gram, NONE)[1] for gram in cut("prove")))
 
 
 def test_remembered_words_are_bounded():
@@ -43,10 +46,28 @@ def test_remembered_words_are_bounded():
     assert len(model._words) <= MAX_WORDS
 
 
-def test_a_curve_is_straight_between_its_points_and_level_outside():
-    curve = Curve([(0.0, 10.0), (10.0, 20.0)])
-    assert [curve.at(x) for x in (-5.0, 0.0, 5.0, 10.0, 99.0)] == [10.0, 10.0, 15.0, 20.0, 20.0]
-    assert [curve.slope(x) for x in (-5.0, 5.0, 99.0)] == [1.0, 1.0, 1.0]
+BOUNDS = (1.0, 2.0, 3.0)
+
+
+def test_the_bounds_are_where_tiers_meet_and_more_is_more():
+    def at(odds: float) -> float:
+        return scale((odds, odds, odds, 0.0), BOUNDS, (1.0, 1.0))
+
+    values = [at(step / 10) for step in range(-200, 201)]
+    assert values == sorted(values)
+    assert 0 < values[0] < 6
+    assert values[-1] < 100
+    assert [at(odds) for odds in (1.0, 1.0001)] == pytest.approx([24.6, 25.6], abs=0.1)
+    assert [at(odds) for odds in (3.0, 3.0001)] == pytest.approx([74.6, 75.6], abs=0.1)
+
+
+def test_a_tier_needs_every_lower_bound_passed():
+    assert scale((9.0, 0.0, 9.0, 0.0), BOUNDS, (1.0, 1.0)) < 50
+    assert scale((9.0, 9.0, 0.0, 0.0), BOUNDS, (1.0, 1.0)) < 75 < scale((9.0, 9.0, 9.0, 0.0), BOUNDS, (1.0, 1.0))
+
+
+def test_what_weak_models_fail_is_lifted():
+    assert scale((1.5, 0.0, 0.0, 0.3), BOUNDS, (1.0, 1.0)) > scale((1.5, 0.0, 0.0, 0.0), BOUNDS, (1.0, 1.0)) > 25
 
 
 def test_a_strong_n_gram_is_told():

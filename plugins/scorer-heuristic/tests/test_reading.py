@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -53,3 +54,19 @@ def test_the_same_words_are_explained_alike_in_every_process():
             subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
         )
     assert len(told) == 1
+
+
+PASTED = "The council met on Tuesday and proved the theorem of the distributed system. " * 12
+
+
+@pytest.mark.parametrize(
+    "ask", ["{task}\n\n{text}", "{text}\n\n{task}", "Hello there,\n\n{task}\n\n{text}\n\nThank you very much!"]
+)
+def test_what_was_pasted_is_not_the_task(ask):
+    task = "Which day is mentioned in this text?"
+    assert read(ask.format(task=task, text=PASTED)).phrase == read(task).phrase
+
+
+def test_a_letter_is_its_own_task():
+    letter = f"Hello,\n\n{PASTED}\n\nThank you"
+    assert "theorem" in read(letter).words

@@ -19,6 +19,13 @@ def test_the_fifteen_named_signals_exist():
     assert {*signals.TEXT, *(name for name in NAMED if hasattr(around, name))} >= NAMED
 
 
+@pytest.mark.parametrize("ask", ["tea or coffee, and why?", DESIGN, "Сравни два плана и обоснуй выбор"])
+def test_the_fifteen_named_signals_are_told_with_value_and_contribution(score, ask):
+    found = score(ask)
+    assert set(found.signals) >= NAMED <= set(found.points)
+    assert all(not found.points[name] for name in NAMED if not found.signals[name])
+
+
 @pytest.mark.parametrize("text", ["", "word " * 3_000, "证明" * 400, "a.py b.py c.ts, x = 1; 3x^2\n- a\n- b", "Prove: deadlock?"])
 def test_every_signal_is_from_0_to_1(text):
     assert all(0.0 <= value <= 1.0 for value in (measure(read(text)) for measure in signals.TEXT.values()))
@@ -117,6 +124,7 @@ def test_what_is_around_the_ask_is_told_and_has_no_weight(score):
     assert found.value == score([ask]).value
     assert {"tool_count", "tool_complexity", "conversation_depth", "prior_tool_use"} <= set(found.signals)
     assert found.signals["tool_count"] == 0.25
+    assert not any(found.points[name] for name in around.ABSENT)
     assert around.tool_chain(0.5, 0.5) == 0.25
 
 

@@ -2,7 +2,9 @@
 
 `pairs.jsonl.gz`   requests with the scores of many models; sources and licences in `MODEL.md`
 `tier_labels_weak.jsonl.gz`   prompts with a tier, UncommonRoute bench (MIT, Copyright (c) 2025-2026 Commonstack AI)
-`labelled.tsv`     prompts of this project's own, tier, language, text (Apache-2.0)
+`labelled.tsv`     prompts of this project's own: tier, language, text (Apache-2.0)
+`requests.tsv`     the same by a second author: acceptable tiers with the best one first, language, kind, text (Apache-2.0)
+`passages.tsv`     the same author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import msgspec
 from lynkr_core.dialect import read_fields
 from lynkr_scorer_heuristic.ask import last_ask
 
+LETTERS = "SMCR"
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
 FAMILIES = {
     "gsm8k": "arithmetic", "agentverse-mgsm": "arithmetic", "mbpp": "code", "human_eval": "code", "rb_mbpp": "code",
@@ -33,7 +36,10 @@ FAMILIES = {
 
 @dataclass
 class Row:
-    """`kind`: pair, weak or own. `fails`: the share of the weaker half of its source's models that fail; NaN where nothing is known."""
+    """`kind`: pair, weak or own. `fails`: the share of the weaker half of its source's models that fail; NaN where nothing is known.
+
+    `right`: acceptable tiers, if there are several; `batch`: who wrote it, of our own.
+    """
 
     kind: str
     id: str
@@ -45,6 +51,8 @@ class Row:
     language: str = "en"
     templated: bool = False
     sub: str = ""
+    right: tuple[int, ...] = ()
+    batch: str = ""
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -61,7 +69,8 @@ def ask_of(item: dict[str, Any]) -> str:
 
 def read(folder: Path) -> list[Row]:
     rows = [*pairs(folder / "pairs.jsonl.gz"), *weak(folder / "tier_labels_weak.jsonl.gz")]
-    return rows + own(Path(__file__).with_name("labelled.tsv"))
+    here = Path(__file__).parent
+    return rows + own(here / "labelled.tsv") + requests(here / "requests.tsv") + long(here / "passages.tsv")
 
 
 def pairs(path: Path) -> list[Row]:
@@ -104,9 +113,42 @@ def weak(path: Path) -> list[Row]:
 
 
 def own(path: Path) -> list[Row]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        cells = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [
-        Row("own", f"own-{index}", text, f"own {tier}", "own", "SMCR".index(tier), language=language)
-        for index, (tier, language, text) in enumerate(cells)
+        Row("own", f"own-{index}", text, f"own {language}", "own", LETTERS.index(tier), language=language, batch="first")
+        for index, (tier, language, text) in enumerate(cells(path))
     ]
+
+
+def requests(path: Path) -> list[Row]:
+    return [of_second(f"request-{index}", *row) for index, row in enumerate(cells(path))]
+
+
+def of_second(name: str, tiers: str, language: str, kind: str, text: str) -> Row:
+    right = tuple(map(LETTERS.index, tiers))
+    source = f"own {kind} {language}"
+    return Row(
+        "own", name, text.replace("\\n", "\n"), source, "own", right[0], language=language, sub=kind, right=right, batch="second"
+    )
+
+
+def long(path: Path) -> list[Row]:
+    """Every task with passages of its language, one after it and one before; and each passage without any, once and over again."""
+    rows = cells(path)
+    passages = [(language, text) for mark, language, text in rows if mark == "P"]
+    tasks = [row for row in rows if row[0] != "P"]
+    found = [
+        of_second(f"alone-{index}-{times}", "MS", language, "pasted", " ".join([text] * times))
+        for index, (language, text) in enumerate(passages)
+        for times in (1, 2, 6)
+    ]
+    for index, (tiers, language, task) in enumerate(tasks):
+        known = [text for spoken, text in passages if spoken == language]
+        below, above = known[index % len(known)], known[(index * 2 + 1) % len(known)]
+        for place, text in (("below", f"{task}\n\n{below}"), ("above", f"{above}\n\n{task}")):
+            found.append(of_second(f"long-{index}-{place}", tiers, language, "pasted", text))
+    return found
+
+
+def cells(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

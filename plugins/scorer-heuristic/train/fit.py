@@ -1,9 +1,13 @@
-"""From texts to two columns of weights and two curves. Deterministic: closed-form solvers, fixed folds."""
+"""From texts to four columns of weights. Deterministic: fixed seeds, fixed folds."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,19 +20,23 @@ from lynkr_scorer_heuristic.signals import TEXT, measured
 
 MIN_SOURCES, MAX_GRAMS = 3, 20_000
 GRAM, SIGNAL = 0.577, 3.0
-"""How strongly n-grams and signals are scaled before the ridge, which shrinks what is scaled less more."""
-RIDGE = 3.0
-FAIL_RIDGE = 30.0
-LOGISTIC = 1.0
-POINTS = (12.0, 38.0, 63.0)
-"""Where the rubric's tiers up to complex stand on the scale of `size`."""
-ANCHORS = {"facts": 18, "science": 26, "sense": 26, "tools": 26, "arithmetic": 38, "code": 38, "exams": 32, "logic": 58}
-"""The rubric's tier of each kind of exam question, as a point; they count little."""
-ANCHOR_WEIGHT, OWN_WEIGHT, TEMPLATED_WEIGHT = 0.1, 10.0, 0.25
-FAILS = 20.0
-"""Points of `size` for one unit of "a weak model fails this"."""
+"""How strongly n-grams and signals are scaled before they are fitted: what is scaled less is shrunk more."""
+LOGISTIC = 3.0
+"""How freely the heads of the rubric may fit."""
+FAIL_RIDGE = 100.0
+OWN, WEAK, ANCHOR, TEMPLATED = 3.0, 0.3, 0.03, 0.25
+"""How much a row of each kind counts."""
+ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
+"""The rubric's tier of kinds of exam questions; they count little."""
 BULK = "bulk"
 """The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
+RAISING = frozenset(TEXT) & {
+    "prompt_complexity", "technical_depth", "domain", "multi_step", "code_generation", "analysis_depth", "risk", "agentic_pattern",
+    "formal", "constraints",
+}  # fmt: skip
+"""Signals of difficulty. Where one would lower the odds, because n-grams say the same better, the head does without it."""
+ALIKE = re.compile(r"-(?:above|below)$|(?<=^alone)-.*$")
+"""What ids of rows differ in that are held out together."""
 FOLDS, SEED = 5, 5
 
 
@@ -47,20 +55,14 @@ class Texts:
 
 @dataclass
 class Fitted:
-    """Weights by n-gram column and signal for (size, reason, fails), with their constants."""
+    """Weights by n-gram column and signal for three log odds (at least medium, complex, reasoning) and `fails`, with their constants."""
 
     chosen: np.ndarray
     weights: np.ndarray
     base: np.ndarray
 
     def heads(self, texts: Texts, at: np.ndarray) -> np.ndarray:
-        """Columns `size`, `reason`, `fails`."""
         return features(texts, at, self.chosen) @ self.weights + self.base
-
-
-def blended(heads: np.ndarray) -> np.ndarray:
-    """Columns `size` with `fails` in it, and `reason`."""
-    return np.column_stack((heads[:, 0] + FAILS * heads[:, 2], heads[:, 1]))
 
 
 def measure(rows: list[Row]) -> Texts:
@@ -95,23 +97,36 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
     return np.sort(order[:MAX_GRAMS])
 
 
-def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: str = "") -> sp.csr_matrix:
-    """`hidden`: a signal that is kept from what is fitted."""
-    scaled = texts.signals[at] * SIGNAL * [name != hidden for name in TEXT]
+def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: Collection[str] = ()) -> sp.csr_matrix:
+    """`hidden`: signals that are kept from what is fitted."""
+    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in TEXT]
     return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
 
 
 def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitted:
     chosen = choose(texts, at) if chosen is None else chosen
-    labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or i % 3 == 0])
-    sizes, weight = features(texts, labelled, chosen, BULK), trust(texts.rows, labelled)
-    size = ridge(sizes, size_targets(texts.rows, labelled), weight, RIDGE)
-    reason = logistic(sizes, proofs(texts.rows, labelled), weight)
+    labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
+    tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
+    fitted = [
+        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), {BULK}) for least in (1, 2, 3)
+    ]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
-    fails = ridge(features(texts, asked, chosen), *failures(texts.rows, asked), FAIL_RIDGE)
-    models = (size, reason, fails)
-    weights = np.column_stack([np.ravel(model.coef_) for model in models])
-    return Fitted(chosen, weights, np.array([float(np.ravel(model.intercept_)[0]) for model in models]))
+    target, trusted = failures(texts.rows, asked)
+    fitted.append(head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, strength=FAIL_RIDGE), set()))
+    return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
+
+
+def head(
+    texts: Texts, at: np.ndarray, chosen: np.ndarray, learn: Callable[[sp.csr_matrix], Any], hidden: set[str]
+) -> tuple[np.ndarray, float]:
+    """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
+    while True:
+        model = learn(features(texts, at, chosen, hidden))
+        weights = np.ravel(model.coef_)
+        lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
+        if not lowering:
+            return weights, float(np.ravel(model.intercept_)[0])
+        hidden = hidden | lowering
 
 
 def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
@@ -126,21 +141,12 @@ def logistic(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray) -> 
 
 
 def trust(rows: list[Row], at: np.ndarray) -> np.ndarray:
-    by_kind = {"own": OWN_WEIGHT, "weak": 1.0, "pair": 3 * ANCHOR_WEIGHT}
-    return np.array([TEMPLATED_WEIGHT if rows[i].templated else by_kind[rows[i].kind] for i in at])
+    by_kind = {"own": OWN, "weak": WEAK, "pair": ANCHOR}
+    return np.array([by_kind[rows[i].kind] * (TEMPLATED if rows[i].templated else 1) for i in at])
 
 
-def size_targets(rows: list[Row], at: np.ndarray) -> np.ndarray:
-    """What has to be proved is as much work as something complex."""
-    return np.array([anchor(rows[i]) if rows[i].kind == "pair" else POINTS[min(rows[i].tier, 2)] for i in at])
-
-
-def anchor(row: Row) -> float:
-    return 36.0 if "parallel" in row.sub else float(ANCHORS[row.family])
-
-
-def proofs(rows: list[Row], at: np.ndarray) -> np.ndarray:
-    return np.array([rows[i].tier == 3 for i in at])
+def tier_of(row: Row) -> int:
+    return ANCHORS[row.family] if row.kind == "pair" else row.tier
 
 
 def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,11 +161,13 @@ def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Own rows among `at`, and their heads by models that have not seen them."""
+    """Own rows among `at`, and their heads by models that have not seen them, nor the same task with another passage."""
     chosen = choose(texts, at) if chosen is None else chosen
     own = np.array([i for i in at if texts.rows[i].kind == "own"])
-    fold = np.random.RandomState(SEED).permutation(len(own)) % FOLDS
-    heads = np.zeros((len(own), 3))
+    tasks = np.array([ALIKE.sub("", texts.rows[i].id) for i in own])
+    names, which = np.unique(tasks, return_inverse=True)
+    fold = (np.random.RandomState(SEED).permutation(len(names)) % FOLDS)[which]
+    heads = np.zeros((len(own), 4))
     for number in range(FOLDS):
         test = own[fold == number]
         heads[fold == number] = fit(texts, np.setdiff1d(at, test), chosen).heads(texts, test)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from curves import curves
+from curves import LIFT, bounds
 from data import read
-from fit import FAILS, GRAM, SIGNAL, Fitted, Texts, blended, fit, held_out, measure
+from fit import GRAM, SIGNAL, Fitted, Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
 
 from lynkr_scorer_heuristic.model import Stored
@@ -18,21 +18,23 @@ from lynkr_scorer_heuristic.signals import TEXT
 TARGET = Path(__file__).parents[1] / "src/lynkr_scorer_heuristic/weights.msgpack"
 
 
-def stored(texts: Texts, fitted: Fitted, found: tuple[list[tuple[float, float]], list[tuple[float, float]]]) -> Stored:
-    """Heads blended, scales multiplied out."""
-    weights = np.column_stack((fitted.weights[:, 0] + FAILS * fitted.weights[:, 2], fitted.weights[:, 1]))
-    base = fitted.base[0] + FAILS * fitted.base[2], fitted.base[1]
-    grams = weights[: len(fitted.chosen)] * GRAM
-    signals = weights[len(fitted.chosen) :] * SIGNAL
-    packed = grams.round(4).astype("<f4")
+def stored(texts: Texts, fitted: Fitted, found: tuple[float, float, float]) -> Stored:
+    """Scales multiplied out."""
+    grams = fitted.weights[: len(fitted.chosen)] * GRAM
+    signals = fitted.weights[len(fitted.chosen) :] * SIGNAL
     return Stored(
         grams="\n".join(texts.columns(fitted.chosen)),
-        size=packed[:, 0].tobytes(),
-        reason=packed[:, 1].tobytes(),
-        signals={name: (round(float(a), 4), round(float(b), 4)) for name, (a, b) in zip(TEXT, signals, strict=True)},
-        base=(float(base[0]), float(base[1])),
-        curves=found,
+        weights=grams.round(4).astype("<f4").tobytes(),
+        signals={name: four(row) for name, row in zip(TEXT, signals, strict=True)},
+        base=four(fitted.base),
+        bounds=found,
+        lift=LIFT,
     )
+
+
+def four(row: np.ndarray) -> tuple[float, float, float, float]:
+    medium, complex_, reasoning, fails = (round(float(value), 4) for value in row)
+    return medium, complex_, reasoning, fails
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     fitted = fit(texts, every)
     own, heads = held_out(texts, every, fitted.chosen)
     tiers = np.array([texts.rows[i].tier for i in own])
-    data = msgspec.msgpack.encode(stored(texts, fitted, curves(blended(heads), tiers)))
+    data = msgspec.msgpack.encode(stored(texts, fitted, bounds(heads, tiers)))
     TARGET.write_bytes(data)
     print(f"{len(fitted.chosen)} n-grams, {len(data)} bytes: {TARGET}")  # noqa: T201
 

@@ -6,24 +6,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from curves import Curve, curves, scores
+from curves import bounds, scores
 from data import Row, read
-from fit import Texts, blended, fit, held_out, measure
+from fit import Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
 
 from lynkr_core.cli.dataset import read as read_dataset
 from lynkr_core.cli.evaluating import measured, told
 from lynkr_core.cli.metrics import tier
 
+PLAIN = ("plain", "short")
+"""Kinds of our own prompts that use no jargon."""
+LEAST = 20
+"""Prompts of a language or kind from which its figures are told."""
+
 
 def source(row: Row) -> str:
     return row.source.split(" ")[0]
 
 
-def pairs(texts: Texts, found: tuple[Curve, Curve]) -> dict[str, float]:
+def pairs(texts: Texts, found: tuple[float, float, float]) -> dict[str, float]:
     """Leave one source out, and with it every row of a family that occurs in it."""
     asked = [i for i, row in enumerate(texts.rows) if row.kind == "pair"]
     scored: dict[str, float] = {}
@@ -31,7 +37,7 @@ def pairs(texts: Texts, found: tuple[Curve, Curve]) -> dict[str, float]:
         test = np.array([i for i in asked if source(texts.rows[i]) == name])
         families = {texts.rows[i].family for i in test}
         seen = np.array([i for i, row in enumerate(texts.rows) if row.kind != "pair" or row.family not in families])
-        values = scores(found, blended(fit(texts, seen).heads(texts, test)))
+        values = scores(found, fit(texts, seen).heads(texts, test))
         scored |= {texts.rows[i].id: float(value) for i, value in zip(test, values, strict=True)}
     return scored
 
@@ -41,21 +47,42 @@ def main() -> None:
     texts = measure(read(folder))
     own, heads = held_out(texts, np.arange(len(texts.rows)))
     tiers = np.array([texts.rows[i].tier for i in own])
-    found = curves(blended(heads), tiers)
+    found = bounds(heads, tiers)
     report = measured(read_dataset(folder / "pairs.jsonl.gz"), pairs(texts, found), intervals=True)
     print("\n".join(told(report | {"milliseconds": {"p50": 0.0, "p99": 0.0}})[:-1]))  # noqa: T201
-    given = np.array([tier(value) for value in scores(found, blended(heads))])
-    languages = np.array([texts.rows[i].language for i in own])
-    print(f"own prompts, {len(own)}: {shares(given, tiers)}")  # noqa: T201
-    for language in np.unique(languages):
-        here = languages == language
-        print(f"  {language}: {here.sum()}: {shares(given[here], tiers[here])}")  # noqa: T201
+    given = np.array([tier(value) for value in scores(found, heads)])
+    rows = [texts.rows[i] for i in own]
+    print(f"own prompts, {len(own)}: {shares(given, rows)}")  # noqa: T201
+    hard = np.array([row.tier >= 2 for row in rows])
+    foreign = np.array([row.language != "en" or row.sub in PLAIN for row in rows])
+    low = given < 2
+    print(  # noqa: T201
+        f"hard ones below complex: {np.mean(low[hard]):.3f}, of those without jargon in English {np.mean(low[hard & foreign]):.3f}"
+    )
+    for name, groups in (("language", [row.language for row in rows]), ("kind", [row.sub or "first batch" for row in rows])):
+        for group in sorted(set(groups)):
+            here = [at for at, each in enumerate(groups) if each == group]
+            if len(here) >= LEAST:
+                print(f"  {name} {group}: {len(here)}: {shares(given[here], [rows[at] for at in here])}")  # noqa: T201
 
 
-def shares(given: np.ndarray, right: np.ndarray) -> str:
-    """One tier alone is right here, so these are stricter than figures with acceptable tiers."""
-    found = {"right": given == right, "under": given < right, "over": given > right, "within one": np.abs(given - right) <= 1}
-    return ", ".join(f"{name} {np.mean(share):.3f}" for name, share in found.items())
+def shares(given: np.ndarray, rows: Sequence[Row]) -> str:
+    right = [row.right or (row.tier,) for row in rows]
+    fine = np.array([tier in tiers for tier, tiers in zip(given, right, strict=True)])
+    found = {
+        "acceptable": fine,
+        "the best": given == np.array([tiers[0] for tiers in right]),
+        "under": given < np.array([min(tiers) for tiers in right]),
+        "over": given > np.array([max(tiers) for tiers in right]),
+    }
+    return ", ".join(f"{name} {np.mean(share):.3f}" for name, share in found.items()) + interval(fine)
+
+
+def interval(fine: np.ndarray) -> str:
+    """95 per cent of the acceptable share, by resampling."""
+    dice = np.random.RandomState(1)
+    drawn = sorted(float(np.mean(dice.choice(fine, len(fine)))) for _ in range(1000))
+    return f" (acceptable within {drawn[25]:.3f} and {drawn[974]:.3f})"
 
 
 if __name__ == "__main__":

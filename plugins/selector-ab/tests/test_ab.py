@@ -100,7 +100,7 @@ def test_who_somebody_is():
 
 
 def test_instances_are_experiments_of_their_own():
-    assert list(select(name="Second").notes) == ["variant-second"]
+    assert list(select(name="Second").notes) == ["variant-second", "propensity"]
     assert {select(f"u{n}").notes["variant"] == select(f"u{n}", name="x").notes["variant-x"] for n in range(30)} == {True, False}
 
 
@@ -139,4 +139,5 @@ async def test_the_variant_is_in_the_header_and_in_the_journal(tmp_path):
             variant = answer.headers["x-lynkr-variant"]
             assert answer.headers["x-lynkr-provider"] == {"a": "one", "b": "two"}[variant]
             told = (await client.get(f"/v1/decisions/{answer.headers['x-lynkr-request-id']}")).json()
-            assert told["notes"] == {"variant": variant}
+            assert told["propensity"] == 0.5
+            assert told["notes"] == {"variant": variant, "propensity": "0.500"}

@@ -139,3 +139,19 @@ def test_nothing_is_counted_where_nothing_is_asked_for():
 def test_mistakes_are_named(table):
     with pytest.raises(ConfigError, match=r"lynkr.toml: \[test\] \$\."):
         made(**table)
+
+
+def test_it_says_how_likely_its_choice_was():
+    selector = made(share=[{"to": "cloud/small", "weight": 6}, {"to": "cloud/large", "weight": 3}, {"to": "local", "weight": 0}])
+    told = {
+        selection.order[0]: selection.notes["propensity"]
+        for selection in (selector.select_provider(exchange(), ALL) for _ in range(200))
+    }
+    assert told == {SMALL: "0.600", LARGE: "0.300", DEEP: "0.100"}
+
+
+def test_with_unequal_loads_nothing_is_left_to_chance():
+    selector = made(strategy="least_busy")
+    for candidate in (LOCAL, SMALL, DEEP):
+        selector.reserve(exchange(), candidate)
+    assert selector.select_provider(exchange(), ALL).notes == {"propensity": "1.000"}

@@ -17,7 +17,7 @@ from lynkr_scorer_heuristic.grams import words_of
 from lynkr_scorer_heuristic.memory import Memory, is_lasting
 from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import TEXT
+from lynkr_scorer_heuristic.signals import NAMED, TEXT
 from lynkr_scorer_heuristic.weights import Weights
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
@@ -29,8 +29,8 @@ REMEMBERED, MAX_REMEMBERED = 1024, 4000
 WORKING = 30.0
 """What an agent's step is worth at least, when all the human said last was yes or go on."""
 
-LOOK_UP = 50.0
-"""What the shape of a look-up is worth at most, whatever words are in it."""
+LOOK_UP, SAID_AGAIN = 50.0, 10
+"""What the shape of a look-up, or a text that says each word more than so often, is worth at most, whatever words are in it."""
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -92,26 +92,27 @@ class Heuristic:
         verdict = (gates.small_talk(reading) or gates.side_text(reading)) if self.gates else None
         if verdict is not None:
             return self.ruled(verdict, text)
-        return structs.replace(self.measured(reading), ask=shortened(text, TOLD))
+        return structs.replace(self.measured(reading), ask=shortened(text, TOLD, TOLD))
 
     def ruled(self, verdict: Verdict, text: str) -> Score:
         found = (verdict.gate,) if verdict.gate else ()
         return Score(
-            value=verdict.value, reason=verdict.reason, gates=found, ask=shortened(text, TOLD) or None, weight=self.weight
+            value=verdict.value, reason=verdict.reason, gates=found, ask=shortened(text, TOLD, TOLD) or None, weight=self.weight
         )
 
     def measured(self, reading: Reading) -> Score:
         """What the model says, and the gates that only raise it."""
-        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading))}
+        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading)) or name in NAMED}
         words = words_of(reading)
         value, points = self.model.explained(words, signals)
-        if reading.shape == "lookup":
+        if reading.shape == "lookup" or len(reading.words) > SAID_AGAIN * len(words):
             value = min(value, LOOK_UP)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
         verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
         reason, found = why(points), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)
+        signals, points = around.ABSENT | signals, around.ABSENT | points
         return Score(value=value, reason=reason, signals=signals, points=points, gates=found, weight=self.weight)
 
 

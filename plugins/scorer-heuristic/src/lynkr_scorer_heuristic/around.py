@@ -11,6 +11,8 @@ from msgspec import Raw
 
 from lynkr_scorer_heuristic.signals import share
 
+ABSENT = dict.fromkeys(("tool_count", "tool_complexity", "tool_chain", "conversation_depth", "prior_tool_use"), 0.0)
+"""What is told of them when there is nothing around the ask; as their points it is told always."""
 LOOKED_AT = 8_192
 """Bytes looked at: of the tools the first, of the conversation the last."""
 SCHEMAS = (b'"parameters"', b'"input_schema"')

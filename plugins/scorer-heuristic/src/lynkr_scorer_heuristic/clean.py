@@ -13,8 +13,8 @@ ENVELOPES = (
 """Elements that coding tools add to a user's turn: dropped with their content."""
 WRAPPERS = ("command-args", "user_query", "user_message", "task", "feedback", "bash-input")
 """Elements in which coding tools put the user's own words: only the tags go."""
-KEPT = 4_000
-"""Characters kept from the beginning, and from the end."""
+KEPT = 1_000, 400
+"""Characters kept from the beginning and from the end: what is asked stands at either, and a decision has a millisecond."""
 
 MAX_TAGS = 500
 """Tags looked at; no tool puts so many into one turn."""
@@ -56,6 +56,7 @@ def without_tags(text: str) -> str:
     return "".join((*kept, text[start:])) if kept else text
 
 
-def shortened(text: str, kept: int = KEPT) -> str:
+def shortened(text: str, first: int = KEPT[0], last: int = KEPT[1]) -> str:
     """The beginning and the end of a long text."""
-    return text if len(text) <= 2 * kept else f"{text[:kept]}\n{text[-kept:]}"
+    return text if len(text) <= first + last else f"{text[:first]}
+{text[-last:]}"

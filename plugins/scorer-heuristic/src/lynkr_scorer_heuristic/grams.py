@@ -10,9 +10,6 @@ LONGEST = 40
 """Characters of a word that are cut: whatever is longer is an address or a hash."""
 LONGEST_EAST = 120
 """The same where no blanks stand between words: more than a clause is no prose."""
-KEPT = 1_400, 600
-"""Characters of words from the beginning and from the end of a long ask."""
-
 _east = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -30,8 +27,5 @@ def sliced(word: str, sizes: tuple[int, ...]) -> list[str]:
 
 
 def words_of(reading: Reading) -> set[str]:
-    """The distinct words that are cut. Bounded."""
-    phrase = reading.phrase
-    if len(phrase) <= sum(KEPT):
-        return set(reading.words)
-    return {*phrase[: KEPT[0]].split(), *phrase[-KEPT[1] :].split()}
+    """The distinct words that are cut."""
+    return set(reading.words)

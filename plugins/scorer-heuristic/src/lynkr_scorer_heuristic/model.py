@@ -1,21 +1,21 @@
-"""The learned model: two linear sums over n-grams and signals, and the curves that make a score from 0 to 100 of them.
+"""The learned model: four linear sums over n-grams and signals. `scale.py` makes a score from 0 to 100 of them.
 
-`size` says how much work there is (the rubric's tiers up to complex, blended with "a weak model fails this"); `reason` says how much
-it looks like something to be proved or searched for. The higher of the two curves' points is the score.
+Three are log odds, of the rubric's tier being at least medium, complex and reasoning. The fourth is how much more often than usual weak
+models fail; it moves all three a little.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
 import msgspec
 from msgspec import Struct
 
 from lynkr_scorer_heuristic.grams import cut
+from lynkr_scorer_heuristic.scale import score
 
 MAX_WORDS = 8_192
 """Words whose sum is remembered; when there are more, all are forgotten."""
@@ -23,101 +23,121 @@ CHARACTERS = 24
 """A remembered word is at most so long."""
 TOLD = 4
 """Words whose n-grams are told."""
-LEAST = 0.5
-"""Points below which a part of the score is not told."""
+LEAST = 0.2
+"""Points below which an n-gram's part of the score is not told."""
+LOG_ODDS = 0.3
+"""Log odds for a point of a weight that is set by hand."""
+Four = tuple[float, float, float, float]
+Part = tuple[complex, complex]
+"""Four numbers: (medium + complex i, reasoning + fails i). Complex numbers are the cheapest pairs to add."""
+NONE: Part = (0j, 0j)
 
 
 class Stored(Struct, frozen=True, forbid_unknown_fields=True):
-    """`weights.msgpack`. `grams` stand between line feeds; `size` and `reason` hold a 32-bit float for each, little-endian."""
+    """`weights.msgpack`. `grams` stand between line feeds; `weights` holds four 32-bit floats for each, little-endian."""
 
     grams: str
-    size: bytes
-    reason: bytes
-    signals: dict[str, tuple[float, float]]
-    base: tuple[float, float]
-    curves: tuple[list[tuple[float, float]], list[tuple[float, float]]]
+    weights: bytes
+    signals: dict[str, Four]
+    base: Four
+    bounds: tuple[float, float, float]
+    lift: tuple[float, float]
 
 
 class Model:
-    """Sums are complex numbers, because those are the cheapest pairs to add: `size` is real, `reason` imaginary."""
+    """The stored weights, ready to be added."""
 
     def __init__(self, stored: Stored, changed: Mapping[str, float]) -> None:
-        weights = map(complex, numbers(stored.size), numbers(stored.reason))
-        self.grams: Mapping[str, complex] = dict(zip(stored.grams.split("\n"), weights, strict=True))
-        learned = {name: complex(*pair) for name, pair in stored.signals.items()}
-        self.signals = learned | {name: complex(value, learned[name].imag) for name, value in changed.items()}
-        self.base = complex(*stored.base)
-        self.size, self.reason = map(Curve, stored.curves)
-        self._words: dict[str, complex] = {}
-        self._grams: dict[str, tuple[str, complex]] = {}
+        rows = numbers(stored.weights)
+        firsts, seconds = map(complex, rows[0::4], rows[1::4]), map(complex, rows[2::4], rows[3::4])
+        self.grams: Mapping[str, Part] = dict(zip(stored.grams.split("\n"), zip(firsts, seconds, strict=True), strict=True))
+        self.signals = {name: part(four) for name, four in stored.signals.items()}
+        self.signals |= {name: by_hand(value, self.signals[name]) for name, value in changed.items()}
+        self.base, self.bounds, self.lift = part(stored.base), stored.bounds, stored.lift
+        self._words: dict[str, Part] = {}
+        self._grams: dict[str, tuple[str, Part]] = {}
 
-    def of_words(self, words: set[str]) -> complex:
+    def of_words(self, words: set[str]) -> Part:
         """The sum over distinct words, divided by the root of their number."""
         known = self._words
-        total = 0j
+        left = right = 0j
         for word in words:
-            found = known.get(word)
-            total += self.of_word(word) if found is None else found
-        return total / len(words) ** 0.5 if words else total
+            first, second = known.get(word) or self.of_word(word)
+            left += first
+            right += second
+        root = len(words) ** 0.5 or 1.0
+        return left / root, right / root
 
-    def of_word(self, word: str) -> complex:
+    def of_word(self, word: str) -> Part:
         """The sum of a word's n-grams, remembered: words return all the time."""
         get = self.grams.get
-        found = sum([get(gram, 0j) for gram in cut(word)], 0j)
+        left = right = 0j
+        for gram in cut(word):
+            if found := get(gram):
+                left += found[0]
+                right += found[1]
         if len(word) <= CHARACTERS:
             if len(self._words) >= MAX_WORDS:
                 self._words.clear()
-            self._words[word] = found
-        return found
+            self._words[word] = (left, right)
+        return left, right
 
     def explained(self, words: set[str], signals: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-        """The score, and what each signal and the strongest n-grams added: their share of the sum that decided, as steep as its curve."""
-        weights = self.signals
-        parts = {name: weights[name] * amount for name, amount in signals.items()}
-        total = sum(parts.values(), self.base + self.of_words(words))
-        parts |= self.strongest(words)
-        size, reason = self.size.at(total.real), self.reason.at(total.imag)
-        if size >= reason:
-            steep = self.size.slope(total.real)
-            return size, {name: points for name, part in parts.items() if abs(points := part.real * steep) >= LEAST}
-        steep = self.reason.slope(total.imag)
-        return reason, {name: points for name, part in parts.items() if abs(points := part.imag * steep) >= LEAST}
+        """The score, and what each signal and the strongest n-grams added to it: the score less what it would be without."""
+        parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items()}
+        whole = total((self.base, self.of_words(words), *parts.values()))
+        value = self.value(whole)
+        points = {name: round(value - self.value(less(whole, each)), 2) if signals[name] else 0.0 for name, each in parts.items()}
+        for name, each in self.strongest(words).items():
+            if abs(added := value - self.value(less(whole, each))) >= LEAST:
+                points[name] = round(added, 2)
+        return value, points
 
-    def strongest(self, words: set[str]) -> dict[str, complex]:
-        """The strongest n-gram of each of the strongest words, as shares of the sum."""
+    def value(self, sums: Part) -> float:
+        left, right = sums
+        return score((left.real, left.imag, right.real, right.imag), self.bounds, self.lift)
+
+    def strongest(self, words: set[str]) -> dict[str, Part]:
+        """The strongest n-gram of each of the strongest words, as shares of the sums."""
         known, root = self._words, len(words) ** 0.5
-        ranked = sorted([(-abs(known[word]), word) for word in words if word in known])[:TOLD]
-        return {name: weight / root for name, weight in [self.gram_of(word) for _, word in ranked]}
+        ranked = sorted([(-abs(known[word][0]), word) for word in words if word in known])[:TOLD]
+        return {name: scaled(weight, 1 / root) for name, weight in [self.gram_of(word) for _, word in ranked]}
 
-    def gram_of(self, word: str) -> tuple[str, complex]:
-        """A word's strongest n-gram, in quotes, and its weight."""
+    def gram_of(self, word: str) -> tuple[str, Part]:
+        """A word's strongest n-gram, in quotes, and its weights."""
         found = self._grams.get(word)
         if found is None:
-            gram = max(cut(word), key=lambda gram: abs(self.grams.get(gram, 0j)))
+            gram = max(cut(word), key=lambda gram: abs(self.grams.get(gram, NONE)[0]))
             if len(self._grams) >= MAX_WORDS:
                 self._grams.clear()
-            found = self._grams[word] = f'"{gram}"', self.grams.get(gram, 0j)
+            found = self._grams[word] = f'"{gram}"', self.grams.get(gram, NONE)
         return found
 
 
-class Curve:
-    """Points (sum, score), both increasing: straight in between, level outside."""
+def part(four: Four) -> Part:
+    return complex(four[0], four[1]), complex(four[2], four[3])
 
-    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
-        self.xs, self.heights = [x for x, _ in points], [height for _, height in points]
 
-    def at(self, x: float) -> float:
-        xs, heights = self.xs, self.heights
-        index = bisect_right(xs, x)
-        if index in (0, len(xs)):
-            return heights[min(index, len(xs) - 1)]
-        low = heights[index - 1]
-        return low + (heights[index] - low) * (x - xs[index - 1]) / (xs[index] - xs[index - 1])
+def by_hand(points: float, learned: Part) -> Part:
+    """A weight set by hand moves all three log odds; what it says of failures stays as learned."""
+    moved = points * LOG_ODDS
+    return complex(moved, moved), complex(moved, learned[1].imag)
 
-    def slope(self, x: float) -> float:
-        """How steep it is there; outside, as at its nearer end."""
-        right = min(max(bisect_right(self.xs, x), 1), len(self.xs) - 1)
-        return (self.heights[right] - self.heights[right - 1]) / (self.xs[right] - self.xs[right - 1])
+
+def scaled(each: Part, amount: float) -> Part:
+    return each[0] * amount, each[1] * amount
+
+
+def less(whole: Part, each: Part) -> Part:
+    return whole[0] - each[0], whole[1] - each[1]
+
+
+def total(parts: Iterable[Part]) -> Part:
+    left = right = 0j
+    for first, second in parts:
+        left += first
+        right += second
+    return left, right
 
 
 def numbers(data: bytes) -> array[float]:

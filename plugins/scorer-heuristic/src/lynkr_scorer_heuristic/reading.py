@@ -27,6 +27,10 @@ from lynkr_scorer_heuristic.words import (
 
 LOG_FROM = 1_000
 """Characters from which lines that look pasted are left out of the prose."""
+TASK_FROM, MAX_TASK, MIN_TASK = 350, 400, 12
+"""Characters from which it is asked which paragraphs are the task, and what such a paragraph has at most and at least."""
+QUOTED = 1.5
+"""What stands beside the task is so many times longer where it was pasted."""
 MAX_LOOK_UP = 16.0
 MAX_ONE_STEP = 30.0
 MAX_SUM = 6.0
@@ -68,12 +72,13 @@ class Reading(Struct, frozen=True, gc=False):
 
 
 def read(text: str) -> Reading:
-    """Bounded: at most 8,000 characters are looked at, wherever the text is long."""
+    """Bounded: of a long text the beginning and the end are looked at, and `units` grows with what stands between."""
     prose, fenced = text, 0
     if "```" in text:
         parts = text.split("```")
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
-    kept = shortened(prose)
+    asked = task_of(prose) if len(prose) > TASK_FROM else prose
+    kept = shortened(asked)
     spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
     words, listed = task_words(tokens(spoken))
     phrase = f" {' '.join(words)} "
@@ -81,9 +86,28 @@ def read(text: str) -> Reading:
     units = float(len(words))
     if not spoken.isascii():
         units += count_chinese(spoken, hits)
+    if kept is not asked and 2 * len(set(words)) >= len(words):
+        units *= len(asked) / len(kept)
     shape = shape_of(words, phrase, units, hits)
-    looked_at, pasted = kept if kept.strip() else shortened(text), fenced + len(kept) - len(spoken)
+    looked_at, pasted = kept if kept.strip() else shortened(text), fenced + len(kept) - len(spoken) + len(prose) - len(asked)
     return Reading(looked_at, tuple(words), phrase, units, pasted, listed, hits, shape)
+
+
+def task_of(prose: str) -> str:
+    """The paragraphs at either end that say what to do with a longer text between, after or before them; else the whole."""
+    if "\n\n" not in prose:
+        return prose
+    parts = [part for part in prose.split("\n\n") if len(part) >= MIN_TASK and not skipped_whole(part)]
+    if len(parts) < 2:
+        return prose
+    ends = [part for part in (parts[0], parts[-1]) if len(part) <= MAX_TASK]
+    task = "\n\n".join(ends)
+    return task if ends and sum(map(len, parts)) - len(task) > QUOTED * len(task) else prose
+
+
+def skipped_whole(part: str) -> bool:
+    """Whether a paragraph is polite and nothing else."""
+    return len(part) < MAX_TASK / 4 and _passed_over.issuperset(tokens(part))
 
 
 def tokens(text: str) -> list[str]:

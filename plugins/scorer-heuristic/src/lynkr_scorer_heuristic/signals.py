@@ -9,7 +9,7 @@ from math import log1p
 from lynkr_scorer_heuristic.reading import Reading
 from lynkr_scorer_heuristic.words import DOMAIN, POINTING
 
-FULL_LENGTH = log1p(16)
+FULL_LENGTH = log1p(6)
 FULL_BULK = log1p(5)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
@@ -46,7 +46,7 @@ def share(count: float, full: float) -> float:
 
 
 def token_count(reading: Reading) -> float:
-    """Words on a log scale, full at 160."""
+    """Words on a log scale, full at 60: what is longer is not harder for that."""
     return share(log1p(units(reading) / 10), FULL_LENGTH)
 
 
@@ -60,7 +60,7 @@ def units(reading: Reading) -> float:
     """Words in which nothing is said again and again; what was pasted is five at most."""
     spoken = reading.units
     if spoken > REPEATED:
-        spoken -= max(0, len(reading.words) - 2 * len(set(reading.words)))
+        spoken *= share(2 * len(set(reading.words)), len(reading.words) or 1)
     return spoken + share(reading.pasted, 4000) * 5
 
 
@@ -201,6 +201,15 @@ TEXT: Mapping[str, Callable[[Reading], float]] = {
     )
 }  # fmt: skip
 """In the order of the learned weights."""
+
+
+NAMED = frozenset(
+    (
+        "token_count", "prompt_complexity", "technical_depth", "domain", "multi_step", "code_generation", "analysis_depth", "ambiguity",
+        "risk", "agentic_pattern",
+    )
+)  # fmt: skip
+"""Those that routers are known by: told even when they are 0. The other five are around the ask."""
 
 
 def measured(reading: Reading) -> list[float]:

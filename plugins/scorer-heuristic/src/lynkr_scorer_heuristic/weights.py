@@ -10,7 +10,7 @@ Weight = Annotated[float, Meta(ge=-100, le=100)]
 
 
 class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a signal of 1 adds to the size of a task, where 15 is about one tier. None: what was learned."""
+    """What a signal of 1 adds to a score, where 15 is about one tier. None: what was learned."""
 
     token_count: Annotated[Weight | None, Meta(description="Words on a log scale.")] = None
     prompt_complexity: Annotated[Weight | None, Meta(description="Things listed with commas or numbers.")] = None

@@ -73,7 +73,11 @@ class AbSelector:
         if not names:
             return Selection(order=candidates, reason=reason, peers=len(candidates), notes=notes)
         found = self.choices.of(names, candidates, reason)
-        return None if found is None else structs.replace(found, notes=notes)
+        return None if found is None else structs.replace(found, notes=notes | {"propensity": f"{self.propensity(index):.3f}"})
+
+    def propensity(self, index: int) -> float:
+        """How likely this variant is for a user of whom nothing is known: without it nobody can compare strategies afterwards."""
+        return self.variants[index].share / sum([variant.share for variant in self.variants])
 
 
 def identity(exchange: Exchange, by: str) -> str:

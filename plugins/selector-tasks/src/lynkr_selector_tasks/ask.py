@@ -18,6 +18,6 @@ def ask_of(exchange: Exchange) -> str:
             return score.ask
     found = exchange.get(ASK)
     if found is None:
-        found = shortened(last_ask(exchange.envelope.fields).text, KEPT) if exchange.operation == "chat" else ""
+        found = shortened(last_ask(exchange.envelope.fields).text, KEPT, KEPT) if exchange.operation == "chat" else ""
         exchange.set(ASK, found)
     return found

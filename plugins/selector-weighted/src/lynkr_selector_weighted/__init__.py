@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -65,11 +65,12 @@ class Weighted:
         weights = {candidate.id: self.weight(candidate) for candidate in candidates}
         places = {id: self.place(id, weight) for id, weight in weights.items()}
         full = {candidate.id for candidate in candidates if self.meters and self.is_full(candidate, exchange, now)}
-        order = tuple(
-            sorted(candidates, key=lambda candidate: (candidate.id in full, weights[candidate.id] == 0, places[candidate.id]))
-        )
+        ranks = {id: (id in full, weights[id] == 0, places[id][0]) for id in weights}
+        order = tuple(sorted(candidates, key=lambda candidate: (ranks[candidate.id], places[candidate.id])))
+        equal = [id for id, rank in ranks.items() if rank == ranks[order[0].id]]
+        notes = {"propensity": f"{propensity(order[0].id, equal, weights):.3f}"}
         told = f", full: {', '.join(sorted(full))}" if full else ""
-        return Selection(order=order, reason=self.config.strategy + told)
+        return Selection(order=order, reason=self.config.strategy + told, notes=notes)
 
     def weight(self, candidate: Candidate) -> float:
         return 1.0 if self.config.strategy == "shuffle" else self.share(candidate).weight
@@ -118,6 +119,12 @@ class Counting(Weighted):
             del self.busy[id]
         if outcome.usage is not None and id in self.meters:
             self.meters[id].add(time.monotonic(), 0, outcome.usage.input_tokens + outcome.usage.output_tokens - tokens)
+
+
+def propensity(first: str, equal: Sequence[str], weights: Mapping[str, float]) -> float:
+    """How likely it was that the lot fell on the first: without it nobody can compare strategies afterwards."""
+    whole = sum([weights[id] for id in equal])
+    return weights[first] / whole if whole else 1 / len(equal)
 
 
 def create(config: Config, context: Context) -> Weighted:

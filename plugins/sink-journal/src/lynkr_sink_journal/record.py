@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lynkr_core.decision import decision
@@ -41,6 +42,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         **prices(outcome),
         losses=list(exchange.losses),
         saved_tokens=exchange.saved_tokens,
+        propensity=propensity(record["notes"]),
         cache=reply.cache if reply else "off",
         error=fault(outcome, texts),
         duration=outcome.duration,
@@ -57,6 +59,14 @@ def prices(outcome: Outcome) -> dict[str, Any]:
     billed = usage.billed if usage else None
     by_row = outcome.cost if billed is None else computed(usage, price)
     return {"provider_cost": billed, "computed_cost": by_row, "price": price.source if price else None}
+
+
+def propensity(notes: Mapping[str, str]) -> float:
+    """How likely the first of `order` was to be it, so that strategies can be compared afterwards: 1 unless a selector drew lots."""
+    try:
+        return min(max(float(notes.get("propensity", 1)), 0.0), 1.0)
+    except ValueError:
+        return 1.0
 
 
 def fault(outcome: Outcome, texts: bool) -> str | None:
