@@ -74,6 +74,8 @@ COMMANDS = (
     ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
     ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
+    ("prices", "lynkr_core.cli.prices:prices", "Tell what each model costs, and who says so."),
+    ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
     ("store", "lynkr_core.cli.store:store", "Bring stores up to date, or move what one holds to another."),
     ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
