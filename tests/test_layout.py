@@ -60,6 +60,7 @@ LARGER = {
     "policy-ratelimit": 420,
     "auth-keys": 700,
     "scorer-heuristic": 1100,
+    "store-postgres": 500,
     "store-sqlite": 800,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,

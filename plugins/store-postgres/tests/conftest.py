@@ -17,7 +17,8 @@ import pytest
 
 USER: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
 """PostgreSQL refuses to run as root; its package makes this user."""
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=16MB", "listen_addresses=")
+FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB", "listen_addresses=")
+"""A power cut would cost data, the end of the processes does not."""
 
 
 def binary(name: str) -> str:

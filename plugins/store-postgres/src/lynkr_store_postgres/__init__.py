@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import anyio
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 import msgspec
 from msgspec import Meta, Struct
 

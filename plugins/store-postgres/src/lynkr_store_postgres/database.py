@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from lynkr_core.stores.line import Line
 from lynkr_store_postgres.schema import VersionError, lock_of, migrate
@@ -51,7 +51,8 @@ class Database:
 
     async def open(self) -> None:
         """Asks nobody yet. Raises `ValueError` for a URL that is none."""
-        self._pool = await asyncpg.create_pool(**self._options)
+        driver: Any = asyncpg  # without type stubs
+        self._pool = await driver.create_pool(**self._options)
 
     async def prepare(self) -> None:
         """Brings the tables up to date, however long that takes. Raises asyncpg's errors, `OSError` or `VersionError`."""

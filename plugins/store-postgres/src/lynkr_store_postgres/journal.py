@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from lynkr_core.stores.spill import Row
 from lynkr_store_postgres.database import Database
@@ -17,7 +17,8 @@ REPLACE = (
     "INSERT INTO journal (id, created, record) SELECT id, created, record::json FROM unnest($1::text[], $2::float8[], $3::text[]) "
     "AS rows (id, created, record) ON CONFLICT (id, created) DO UPDATE SET record = excluded.record"
 )
-PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = to_regclass('journal') ORDER BY relname"
+PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+    "WHERE inhparent = to_regclass('journal') ORDER BY relname"
 
 
 class Table:

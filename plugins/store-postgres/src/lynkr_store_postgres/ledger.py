@@ -12,13 +12,10 @@ from lynkr_store_postgres.database import Database
 
 T = TypeVar("T")
 BATCH = 500
-LOCK = (
-    "WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)) "
-    "SELECT extract(epoch FROM clock_timestamp())::float8 FROM locked"
-)
+LOCK = "WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)) SELECT seconds() FROM locked"
 BALANCES = (
     "SELECT name, used, held, until FROM counter WHERE name >= $1 AND name < $2 AND name > $3 "
-    "AND until > extract(epoch FROM clock_timestamp()) - 86400 ORDER BY name LIMIT $4"
+    "AND until > (SELECT seconds()) - 86400 ORDER BY name LIMIT $4"
 )
 
 

@@ -8,18 +8,17 @@ from typing import Any
 from lynkr_core.stores.overlay import Overlay
 from lynkr_store_postgres.database import Database
 
-NOW = "extract(epoch FROM clock_timestamp())"
-GET = f"SELECT value FROM key_value WHERE key = $1 AND expires > {NOW}"
+GET = "SELECT value FROM key_value WHERE key = $1 AND expires > seconds()"
 SET = (
-    f"INSERT INTO key_value (key, expires, value) VALUES ($1, {NOW} + $2::float8, $3) "
+    "INSERT INTO key_value (key, expires, value) VALUES ($1, seconds() + $2::float8, $3) "
     "ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, value = excluded.value"
 )
 UNSET = "DELETE FROM key_value WHERE key = $1"
 SCAN = (
     "SELECT key, value FROM key_value WHERE key >= $1 AND key < $2 AND key > $3 "
-    f"AND (expires = 'infinity' OR (NOT $4 AND expires > {NOW})) ORDER BY key LIMIT $5"
+    "AND (expires = 'infinity' OR (NOT $4 AND expires > seconds())) ORDER BY key LIMIT $5"
 )
-EXPIRED = f"DELETE FROM key_value WHERE key IN (SELECT key FROM key_value WHERE expires < {NOW} LIMIT $1)"
+EXPIRED = "DELETE FROM key_value WHERE key IN (SELECT key FROM key_value WHERE expires < (SELECT seconds()) LIMIT $1)"
 HELD = "SELECT coalesce(sum(pg_column_size(value)), 0)::bigint FROM key_value"
 SOONEST = (
     "DELETE FROM key_value WHERE key IN (SELECT key FROM (SELECT key, expires, sum(pg_column_size(value)) OVER (ORDER BY expires DESC, key) "

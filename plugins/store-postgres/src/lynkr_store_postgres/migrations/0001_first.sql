@@ -1,3 +1,7 @@
+-- What time it is, in seconds since 1970.
+CREATE FUNCTION seconds() RETURNS double precision LANGUAGE sql VOLATILE
+    AS 'SELECT extract(epoch FROM clock_timestamp())::double precision';
+
 -- Names are bytes: whatever characters they have, they are compared and ordered by code point.
 CREATE TABLE key_value (
     key bytea PRIMARY KEY,
