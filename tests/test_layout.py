@@ -61,6 +61,7 @@ LARGER = {
     "auth-keys": 700,
     "scorer-heuristic": 1150,
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
+    "store-postgres": 500,
     "store-sqlite": 800,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,

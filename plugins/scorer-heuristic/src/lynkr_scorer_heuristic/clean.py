@@ -58,5 +58,4 @@ def without_tags(text: str) -> str:
 
 def shortened(text: str, first: int = KEPT[0], last: int = KEPT[1]) -> str:
     """The beginning and the end of a long text."""
-    return text if len(text) <= first + last else f"{text[:first]}
-{text[-last:]}"
+    return text if len(text) <= first + last else f"{text[:first]}\n{text[-last:]}"

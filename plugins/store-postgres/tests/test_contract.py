@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lynkr_core.testing.contracts.ledger import LedgerContract
+from lynkr_core.testing.contracts.store import StoreContract
+from lynkr_store_postgres import plugin
+
+
+def schema(directory: Path) -> str:
+    return f"test_{zlib.crc32(str(directory).encode()):08x}"
+
+
+class OnServer:
+    """Each test has tables of its own."""
+
+    @pytest.fixture(autouse=True)
+    def use_server(self, server: Any) -> None:
+        self.url = server.url
+
+    def make_table(self, directory: Path) -> Mapping[str, Any]:
+        return {"url": self.url, "schema": schema(directory), "spill": str(directory / "spill")}
+
+
+class TestContract(OnServer, StoreContract):
+    plugin = plugin
+
+
+class TestLedger(OnServer, LedgerContract):
+    plugin = plugin

@@ -1,0 +1,106 @@
+"""Keeps values, budgets and records in Redis or Valkey: for several gateways that share them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import anyio
+import msgspec
+from msgspec import Meta, Struct
+
+from lynkr_core.errors import ConfigError
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.secret import Secret
+from lynkr_core.stores import Record
+from lynkr_core.stores.outbox import Outbox
+from lynkr_core.stores.spill import Row
+from lynkr_store_redis.books import Books
+from lynkr_store_redis.server import Server
+from lynkr_store_redis.values import Values
+
+DAY = 86400.0
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    url: Annotated[Secret, Meta(description="`redis://user:password@host:6379/0`, `rediss://…` with TLS, or `unix:///path`.")]
+    prefix: Annotated[str, Meta(min_length=1, description="What all keys begin with, in braces.")] = "lynkr"
+    connections: Annotated[int, Meta(gt=0, description="Connections of each process; calls beyond wait for one.")] = 16
+    deadline: Annotated[float, Meta(gt=0, description="Seconds after which a call that is not answered has failed.")] = 1.0
+    retention_days: Annotated[float, Meta(gt=0, description="Days after which a record is deleted.")] = 90.0
+    records: Annotated[int, Meta(gt=0, description="Records that are kept at most; the oldest go.")] = 1_000_000
+    pending: Annotated[int, Meta(gt=0, description="Records that may wait to be written; more are dropped and counted.")] = (
+        100_000
+    )
+    spill: Annotated[
+        str, Meta(min_length=1, description="How the names of files begin that take records while the server is down.")
+    ] = "lynkr-redis"
+
+
+class RedisStore(Books, Values):
+    """A `Journal`, a `KeyValue` and a `Ledger`."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._where = f"[{context.kind}.{context.name}] $.url"
+        try:
+            server = Server(context.name, config.url.reveal(), config.prefix, config.connections, config.deadline)
+        except ValueError as error:
+            raise ConfigError([f"{self._where}: {error}"]) from None
+        Books.__init__(self, server)
+        Values.__init__(self, server)
+        self._config = config
+        self._server = server
+        self._records, self._times = server.key("records"), server.key("times")
+        self.outbox = Outbox(context.name, self._write, config.pending, Path(config.spill).expanduser().absolute())
+
+    async def __aenter__(self) -> Self:
+        """A server that is down is waited for in the background. Raises `ConfigError` when it lets nobody in or evicts what must stay."""
+        with suppress(OSError):
+            if mistake := await self._server.mistake():
+                await self._server.close()
+                raise ConfigError([f"{self._where}: {mistake}"])
+        await self.outbox.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.outbox.__aexit__(*error)
+            await self._server.close()
+
+    def append(self, record: Record) -> None:
+        self.outbox.append(record)
+
+    async def flush(self) -> None:
+        await self.outbox.flush()
+
+    async def find(self, id: str) -> Record | None:
+        row = self.outbox.waiting.get(id)
+        found = row[2] if row else await self._server.ask(self._server.client.hget(self._records, id))
+        return _decode(found) if found else None
+
+    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+        """Records created from `since` to `until`, both included, newest first."""
+        waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
+        written = await self._written(since, until, limit)
+        found = {record["id"]: record for record in (*written, *waiting)}
+        return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
+
+    async def _written(self, since: float, until: float, limit: int) -> list[dict[str, Any]]:
+        ask, client = self._server.ask, self._server.client
+        ids = await ask(client.zrevrangebyscore(self._times, until, since, start=0, num=limit))
+        records: list[bytes | None] = await ask(client.hmget(self._records, ids)) if ids else []
+        return [_decode(record) for record in records if record is not None]
+
+    async def _write(self, rows: Sequence[Row]) -> None:
+        args: list[Any] = [time.time() - self._config.retention_days * DAY, self._config.records]
+        for id, created, record in rows:
+            args += (id, created, record)
+        await self._server.run("write", args, [self._records, self._times])
+
+
+plugin = Plugin(api=1, config=Config, create=RedisStore)
