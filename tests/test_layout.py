@@ -34,7 +34,7 @@ LAYERS = [
     {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "caller", "scores", "unsupported", "sessions", "stalls"},
+    {"hookspecs", "stores", "pricing", "routes", "caller", "scores", "unsupported", "sessions", "stalls", "remarks"},
     {"hooks", "decision", "candidates", "headers", "relay", "process"},
     {"settings", "capabilities", "scopes"},
     {"config", "selecting"},
@@ -51,7 +51,7 @@ LAYERS = [
 """From the ground up: a module imports from its own layer and those before it."""
 FRONT = {"app", "models", "passthrough", "process"}
 """What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
-OPT_IN = {"hedging", "lending", "resuming", "scopes", "unsupported"}
+OPT_IN = {"hedging", "lending", "remarks", "resuming", "scopes", "unsupported"}
 """What does nothing where it is not asked for, or nothing was refused."""
 BESIDE = {"decision", "sessions", "stalls"}
 """What stands beside an exchange's way: what is told of a decision, the names of conversations, the guard over plugins that stall."""
@@ -62,7 +62,7 @@ LARGER = {
     "scorer-heuristic": 1150,
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 500,
-    "store-sqlite": 800,
+    "store-sqlite": 1000,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,
     "provider-google": 2000,

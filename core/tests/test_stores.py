@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 
 class OnlyJournal:
     append, find, query, flush = MemoryStore.append, MemoryStore.find, MemoryStore.query, MemoryStore.flush
+    usage = MemoryStore.usage
 
 
 def values(limit_bytes, clock=lambda: 0.0):

@@ -24,7 +24,7 @@ from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
 from lynkr_core.openapi import document
 from lynkr_core.passthrough import Passthrough
-from lynkr_core.process import MAX_TOLD, Process, admin
+from lynkr_core.process import MAX_TOLD, Process, admin, is_admin
 from lynkr_core.routes import Route, RouteRequest
 
 log = logging.getLogger("lynkr.app")
@@ -93,7 +93,8 @@ class Application:
             params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
             headers = dict(request.headers.raw)
             try:
-                principal = admin(self.kernel.config.server.admin_key, headers) if route.admin else await self._principal(request)
+                key = self.kernel.config.server.admin_key
+                principal = admin(key, headers) if route.admin or is_admin(key, headers) else await self._principal(request)
                 body = await read_body(request.receive, self.kernel.config.server.max_body)
                 reply = await route.endpoint(RouteRequest(params=params, headers=headers, body=body, principal=principal))
             except GatewayError as error:

@@ -153,6 +153,14 @@ class Catalog:
         self._dynamic[name] = target
         return target
 
+    def price(self, id: str) -> Price | None:
+        """Of a `provider/model`, whether it is enabled or not: what `[prices]` says, else a catalogue that knows exactly this one."""
+        name, _, model = id.partition("/")
+        if name in self.providers:
+            return self._made(self.providers[name], model).price
+        cards = [card for catalogue in self._catalogues if (card := catalogue.card(name, name, model))]
+        return price_of(self._prices, name, model) or (cards[0].price if cards else None)
+
     def add_models(self, provider: Provider, models: Sequence[str]) -> None:
         """What a provider says it has, in the place of what it said before.
 

@@ -9,6 +9,8 @@ from lynkr_core.app import Application
 from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.exchange import Principal
+from lynkr_core.remarks import QUEUED
+from lynkr_core.testing import factories
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.waiting import least, until
@@ -141,3 +143,15 @@ async def test_at_three_times_the_load_those_let_in_are_answered_in_time(scripte
 
     async with client:
         assert await least(slowest, 0.25, 4) < 1.0  # 0.25 s on a quiet machine; 3 s with a line that has no end
+
+
+async def test_how_long_it_waited_is_noted():
+    policy = Concurrency(Config(concurrent=1, queue=5))
+    first, second = factories.exchange(BODY), factories.exchange(BODY)
+    assert await policy.pre_route(first) is None
+    waiting = asyncio.ensure_future(policy.pre_route(second))
+    await asyncio.sleep(0.05)
+    policy.post_response(first)
+    assert await waiting is None
+    assert first.get(QUEUED) is None
+    assert second.get(QUEUED) >= 0.04

@@ -28,7 +28,7 @@ def select(text: Any, table: Any, headers: Any = None, route: Any = "auto"):
 
 def test_a_task_goes_to_its_model_and_then_to_its_fallbacks():
     found = select("Fix the bug in utils.py", {"code": ["cloud/large", "local"]})
-    assert (found.order, found.reason) == ((LARGE, LOCAL, DEEP, SMALL), "task code")
+    assert (found.order, found.reason, found.notes) == ((LARGE, LOCAL, DEEP, SMALL), "task code", {"task": "code"})
     assert found.peers == 1
 
 

@@ -24,8 +24,11 @@ from lynkr_core import (
     Stores,
     UpstreamError,
 )
+from lynkr_core.cards import Price
+from lynkr_core.remarks import queue, save
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
+from lynkr_core.testing import factories
 from lynkr_core.testing.factories import NamedProvider
 from lynkr_core.testing.waiting import quickest
 from lynkr_sink_journal import Config, plugin
@@ -145,7 +148,7 @@ def test_building_a_record_is_cheap() -> None:
 async def test_the_record_is_told_to_whoever_made_the_request() -> None:
     sink = create()
     sink.post_response(made := exchange(), outcome())
-    (route,) = sink.register_routes()
+    route, _ = sink.register_routes(SimpleNamespace(catalog=None))
     assert (route.method, route.path, route.admin) == ("GET", "/v1/decisions/{id}", False)
     answer = await route.endpoint(ask(made.id))
     assert answer.status == 200
@@ -172,3 +175,47 @@ async def test_it_writes_to_the_store_it_was_told() -> None:
     assert await first.find(made.id) is None
     with pytest.raises(PluginError, match=r"\[store.c\]"):
         create(Config(store="c"), stores)
+
+
+def test_a_record_has_task_queue_and_what_was_saved_by_whom() -> None:
+    large = Candidate(provider=CLOUD, model="large", price=Price(input=2.0, output=4.0))
+    made = exchange(selection=Selection(order=(large,), notes={"task": "code"}))
+    queue(made, 0.5)
+    queue(made, 0.25)
+    save(made, "compressor.json", 1000)
+    save(made, "cache.exact", 50, usd=0.5)
+    record = build(made, outcome(candidate=large), False)
+    assert (record["task"], record["queue"], record["saved_tokens"]) == ("code", 0.75, 1050)
+    assert record["savings"] == [
+        {"plugin": "compressor.json", "tokens": 1000, "usd": pytest.approx(0.002)},
+        {"plugin": "cache.exact", "tokens": 50, "usd": 0.5},
+    ]
+    assert record["saved_usd"] == pytest.approx(0.502)
+
+
+def test_what_a_saving_is_worth_is_null_where_nobody_knows() -> None:
+    save(made := exchange(), "compressor.json", 1000)
+    record = build(made, outcome(), False)
+    assert (record["savings"][0]["usd"], record["saved_usd"], record["queue"], record["task"]) == (None, None, 0.0, None)
+
+
+def test_a_record_says_whether_it_was_served_locally_or_cheaply() -> None:
+    served, tiers = factories.candidates(), factories.tiers(factories.candidates())
+    tiers.fill({"simple": served[:2], "reasoning": served[2:]})
+    grades = [build(exchange(), outcome(candidate=one), False, tiers)["grade"] for one in served]
+    assert grades == ["cheap", "cheap", None, None]
+    tiers.fill({"simple": served})
+    assert build(exchange(), outcome(candidate=served[0]), False, tiers)["grade"] is None
+    CLOUD.local = True
+    try:
+        assert build(exchange(), outcome(), False)["grade"] == "local"
+    finally:
+        CLOUD.local = False
+
+
+def test_texts_that_are_kept_have_no_keys_in_them() -> None:
+    made = exchange(scores=[Score(value=1, ask="mail bob@example.org, key sk-abcdefghijklmnop")])
+    failed = outcome(status="error", error="no such key sk-abcdefghijklmnop", attempts=outcome().attempts[:1])
+    record = build(made, failed, True)
+    assert record["scores"][0]["ask"] == "mail [e-mail], key [key]"
+    assert record["error"] == "no such key [key]"

@@ -73,6 +73,8 @@ COMMANDS = (
     ("plugins", "lynkr_core.cli.inspecting:plugins", "List the installed plugins and which are enabled."),
     ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
+    ("usage", "lynkr_core.cli.usage:usage", "Tell what was used and spent, by model, key, team, day and more."),
+    ("export", "lynkr_core.cli.exporting:export", "Write the journal out as CSV, JSON lines or FOCUS charges."),
     ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
     ("prices", "lynkr_core.cli.prices:prices", "Tell what each model costs, and who says so."),
     ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),

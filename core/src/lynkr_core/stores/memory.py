@@ -6,9 +6,12 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
 from lynkr_core.stores.counters import Counters
-from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Record, Wait
+from lynkr_core.stores.protocols import NOTHING, Balance, Bucket, Full, Hold, Record, Wait
+from lynkr_core.stores.totals import Row, Totals, check, matches, row_of, sum_up, totals
 
 VALUE_COST = 200
 """Bytes that a value in memory costs beside its content and key."""
@@ -38,9 +41,37 @@ class MemoryStore:
     async def find(self, id: str) -> Record | None:
         return self._records.get(id)
 
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
-        newest = [record for record in reversed(self._records.values()) if since <= record["created"] <= until]
-        return newest[:limit]
+    async def query(
+        self,
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 100,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Record]:
+        check((), where)
+        found = [record for record, _ in self._select(since, until, where)]
+        found.sort(key=itemgetter("created", "id"), reverse=True)
+        return [r for r in found if before is None or (r["created"], r["id"]) < before][:limit]
+
+    async def usage(
+        self,
+        by: Sequence[str] = (),
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 1000,
+    ) -> Sequence[Totals]:
+        check(by, where)
+        rows = [(record["created"], row) for record, row in self._select(since, until, where)]
+        return totals(sum_up(rows, by), by, limit)
+
+    def _select(self, since: float, until: float, where: Mapping[str, Any]) -> list[tuple[Record, Row]]:
+        fits = matches(where)
+        rows = [(record, row_of(record)) for record in self._records.values() if since <= record["created"] <= until]
+        return [(record, row) for record, row in rows if fits(row)]
 
     async def flush(self) -> None:
         pass

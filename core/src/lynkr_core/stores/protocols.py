@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    from lynkr_core.stores.totals import Totals
+
 Record = Mapping[str, Any]
 """A journal row: `id` (text, unique) and `created` (seconds since 1970), the rest JSON values."""
+NOTHING: Mapping[str, Any] = {}
 
 
 @runtime_checkable
 class Journal(Protocol):
-    """Records of what happened, newest found first."""
+    """Records of what happened, newest found first. A span of time is from `since` to `until`, both included.
+
+    `where`: values that records must have in some of `totals.COLUMNS`, None for what is null or left out; and `priced`, True or False.
+    Names that are none of these raise `ValueError`.
+    """
 
     def append(self, record: Record) -> None:
         """Takes a record without waiting; it is written soon. Never raises for a full disk: that is counted and logged."""
@@ -25,8 +33,33 @@ class Journal(Protocol):
         """The record with this id; appended ones are found at once."""
         ...
 
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
-        """Records created from `since` to `until`, both included, newest first."""
+    async def query(
+        self,
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 100,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Record]:
+        """Records by their time and then their id, the last first; with `before` only those that come after the one with this time and id,
+        which is the last of the page before.
+        """
+        ...
+
+    async def usage(
+        self,
+        by: Sequence[str] = (),
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 1000,
+    ) -> Sequence[Totals]:
+        """Sums over records as `totals.row_of` counts each, grouped by some of `totals.COLUMNS` or the `day` in UTC; what was appended
+        counts at once. The groups that cost most first, then by their values, null before any text; without `by` one, or none where
+        there is no record.
+        """
         ...
 
     async def flush(self) -> None:

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import ClientGone, GatewayError, Unavailable
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Principal, Reject, Reservation
 from lynkr_core.plugins import Plugin
+from lynkr_core.remarks import queue
 from lynkr_policy_concurrency import memory
 from lynkr_policy_concurrency.gate import Gate
 
@@ -130,12 +131,14 @@ class Concurrency:
             return "in" if entered == "in" else "refused"
         timer = asyncio.get_running_loop().call_later(self.config.wait, place.say, "late")
         exchange.waiting = place
+        began = time.monotonic()
         word: Word = "gone"
         try:
             word = await place.word
         finally:
             timer.cancel()
             exchange.waiting = None
+            queue(exchange, time.monotonic() - began)
             gate.leave(place)
             if word != "in" and place.admission:
                 gate.release()  # it gave up in the moment of its admission

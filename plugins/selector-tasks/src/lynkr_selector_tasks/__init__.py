@@ -45,7 +45,8 @@ class TaskSelector:
             return None
         task = task_of(exchange)
         names = self.models.get(task or "")
-        return self.choices.of(names, tuple(candidates), f"task {task}") if names else None
+        found = self.choices.of(names, tuple(candidates), f"task {task}") if names and task else None
+        return structs.replace(found, notes={"task": task}) if found else None
 
 
 def task_of(exchange: Exchange) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -13,31 +13,45 @@ from lynkr_core.exchange import Exchange, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.routes import Route, RouteRequest
 from lynkr_sink_journal.record import build
+from lynkr_sink_journal.usage import told
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
 
 encode = msgspec.json.Encoder().encode
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     store: Annotated[str | None, Meta(description="Name of the store to write to; the first one when left out.")] = None
-    texts: Annotated[bool, Meta(description="Keep the text that was scored. Never anything else of a message.")] = False
+    texts: Annotated[
+        bool,
+        Meta(description="Keep the text that was scored, without keys and e-mail addresses. Never anything else of a message."),
+    ] = False
 
 
 class JournalSink:
-    """Appends one record for each exchange, and serves it to whoever made the request."""
+    """Appends one record for each exchange, and serves it, and sums of them, to whoever made the requests."""
 
     def __init__(self, config: Config, context: Context) -> None:
         """Raises `PluginError` for a store that is not enabled."""
         self._texts = config.texts
+        self._tiers = context.tiers
         try:
             self._journal = context.stores.journal(config.store)
         except KeyError:
             raise PluginError(f"$.store: there is no [store.{config.store}]") from None
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
-        self._journal.append(build(exchange, outcome, self._texts))
+        self._journal.append(build(exchange, outcome, self._texts, self._tiers))
 
-    def register_routes(self) -> Sequence[Route]:
-        return [Route(method="GET", path="/v1/decisions/{id}", endpoint=self.tell)]
+    def register_routes(self, kernel: Kernel) -> Sequence[Route]:
+        async def usage(query: RouteRequest) -> Reply:
+            return await told(self._journal, kernel.catalog, query)
+
+        return [
+            Route(method="GET", path="/v1/decisions/{id}", endpoint=self.tell),
+            Route(method="GET", path="/v1/usage", endpoint=usage),
+        ]
 
     async def tell(self, query: RouteRequest) -> Reply:
         """The record; 404 when there is none, or when it is somebody else's."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import decision
-from lynkr_core.exchange import Attempt, Exchange, Outcome
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.lending import billed_to_caller
-from lynkr_core.pricing import computed, cost
+from lynkr_core.pricing import computed, cost, rates_of
+from lynkr_core.remarks import QUEUED, SAVINGS
 from lynkr_core.request import Usage
+from lynkr_sink_journal.redaction import redact
 
 LONGEST_ERROR = 500
+LONGEST_TASK = 64
+NOTHING: dict[str, str] = {}
 
 
-def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
+def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None = None) -> dict[str, Any]:
     """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
 
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
@@ -50,7 +55,38 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool) -> dict[str, Any]:
         attempts=[tried(attempt) for attempt in outcome.attempts],
     )
     record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
+    record |= remarked(exchange, outcome)
+    record["grade"] = grade(served, tiers) if served else None
+    if texts:
+        redact(record)
     return record
+
+
+def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
+    """What plugins have said of it. `queue`: seconds in queues of lynkr's; `savings` by plugin, `saved_usd` as far as it is known."""
+    notes = exchange.selection.notes if exchange.selection else NOTHING
+    task = notes.get("task") or exchange.header(b"x-lynkr-task")[:LONGEST_TASK] or None
+    savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()]
+    known = [saved["usd"] for saved in savings if saved["usd"] is not None]
+    return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": sum(known) if known else None}
+
+
+def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dict[str, Any]:
+    """Tokens are worth what the served model's input costs, where the plugin does not say."""
+    price = outcome.candidate.price if outcome.candidate else None
+    if usd is None and price is not None:
+        sent = outcome.usage.input_tokens if outcome.usage else 0
+        usd = tokens * rates_of(price, sent + tokens).input / 1e6
+    return {"plugin": plugin, "tokens": tokens, "usd": usd}
+
+
+def grade(served: Candidate, tiers: Tiers | None) -> str | None:
+    """`local` on a machine of the operator's own, `cheap` in the cheapest tier where there is a dearer one, else None."""
+    if served.provider.is_local(served.model):
+        return "local"
+    cheapest = tiers.candidates(TIERS[0]) if tiers else ()
+    is_cheap = served in cheapest and tiers is not None and tiers.candidates(TIERS[-1]) != cheapest
+    return "cheap" if is_cheap else None
 
 
 def prices(outcome: Outcome) -> dict[str, Any]:

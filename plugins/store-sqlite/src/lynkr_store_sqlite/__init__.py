@@ -18,11 +18,15 @@ from msgspec import Meta, Struct
 
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Wait
+from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Totals, Wait
+from lynkr_core.stores.protocols import NOTHING
+from lynkr_core.stores.totals import check
+from lynkr_store_sqlite import journal
 from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.doctor import findings
+from lynkr_store_sqlite.journal import Row, Span
+from lynkr_store_sqlite.removal import Identity, identity
 from lynkr_store_sqlite.schema import VersionError, connect, create
-from lynkr_store_sqlite.spill import Row
 from lynkr_store_sqlite.values import GET, Change, scan
 from lynkr_store_sqlite.work import Work
 from lynkr_store_sqlite.writer import Writer
@@ -31,8 +35,6 @@ log = logging.getLogger("lynkr.store.sqlite")
 T = TypeVar("T")
 
 DAY = 86400.0
-FIND = "SELECT record FROM journal WHERE id = ?"
-QUERY = "SELECT record FROM journal WHERE created >= ? AND created <= ? ORDER BY created DESC LIMIT ?"
 MAX_CHANGING = 64 * 1024 * 1024
 """Bytes of values that may wait to be written."""
 
@@ -63,6 +65,7 @@ class SQLiteStore:
         self._changing = 0  # bytes of the values among them
         self._writer = Writer(self._path, config.retention_days * DAY, config.values_bytes, self._forget, self._limit // 2)
         self._reader: sqlite3.Connection | None = None
+        self._read_file: Identity | None = None
         self._reading: CapacityLimiter | None = None
         self._full = False
         self.dropped = 0
@@ -108,14 +111,34 @@ class SQLiteStore:
         row = self._pending.get(id)
         if row is not None:
             return _decoder.decode(row[2])
-        rows = await self._read(lambda reader: reader.execute(FIND, (id,)).fetchall())
-        return _decoder.decode(rows[0][0]) if rows else None
+        record = await self._read(lambda reader: journal.one(reader, id))
+        return None if record is None else _decoder.decode(record)
 
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
-        waiting = [_decoder.decode(row[2]) for row in list(self._pending.values()) if since <= row[1] <= until]
-        written = await self._read(lambda reader: select(reader, since, until, limit))
-        found = {record["id"]: record for record in (*written, *waiting)}
-        return sorted(found.values(), key=lambda record: record["created"], reverse=True)[:limit]
+    async def query(
+        self,
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 100,
+        before: tuple[float, str] | None = None,
+    ) -> Sequence[Record]:
+        check((), where)
+        waiting, span = list(self._pending.values()), Span(since, until, where)
+        return await self._read(lambda reader: journal.query(reader, waiting, span, limit, before))
+
+    async def usage(
+        self,
+        by: Sequence[str] = (),
+        *,
+        since: float = 0.0,
+        until: float = math.inf,
+        where: Mapping[str, Any] = NOTHING,
+        limit: int = 1000,
+    ) -> Sequence[Totals]:
+        check(by, where)
+        waiting, span = list(self._pending.values()), Span(since, until, where)
+        return await self._read(lambda reader: journal.usage(reader, waiting, by, span, limit))
 
     async def flush(self) -> None:
         await to_thread.run_sync(self._writer.wait, abandon_on_cancel=True)
@@ -195,15 +218,24 @@ class SQLiteStore:
     def _open(self) -> sqlite3.Connection:
         create(self._path)
         reader = connect(self._path, read_only=True)
+        self._read_file = identity(self._path)
         self._writer.start()
         return reader
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Runs `work` in a thread, one at a time."""
-        reader = self._reader
-        if reader is None:
+        if self._reader is None:
             raise RuntimeError("the store is not open")
-        return await to_thread.run_sync(work, reader, limiter=self._reading)
+        return await to_thread.run_sync(lambda: work(self._find_file()), limiter=self._reading)
+
+    def _find_file(self) -> sqlite3.Connection:
+        """The reader, of the file that has the name now; while there is none, of the one that had it."""
+        assert self._reader is not None
+        file = identity(self._path)
+        if file not in (None, self._read_file):
+            before, self._reader, self._read_file = self._reader, connect(self._path, read_only=True), file
+            before.close()
+        return self._reader
 
     def _forget(self, rows: list[Row]) -> None:
         """Called by the writer's thread: these can be found in the file now."""
@@ -217,10 +249,6 @@ class SQLiteStore:
         if not self._full:
             self._full = True
             log.error("%d records wait to be written to %s: new ones are dropped", self._limit, self._path)
-
-
-def select(reader: sqlite3.Connection, since: float, until: float, limit: int) -> list[dict[str, Any]]:
-    return [_decoder.decode(row[0]) for row in reader.execute(QUERY, (since, until, limit))]
 
 
 plugin = Plugin(api=1, config=Config, create=SQLiteStore)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-MIGRATIONS = (
+from lynkr_store_sqlite.journal import fill
+
+Migration = str | Callable[[sqlite3.Connection], None]
+"""SQL statements, or what does more than those can."""
+MIGRATIONS: tuple[Migration, ...] = (
     """
     CREATE TABLE journal (id TEXT PRIMARY KEY, created REAL NOT NULL, record BLOB NOT NULL);
     CREATE INDEX journal_created ON journal (created);
@@ -23,6 +28,19 @@ MIGRATIONS = (
     CREATE INDEX lease_ends ON lease (lapsed, ends);
     CREATE TABLE bucket (name TEXT PRIMARY KEY, full_at REAL NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE fact (
+        id TEXT PRIMARY KEY, created REAL NOT NULL, model TEXT, provider TEXT, key TEXT, user TEXT, team TEXT, agent TEXT, principal TEXT,
+        class TEXT, tier TEXT, session TEXT, task TEXT, status TEXT, priced INTEGER NOT NULL, requests INTEGER NOT NULL,
+        errors INTEGER NOT NULL, local INTEGER NOT NULL, cheap INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
+        reasoning INTEGER NOT NULL, nano_usd INTEGER NOT NULL, callers_nano_usd INTEGER NOT NULL, saved_tokens INTEGER NOT NULL,
+        saved_nano_usd INTEGER NOT NULL, microseconds INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX fact_created ON fact (created);
+    CREATE INDEX fact_principal ON fact (principal, created);
+    """,
+    fill,
 )
 """Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
 
@@ -67,7 +85,7 @@ def use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRATIONS) -> None:
+def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
     """Runs what is missing, each in its own transaction; two processes may do so at once.
 
     Raises `sqlite3.Error` or `VersionError`.
@@ -76,8 +94,7 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
         connection.execute("BEGIN IMMEDIATE")
         try:
             if version(connection) == done:
-                for statement in migrations[done].split(";"):
-                    connection.execute(statement)
+                run(connection, migrations[done])
                 connection.execute(f"PRAGMA user_version = {done + 1}")
             connection.execute("COMMIT")
         except BaseException:
@@ -85,6 +102,14 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
             raise
     if done > len(migrations):
         raise VersionError(f"it has version {done}, this lynkr-store-sqlite knows up to {len(migrations)}")
+
+
+def run(connection: sqlite3.Connection, migration: Migration) -> None:
+    if not isinstance(migration, str):
+        migration(connection)
+        return
+    for statement in migration.split(";"):
+        connection.execute(statement)
 
 
 def version(connection: sqlite3.Connection) -> int:

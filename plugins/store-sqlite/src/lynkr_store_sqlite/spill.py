@@ -12,13 +12,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Raw
 
+from lynkr_store_sqlite.journal import Row, insert
 from lynkr_store_sqlite.schema import rollback
 
 log = logging.getLogger("lynkr.store.sqlite")
-
-INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
-Row = tuple[str, float, bytes]
-"""Id, time and the record as JSON: made where the record is still at hand, so that a waiting one is no tree of objects."""
 
 _encoder = msgspec.json.Encoder()
 _decode = msgspec.json.Decoder(tuple[str, float, Raw]).decode
@@ -56,7 +53,7 @@ class Spill:
             try:
                 rows = read(file)
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(INSERT, rows)
+                insert(connection, rows)
                 connection.execute("COMMIT")
                 file.unlink(missing_ok=True)
             except (OSError, sqlite3.Error) as error:

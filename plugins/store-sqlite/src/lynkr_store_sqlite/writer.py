@@ -11,8 +11,10 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from lynkr_store_sqlite.books import Books
-from lynkr_store_sqlite.schema import connect, rollback
-from lynkr_store_sqlite.spill import INSERT, Row, Spill
+from lynkr_store_sqlite.journal import Row, delete_old, insert
+from lynkr_store_sqlite.removal import identity, put_back
+from lynkr_store_sqlite.schema import VersionError, connect, create, rollback
+from lynkr_store_sqlite.spill import Spill
 from lynkr_store_sqlite.values import EXPIRED, Values
 from lynkr_store_sqlite.work import Work, fail, settle
 
@@ -24,7 +26,6 @@ BATCH_WORKS = 500
 RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
-DELETE = "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)"
 
 Queued = Row | Work | Event | None
 """A record, a call, somebody who waits until the records before are written, or the order to stop."""
@@ -56,13 +57,12 @@ class Writer:
         self._spilt = False
         self._spill = Spill(path)
         self._sweep_at = 0.0
+        self._kept = False
         self.lost = 0
 
     def start(self) -> None:
         """Raises `sqlite3.Error`."""
-        self._connection = connect(self._path)
-        self.values = Values(self._connection, self._values_limit)
-        self.books = Books(self._connection)
+        self._use(connect(self._path))
         self._spill.restore(self._connection)
         self._thread.start()
 
@@ -81,6 +81,29 @@ class Writer:
         self._queue_now(written)
         while self._thread.is_alive() and not written.wait(RETRY_SECONDS):
             pass
+
+    def _use(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._file = identity(self._path)
+        self.values = Values(connection, self._values_limit)
+        self.books = Books(connection)
+
+    def _find_file(self) -> sqlite3.Connection:
+        """The connection to the file that has the name now; one that was removed is put back. Raises `sqlite3.Error`."""
+        if identity(self._path) != self._file or self._file is None:
+            try:
+                self._kept = put_back(self._path, self._connection)
+                create(self._path)
+            except (OSError, VersionError) as error:
+                raise sqlite3.OperationalError(f"{self._path} was removed: {error}") from error
+            before = self._connection
+            self._use(connect(self._path))
+            before.close()
+        return self._connection
+
+    def _is_kept(self, connection: sqlite3.Connection) -> bool:
+        """Whether what was just written is in the file that has the name now. Raises `sqlite3.Error`."""
+        return self._find_file() is connection or self._kept
 
     def _queue_now(self, item: Work | Event | None) -> None:
         self.put(item)
@@ -134,16 +157,19 @@ class Writer:
 
     def _do(self, works: list[Work]) -> None:
         """Does all calls, or none; when one of several cannot be done, each by itself."""
-        connection = self._connection
         try:
+            connection = self._find_file()
             connection.execute("BEGIN IMMEDIATE")
             self.books.begin()
             for work in works:
                 work.run()
             self.books.save()
             connection.execute("COMMIT")
+            if not self._is_kept(connection):
+                self._do(works)
+                return
         except sqlite3.Error as error:
-            rollback(connection)
+            rollback(self._connection)
             self.books.forget()
             self._retry_each(works, error)
         else:
@@ -152,7 +178,8 @@ class Writer:
             self._sweep_at = 0.0
 
     def _retry_each(self, works: list[Work], error: sqlite3.Error) -> None:
-        busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN)  # only what SQLite itself said has one
+        busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN)
         if len(works) == 1 or busy:
             log.error("%d changes cannot be written to %s: %s", len(works), self._path, error)
             fail(works, error)
@@ -191,13 +218,16 @@ class Writer:
             self.lost += len(rows)
 
     def _write(self, rows: list[Row]) -> bool:
-        connection = self._connection
         try:
+            connection = self._find_file()
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(INSERT, rows)
+            insert(connection, rows)
             connection.execute("COMMIT")
+            if not self._is_kept(connection):
+                return self._write(rows)
+            connection = self._connection
         except sqlite3.Error as error:
-            rollback(connection)
+            rollback(self._connection)
             if not self._failing:
                 log.error("cannot write to %s: %s; trying again every %g s", self._path, error, RETRY_SECONDS)
             self._failing = True
@@ -218,7 +248,7 @@ class Writer:
             return
         connection = self._connection
         try:
-            deleted = connection.execute(DELETE, (time.time() - self._retention, SLICE_ROWS)).rowcount
+            deleted = delete_old(connection, time.time() - self._retention, SLICE_ROWS)
             expired = connection.execute(EXPIRED, (time.time(), SLICE_ROWS)).rowcount + self.values.fit()
             counted = self.books.delete_old(SLICE_ROWS)
             if deleted or expired or counted:

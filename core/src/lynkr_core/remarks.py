@@ -1,0 +1,33 @@
+"""What plugins say of an exchange for its record: what they saved, and how long they let it wait."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from lynkr_core.exchange import Exchange, Key
+
+
+class Saving(Struct, frozen=True):
+    """Tokens that were not sent, or not made, because of a plugin. `usd`: what they would have cost, where it knows better than the
+    price of input at the model that served.
+    """
+
+    plugin: str
+    tokens: int
+    usd: float | None = None
+
+
+SAVINGS: Key[tuple[Saving, ...]] = Key("kernel.savings")
+QUEUED: Key[float] = Key("kernel.queued")
+"""Seconds in queues."""
+
+
+def save(exchange: Exchange, plugin: str, tokens: int, usd: float | None = None) -> None:
+    """Adds to what was saved; told to the caller as `x-lynkr-saved-tokens`."""
+    exchange.saved_tokens += tokens
+    exchange.set(SAVINGS, (*(exchange.get(SAVINGS) or ()), Saving(plugin, tokens, usd)))
+
+
+def queue(exchange: Exchange, seconds: float) -> None:
+    """Adds to what it waited in queues of lynkr's."""
+    exchange.set(QUEUED, (exchange.get(QUEUED) or 0.0) + seconds)

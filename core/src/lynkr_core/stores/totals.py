@@ -1,0 +1,184 @@
+"""What a record counts for: the one definition of totals, for stores that sum up in SQL as well as for those that do it here."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from lynkr_core.stores.protocols import Record
+
+COLUMNS = (
+    "model", "provider", "key", "user", "team", "agent", "principal", "class", "tier", "session", "task", "status",
+)  # fmt: skip
+"""Keys of a record whose values, texts or null, can be asked for and grouped by."""
+NUMBERS = (
+    "requests", "errors", "local", "cheap", "unpriced", "input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning",
+    "nano_usd", "callers_nano_usd", "saved_tokens", "saved_nano_usd", "microseconds",
+)  # fmt: skip
+"""What is summed up: whole numbers, so that the sum is the same in whatever order."""
+FLAGS = ("priced",)
+"""What can be asked for beside the columns, with True or False."""
+DAY = "day"
+"""What can be grouped by beside the columns: the day in UTC, as `2026-11-21`."""
+FAILED = ("error", "cut")
+DAY_SECONDS = 86400
+MOST = 2**46
+"""No number of one record counts for more (70,000 dollars in nano-dollars): what others send must not make a sum overflow."""
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """Sums over the records of one group; `group` says which by the names that were grouped by.
+
+    `errors`: failed or cut off by lynkr or an upstream; what was refused or cancelled is a status of its own. `local` and `cheap`: requests
+    served by a model on the operator's own machines, and by another one of the cheapest tier. `unpriced`: requests that used tokens at a
+    price nobody knows: what they cost is in no sum. `nano_usd` is what the operator paid, `callers_nano_usd` what was billed to the callers'
+    own keys. `input_tokens` include `cache_read` and `cache_write`, `output_tokens` include `reasoning`. `microseconds`: from the request's
+    arrival to the end of its answer.
+    """
+
+    group: Mapping[str, str | None] = {}
+    requests: int = 0
+    errors: int = 0
+    local: int = 0
+    cheap: int = 0
+    unpriced: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    nano_usd: int = 0
+    callers_nano_usd: int = 0
+    saved_tokens: int = 0
+    saved_nano_usd: int = 0
+    microseconds: int = 0
+
+
+class Tokens(Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+
+class Facts(Struct):
+    """The part of a record that counts."""
+
+    model: str | None = None
+    provider: str | None = None
+    key: str | None = None
+    user: str | None = None
+    team: str | None = None
+    agent: str | None = None
+    principal: str | None = None
+    principal_class: str | None = field(default=None, name="class")
+    tier: str | None = None
+    session: str | None = None
+    task: str | None = None
+    status: str | None = None
+    grade: str | None = None
+    usage: Tokens | None = None
+    cost: float | None = None
+    spent: float | None = None
+    billed: str | None = None
+    saved_tokens: int = 0
+    saved_usd: float | None = None
+    duration: float | None = None
+
+
+COLUMN_OF = operator.attrgetter(*[{"class": "principal_class"}.get(name, name) for name in COLUMNS])
+decode = msgspec.json.Decoder(Facts).decode
+NOTHING = Facts()
+Row = tuple[Any, ...]
+"""The columns, whether the cost is known, and the numbers, in the order of `NAMES`."""
+NAMES = (*COLUMNS, *FLAGS, *NUMBERS)
+
+
+def row_of(record: Record) -> Row:
+    """What a record counts for."""
+    try:
+        return row(msgspec.convert(record, Facts, from_attributes=False))
+    except msgspec.ValidationError:
+        return row(NOTHING)
+
+
+def row_of_json(record: bytes) -> Row:
+    """As `row_of`, of its JSON. What is no record as the journal's are counts as a request and nothing else."""
+    try:
+        return row(decode(record))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return row(NOTHING)
+
+
+def row(facts: Facts) -> Row:
+    used, cost = facts.usage, facts.cost
+    if cost is not None:
+        cost = max(cost, facts.spent or 0.0)  # attempts that came to nothing cost something too
+    is_callers = facts.billed == "caller"
+    tokens = (used.input_tokens, used.output_tokens, used.cache_read, used.cache_write, used.reasoning) if used else (0,) * 5
+    numbers = (
+        1, facts.status in FAILED, facts.grade == "local", facts.grade == "cheap",
+        used is not None and cost is None and not is_callers, *tokens,
+        0 if is_callers else whole(cost, 1e9), whole(cost, 1e9) if is_callers else 0,
+        facts.saved_tokens, whole(facts.saved_usd, 1e9), whole(facts.duration, 1e6),
+    )  # fmt: skip
+    is_priced = cost is not None and not is_callers
+    return (*COLUMN_OF(facts), int(is_priced), *[max(-MOST, min(int(number), MOST)) for number in numbers])
+
+
+def whole(value: float | None, scale: float) -> int:
+    return round(min(value * scale, MOST)) if value is not None and math.isfinite(value) else 0
+
+
+def check(by: Sequence[str], where: Mapping[str, Any]) -> None:
+    """Raises `ValueError` for a name that is no column; names come from callers, and stores put them into their queries."""
+    for name in by:
+        if name not in COLUMNS and name != DAY:
+            raise ValueError(f"cannot group by {name[:50]!r}: only by {', '.join(COLUMNS)} or {DAY}")
+    for name in where:
+        if name not in COLUMNS and name not in FLAGS:
+            raise ValueError(f"cannot ask for {name[:50]!r}: only for {', '.join(COLUMNS + FLAGS)}")
+
+
+def matches(where: Mapping[str, Any]) -> Callable[[Row], bool]:
+    """Whether a row has all these values."""
+    asked = [(NAMES.index(name), value) for name, value in where.items()]
+    return lambda row: all(row[index] == value for index, value in asked)
+
+
+def sum_up(rows: Iterable[tuple[float, Row]], by: Sequence[str]) -> dict[tuple[Any, ...], list[int]]:
+    """The numbers of each group, by its values; rows with their times. A day is the number of days since 1970."""
+    places = [None if name == DAY else NAMES.index(name) for name in by]
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for created, row in rows:
+        group = tuple([int(created / DAY_SECONDS) if place is None else row[place] for place in places])
+        add(sums, group, row[-len(NUMBERS) :])
+    return sums
+
+
+def add(sums: dict[tuple[Any, ...], list[int]], group: tuple[Any, ...], numbers: Sequence[int]) -> None:
+    held = sums.get(group)
+    sums[group] = list(numbers) if held is None else [*map(operator.add, held, numbers)]
+
+
+def totals(sums: Mapping[tuple[Any, ...], Sequence[int]], by: Sequence[str], limit: int) -> list[Totals]:
+    """The groups, the dearest first, then by their values."""
+    spent = NUMBERS.index("nano_usd")
+    ordered = sorted(sums.items(), key=lambda item: (-item[1][spent], [(v is not None, v) for v in item[0]]))
+    return [Totals(group=named(by, group), **dict(zip(NUMBERS, numbers, strict=True))) for group, numbers in ordered[:limit]]
+
+
+def named(by: Sequence[str], group: Sequence[Any]) -> dict[str, str | None]:
+    return {name: date_of(value) if name == DAY else value for name, value in zip(by, group, strict=True)}
+
+
+def date_of(day: int) -> str:
+    """The day that is so many days after the first of 1970."""
+    return datetime.fromtimestamp(day * DAY_SECONDS, UTC).date().isoformat()
