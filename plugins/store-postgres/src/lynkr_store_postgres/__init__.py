@@ -68,6 +68,7 @@ class PostgresStore(TableLedger, Values):
         self._config = config
         self._table = Table(database)
         self._sweeping: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
         self.outbox = Outbox(context.name, self._table.write, config.pending, Path(config.spill).expanduser().absolute())
 
     async def __aenter__(self) -> Self:
@@ -87,9 +88,9 @@ class PostgresStore(TableLedger, Values):
     async def __aexit__(self, *error: object) -> None:
         with anyio.CancelScope(shield=True):
             await self.outbox.__aexit__(*error)
+            self._ending.set()
             if self._sweeping is not None:
-                self._sweeping.cancel()
-                await asyncio.gather(self._sweeping, return_exceptions=True)
+                await self._sweeping
             await self._database.close()
 
     def append(self, record: Record) -> None:
@@ -111,10 +112,12 @@ class PostgresStore(TableLedger, Values):
         return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
 
     async def _sweep(self) -> None:
-        while True:
+        while not self._ending.is_set():
             with suppress(OSError):
                 await self._database.ask(self._forget)
-            await asyncio.sleep(SWEEP_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await self._ending.wait()
 
     async def _forget(self, connection: Any) -> None:
         await forget(connection, self._database.lock("ledger"), SLICE_ROWS)

@@ -60,8 +60,15 @@ class Database:
             pass
 
     async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
+        """Connections that do not end in time are cut."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(self._deadline):
+                await pool.close()
+        except (*DOWN, asyncpg.PostgresError, OSError):
+            pool.terminate()
 
     async def ask(self, call: Callable[[Any], Awaitable[T]]) -> T:
         """What the call makes of a connection. Raises `OSError`."""

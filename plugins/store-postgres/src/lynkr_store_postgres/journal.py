@@ -17,8 +17,10 @@ REPLACE = (
     "INSERT INTO journal (id, created, record) SELECT id, created, record::json FROM unnest($1::text[], $2::float8[], $3::text[]) "
     "AS rows (id, created, record) ON CONFLICT (id, created) DO UPDATE SET record = excluded.record"
 )
-PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+PARTITIONS = (
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
     "WHERE inhparent = to_regclass('journal') ORDER BY relname"
+)
 
 
 class Table:
