@@ -14,7 +14,8 @@ import asyncpg
 import pytest
 
 from lynkr_core import ConfigError
-from lynkr_core.stores import Balance, Full, Hold
+from lynkr_core.cli.store import move
+from lynkr_core.stores import Balance, Full, Hold, MemoryStore
 from lynkr_core.testing import factories
 from lynkr_store_postgres import plugin, schema
 from lynkr_store_postgres.books import MOST
@@ -174,3 +175,18 @@ async def test_what_is_old_is_forgotten(server: Any, tmp_path: Path) -> None:
         await store.book("a", {"old": 1, "new": 1})
         await store._database.ask(store._forget)
         assert await fetch(server, tmp_path, "SELECT name FROM counter") == [(b"new",)]
+
+
+async def test_what_another_store_holds_is_moved_here(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory = MemoryStore()
+    for number in range(30):
+        await memory.set(f"key/{number:02}", b"%d" % number, math.inf)
+        await memory.hold(f"h{number}", [Hold(f"budget/{number:02}", 5, 9, time.time() + 3600)], 60)
+        await memory.book(f"h{number}", {f"budget/{number:02}": number + 1})
+        memory.append({"id": f"r{number}", "created": time.time()})
+    for written in (30, 0):
+        await move({"a": memory, "b": create(server, tmp_path)}, "a", "b")
+        assert capsys.readouterr().out.count(f"30 read from a, {written} written to b") == 3
+    async with create(server, tmp_path) as store:
+        assert await store.balances("") == await memory.balances("")
+        assert await store.windows("") == await memory.windows("")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lynkr_core import ConfigError
-from lynkr_core.stores import Balance, Full, Hold
+from lynkr_core.cli.store import move
+from lynkr_core.stores import Balance, Full, Hold, MemoryStore
 from lynkr_core.testing import factories
 from lynkr_store_redis import plugin
 from lynkr_store_redis.books import MOST
@@ -122,3 +123,18 @@ async def test_a_server_without_room_refuses_and_is_not_down(own_server: Any, tm
 def ask(server: Any, *words: str) -> None:
     told = subprocess.run(["redis-cli", "-s", str(server.socket), *words], capture_output=True, check=True)
     assert told.stdout == b"OK\n", told.stdout
+
+
+async def test_what_another_store_holds_is_moved_here(server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    memory = MemoryStore()
+    for number in range(30):
+        await memory.set(f"key/{number:02}", b"%d" % number, math.inf)
+        await memory.hold(f"h{number}", [Hold(f"budget/{number:02}", 5, 9, time.time() + 3600)], 60)
+        await memory.book(f"h{number}", {f"budget/{number:02}": number + 1})
+        memory.append({"id": f"r{number}", "created": time.time()})
+    for written in (30, 0):
+        await move({"a": memory, "b": create(server, tmp_path)}, "a", "b")
+        assert capsys.readouterr().out.count(f"30 read from a, {written} written to b") == 3
+    async with create(server, tmp_path) as store:
+        assert await store.balances("") == await memory.balances("")
+        assert await store.windows("") == await memory.windows("")
