@@ -25,17 +25,10 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
     `spent` is what all attempts cost, as far as that is known.
     """
-    served, principal, reply = outcome.candidate, exchange.principal, exchange.reply
-    record = decision(exchange, texts, outcome.usage)
-    record["class"] = principal.principal_class
+    served, reply = outcome.candidate, exchange.reply
+    record = decision(exchange, texts, outcome.usage) | whose(exchange.principal)
     record.update(
         created=exchange.created,
-        principal=principal.id,
-        key=principal.key,
-        user=principal.user,
-        team=principal.team,
-        agent=principal.agent,
-        tags=list(principal.tags),
         billed="caller" if served and billed_to_caller(exchange, served) else "operator",
         stream=exchange.envelope.stream if exchange.envelope else False,
         provider=served.provider.name if served else None,
@@ -60,6 +53,13 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     if texts:
         redact(record)
     return record
+
+
+def whose(principal: Principal) -> dict[str, Any]:
+    return {
+        "principal": principal.id, "key": principal.key, "user": principal.user, "team": principal.team, "agent": principal.agent,
+        "class": principal.principal_class, "tags": list(principal.tags),
+    }  # fmt: skip
 
 
 def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
