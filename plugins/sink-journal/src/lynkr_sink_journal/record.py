@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import decision
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
 from lynkr_core.remarks import QUEUED, SAVINGS
