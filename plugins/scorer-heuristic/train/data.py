@@ -132,15 +132,11 @@ def of_second(name: str, tiers: str, language: str, kind: str, text: str) -> Row
 
 
 def long(path: Path) -> list[Row]:
-    """Every task with passages of its language, one after it and one before; and each passage without any, once and over again."""
+    """Every task with passages of its language, one after it and one before; and each passage without any."""
     rows = cells(path)
     passages = [(language, text) for mark, language, text in rows if mark == "P"]
     tasks = [row for row in rows if row[0] != "P"]
-    found = [
-        of_second(f"alone-{index}-{times}", "MS", language, "pasted", " ".join([text] * times))
-        for index, (language, text) in enumerate(passages)
-        for times in (1, 2, 6)
-    ]
+    found = [of_second(f"alone-{index}", "MS", language, "pasted", text) for index, (language, text) in enumerate(passages)]
     for index, (tiers, language, task) in enumerate(tasks):
         known = [text for spoken, text in passages if spoken == language]
         below, above = known[index % len(known)], known[(index * 2 + 1) % len(known)]

@@ -9,7 +9,7 @@ from math import log1p
 from lynkr_scorer_heuristic.reading import Reading
 from lynkr_scorer_heuristic.words import DOMAIN, POINTING
 
-FULL_LENGTH = log1p(6)
+FULL_LENGTH = log1p(16)
 FULL_BULK = log1p(5)
 SUBSTANCE = 12.0
 """Words below which trigger words count for less: a word alone is no task."""
@@ -46,7 +46,7 @@ def share(count: float, full: float) -> float:
 
 
 def token_count(reading: Reading) -> float:
-    """Words on a log scale, full at 60: what is longer is not harder for that."""
+    """Words on a log scale, full at 160."""
     return share(log1p(units(reading) / 10), FULL_LENGTH)
 
 
