@@ -35,6 +35,8 @@ __all__ = ["Budget", "Config", "Limit", "Run", "plugin"]
 
 log = logging.getLogger("lynkr.budget")
 LOOK_SECONDS = 2.0
+LEARN_LOOKS = 30
+"""In one of so many looks what was learnt of counts is read again."""
 UNKNOWN_SECONDS = 300.0
 """How long an attempt without a deadline is thought to take, before its lease is extended."""
 DOWNGRADED: Key[str] = Key("budget.downgraded")
@@ -88,12 +90,13 @@ class Budget:
         await self.alerts.close()
 
     async def _look_after(self) -> None:
-        while True:
+        for looks in count(1):
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.books.look()
                 await self.gauges.look()
-                await self._learn()
+                if looks % LEARN_LOOKS == 0:
+                    await self._learn()
             except OSError as error:
                 log.warning("the store of the budgets cannot be asked: %s", error)
 
