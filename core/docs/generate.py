@@ -47,7 +47,10 @@ def config_page() -> str:
         '`"fast" = ["local/llama3.2", "openai/gpt-5.4-mini"]`.\n'
         "\n## `[prices]`\n\nUSD per million tokens by `provider/model` or bare model: "
         '`"local/llama3.2" = { input = 0, output = 0 }`. Also `cache_read`, `cache_write`, `cache_write_1h`, `per_request` (USD), and\n'
-        "`tiers`, what a whole request costs whose input is longer: `[{ above = 272_000, input = 8, output = 30 }]`.\n"
+        "`tiers`, what a whole request costs whose input is longer: `[{ above = 272_000, input = 8, output = 30 }]`. Tokens of\n"
+        "`reasoning`, `audio_input`, `audio_output` and `image_output` where they cost something else; `fees`, USD for each use of a tool of the\n"  # noqa: E501
+        "provider's, as in `{ web_search = 0.01 }`; `services`, what another service tier costs: `{ priority = { input = 4, output = 16 } }`;\n"  # noqa: E501
+        "`hours`, what it costs at some hours of the day (UTC, in minutes): `[{ days = [6, 7], begin = 0, end = 1440, input = 1, output = 2 }]`.\n"  # noqa: E501
         '\n## `[order]`\n\nThe rank of a plugin instance, instead of its kind\'s: `"policy.mine" = 15`.\n'
     )
     return "".join(out)

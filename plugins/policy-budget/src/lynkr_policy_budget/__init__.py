@@ -13,6 +13,7 @@ from typing import Any, Self
 from msgspec import Struct, structs
 
 from lynkr_core.candidates import TIERS, Tiers
+from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import Forbidden, PluginError
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation
 from lynkr_core.lending import billed_to_caller
@@ -25,6 +26,7 @@ from lynkr_policy_budget.books import MARGIN, Books
 from lynkr_policy_budget.bounds import NOTHING, Amounts, Unit, worst
 from lynkr_policy_budget.config import Config, Limit, Run, zone
 from lynkr_policy_budget.gauges import Gauges
+from lynkr_policy_budget.learnt import higher
 from lynkr_policy_budget.rules import Room, Rule, refusal
 from lynkr_policy_budget.runs import Runs
 from lynkr_policy_budget.windows import Windows
@@ -33,6 +35,8 @@ __all__ = ["Budget", "Config", "Limit", "Run", "plugin"]
 
 log = logging.getLogger("lynkr.budget")
 LOOK_SECONDS = 2.0
+LEARN_LOOKS = 30
+"""In one of so many looks what was learnt of counts is read again."""
 UNKNOWN_SECONDS = 300.0
 """How long an attempt without a deadline is thought to take, before its lease is extended."""
 DOWNGRADED: Key[str] = Key("budget.downgraded")
@@ -65,7 +69,8 @@ class Budget:
         self.alerts = Alerts(config.webhook, config.webhook_key, context.transport)
         self.gauges = Gauges(ledger, self.books.now is None, config.warn, self.alerts.say)
         seconds = config.run.seconds
-        values = context.stores.key_value()
+        values = self._values = context.stores.key_value()
+        self.doubts: Mapping[str, float] = {}
         self.runs = Runs(seconds, values, f"{self.prefix}began/", sessions, clock) if seconds else None
         self.counts = {"reserved": 0, "refused": 0, "downgraded": 0}
         self._numbers = count()
@@ -73,6 +78,7 @@ class Budget:
 
     async def __aenter__(self) -> Self:
         await self.gauges.seed(self.prefix)
+        await self._learn()
         self._task = asyncio.ensure_future(self._look_after())
         return self
 
@@ -84,20 +90,29 @@ class Budget:
         await self.alerts.close()
 
     async def _look_after(self) -> None:
-        while True:
+        for looks in count(1):
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.books.look()
                 await self.gauges.look()
+                if looks % LEARN_LOOKS == 0:
+                    await self._learn()
             except OSError as error:
                 log.warning("the store of the budgets cannot be asked: %s", error)
+
+    async def _learn(self) -> None:
+        try:
+            self.doubts = await higher(self._values, self.config.doubt)
+        except (OSError, *UNREADABLE) as error:
+            log.warning("what was learnt of counts cannot be read: %s", error)
 
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Wanted | Reject | None:
         """What has to be set aside; None when no limit applies."""
         now, downgraded = self.clock(), exchange.get(DOWNGRADED)
         if downgraded is not None:
             note(exchange, {"downgraded": downgraded})
-        amounts = worst(exchange, candidate, self.config.doubt, self.config.max_output)
+        doubt = self.doubts.get(candidate.id, self.config.doubt) if self.doubts else self.config.doubt
+        amounts = worst(exchange, candidate, doubt, self.config.max_output)
         rooms: dict[str, Room] = {}
         theirs = billed_to_caller(exchange, candidate)
         for rule in self.rules:

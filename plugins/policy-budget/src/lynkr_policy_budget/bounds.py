@@ -33,7 +33,7 @@ ELSEWHERE = frozenset({"previous_response_id", "conversation", "prompt", "cached
 """Top-level keys by which input comes that is not in the body."""
 SERVED = frozenset({"service_tier", "serviceTier", "speed"})
 """Top-level keys that ask to be served in another way, at another price."""
-INPUT: Key[tuple[int, bool]] = Key("budget.input")
+INPUT: Key[tuple[int, bool, float]] = Key("budget.input")
 
 
 class Amounts(Struct, frozen=True):
@@ -77,12 +77,12 @@ def choices(exchange: Exchange) -> int:
 
 
 def most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
-    """Tokens, and whether there is more that nobody sees from here. Counted once for all attempts."""
+    """Tokens, and whether there is more that nobody sees from here. Counted once for all attempts with the same doubt."""
     found = exchange.get(INPUT)
-    if found is None:
-        found = _most_input(exchange, doubt)
+    if found is None or found[2] != doubt:
+        found = (*_most_input(exchange, doubt), doubt)
         exchange.set(INPUT, found)
-    return found
+    return found[:2]
 
 
 def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
