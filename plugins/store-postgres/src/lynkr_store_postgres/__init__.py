@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import anyio
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
-import msgspec
 from msgspec import Meta, Struct
 
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
-from lynkr_core.stores import Record
 from lynkr_core.stores.outbox import Outbox
+from lynkr_core.stores.pages import PagedJournal
+from lynkr_core.stores.spill import Row
 from lynkr_store_postgres.database import DOWN, LOCKED, Database
 from lynkr_store_postgres.journal import Table
 from lynkr_store_postgres.ledger import TableLedger, forget
@@ -32,7 +30,6 @@ log = logging.getLogger("lynkr.store.postgres")
 DAY = 86400.0
 SWEEP_SECONDS = 300.0
 SLICE_ROWS = 5000
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -56,7 +53,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-postgres"
 
 
-class PostgresStore(TableLedger, Values):
+class PostgresStore(TableLedger, Values, PagedJournal):
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -93,23 +90,11 @@ class PostgresStore(TableLedger, Values):
                 await self._sweeping
             await self._database.close()
 
-    def append(self, record: Record) -> None:
-        self.outbox.append(record)
+    async def _find(self, id: str) -> str | None:
+        return await self._table.find(id)
 
-    async def flush(self) -> None:
-        await self.outbox.flush()
-
-    async def find(self, id: str) -> Record | None:
-        row = self.outbox.waiting.get(id)
-        found = row[2] if row else await self._table.find(id)
-        return _decode(found) if found else None
-
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
-        """Records created from `since` to `until`, both included, newest first."""
-        waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
-        written = [_decode(record) for record in await self._table.query(since, until, limit)]
-        found = {record["id"]: record for record in (*written, *waiting)}
-        return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
+    async def _page(self, since: float, until: float, before: tuple[float, str], limit: int) -> list[Row]:
+        return await self._table.page(since, until, before, limit)
 
     async def _sweep(self) -> None:
         while not self._ending.is_set():

@@ -12,7 +12,10 @@ from lynkr_core.stores.spill import Row
 from lynkr_store_postgres.database import Database
 
 FIND = "SELECT record FROM journal WHERE id = $1 ORDER BY created DESC LIMIT 1"
-QUERY = "SELECT record FROM journal WHERE created >= $1 AND created <= $2 ORDER BY created DESC, id DESC LIMIT $3"
+PAGE = (
+    "SELECT id, created, record FROM journal WHERE created >= $1 AND created <= $2 AND (created, id) < ($3, $4) "
+    "ORDER BY created DESC, id DESC LIMIT $5"
+)
 REPLACE = (
     "INSERT INTO journal (id, created, record) SELECT id, created, record::json FROM unnest($1::text[], $2::float8[], $3::text[]) "
     "AS rows (id, created, record) ON CONFLICT (id, created) DO UPDATE SET record = excluded.record"
@@ -35,9 +38,12 @@ class Table:
             return None
         return await self._database.ask(lambda connection: connection.fetchval(FIND, id))
 
-    async def query(self, since: float, until: float, limit: int) -> list[str]:
-        rows = await self._database.ask(lambda connection: connection.fetch(QUERY, since, until, limit))
-        return [row[0] for row in rows]
+    async def page(self, since: float, until: float, before: tuple[float, str], limit: int) -> list[Row]:
+        end = min(until, before[0])
+        if "\0" in before[1]:
+            before = (before[0], before[1].partition("\0")[0])
+        rows = await self._database.ask(lambda connection: connection.fetch(PAGE, since, end, *before, limit))
+        return [(id, created, record.encode()) for id, created, record in rows]
 
     async def write(self, rows: Sequence[Row]) -> None:
         """Raises `OSError` when the database cannot be asked, `ValueError` for a row that it cannot take."""

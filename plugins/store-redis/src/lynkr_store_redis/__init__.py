@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,21 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import anyio
-import msgspec
 from msgspec import Meta, Struct
 
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
-from lynkr_core.stores import Record
 from lynkr_core.stores.outbox import Outbox
+from lynkr_core.stores.pages import PagedJournal
 from lynkr_core.stores.spill import Row
 from lynkr_store_redis.books import Books
 from lynkr_store_redis.server import Server
 from lynkr_store_redis.values import Values
 
 DAY = 86400.0
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -42,7 +39,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-redis"
 
 
-class RedisStore(Books, Values):
+class RedisStore(Books, Values, PagedJournal):
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -72,29 +69,24 @@ class RedisStore(Books, Values):
             await self.outbox.__aexit__(*error)
             await self._server.close()
 
-    def append(self, record: Record) -> None:
-        self.outbox.append(record)
+    async def _find(self, id: str) -> bytes | None:
+        return await self._server.ask(self._server.client.hget(self._records, id))
 
-    async def flush(self) -> None:
-        await self.outbox.flush()
-
-    async def find(self, id: str) -> Record | None:
-        row = self.outbox.waiting.get(id)
-        found = row[2] if row else await self._server.ask(self._server.client.hget(self._records, id))
-        return _decode(found) if found else None
-
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
-        """Records created from `since` to `until`, both included, newest first."""
-        waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
-        written = await self._written(since, until, limit)
-        found = {record["id"]: record for record in (*written, *waiting)}
-        return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
-
-    async def _written(self, since: float, until: float, limit: int) -> list[dict[str, Any]]:
+    async def _page(self, since: float, until: float, before: tuple[float, str], limit: int) -> list[Row]:
+        """Sorted sets order ids of one time as it is wanted, the last first."""
         ask, client = self._server.ask, self._server.client
-        ids = await ask(client.zrevrangebyscore(self._times, until, since, start=0, num=limit))
-        records: list[bytes | None] = await ask(client.hmget(self._records, ids)) if ids else []
-        return [_decode(record) for record in records if record is not None]
+        places: list[tuple[str, float]] = []
+        start, end = 0, min(until, before[0])
+        while not places:
+            found: list[tuple[bytes, float]] = await ask(
+                client.zrevrangebyscore(self._times, end, since, start=start, num=limit, withscores=True)
+            )
+            if not found:
+                return []
+            start += len(found)
+            places = [(id.decode(), at) for id, at in found if (at, id.decode()) < before]
+        records: list[bytes | None] = await ask(client.hmget(self._records, [id for id, _ in places]))
+        return [(id, at, record) for (id, at), record in zip(places, records, strict=True) if record is not None]
 
     async def _write(self, rows: Sequence[Row]) -> None:
         args: list[Any] = [time.time() - self._config.retention_days * DAY, self._config.records]
