@@ -89,15 +89,6 @@ class StoreContract(Contract):
         assert ids(await store.query(since=record(1)["created"], limit=3)) == ["r4", "r3", "r2"]
 
     @pytest.mark.anyio
-    async def test_a_query_until_a_time_includes_it(self, store: Journal) -> None:
-        for number in range(5):
-            store.append(record(number))
-        assert ids(await store.query(until=record(1)["created"])) == ["r1", "r0"]
-        await store.flush()
-        assert ids(await store.query(until=record(3)["created"], limit=2)) == ["r3", "r2"]
-        assert ids(await store.query(since=record(2)["created"], until=record(3)["created"])) == ["r3", "r2"]
-
-    @pytest.mark.anyio
     async def test_an_empty_journal_answers(self, store: Journal) -> None:
         await store.flush()
         assert (await store.find("r1"), ids(await store.query())) == (None, [])
