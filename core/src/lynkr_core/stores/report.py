@@ -120,14 +120,14 @@ def figures(all: Totals, priced: Totals | None, price: Price | None) -> dict[str
 
 
 def what_if(totals: Totals | None, price: Price | None) -> float | None:
-    """USD that the same tokens cost at this price; the higher rates of long requests are left out, so it is rather less than that."""
+    """USD that the same tokens cost at this price; by its usual rates, not those of long requests or some hours."""
     if totals is None or price is None:
         return None
     usage = Usage(
         input_tokens=totals.input_tokens, output_tokens=totals.output_tokens,
         cache_read=totals.cache_read, cache_write=totals.cache_write,
     )  # fmt: skip
-    usd = cost(usage, structs.replace(price, tiers=(), per_request=0.0))
+    usd = cost(usage, structs.replace(price, tiers=(), hours=(), per_request=0.0))
     return None if usd is None else usd + totals.requests * price.per_request
 
 

@@ -76,7 +76,7 @@ def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dic
     price = outcome.candidate.price if outcome.candidate else None
     if usd is None and price is not None:
         sent = outcome.usage.input_tokens if outcome.usage else 0
-        usd = tokens * rates_of(price, sent + tokens).input / 1e6
+        usd = tokens * rates_of(price, Usage(input_tokens=sent + tokens)).input / 1e6
     return {"plugin": plugin, "tokens": tokens, "usd": usd}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
 from lynkr_core.stores import Record
+from lynkr_core.stores.counting import Counting
 from lynkr_core.stores.outbox import Outbox
 from lynkr_store_postgres.database import DOWN, LOCKED, Database
 from lynkr_store_postgres.journal import Table
@@ -56,7 +56,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-postgres"
 
 
-class PostgresStore(TableLedger, Values):
+class PostgresStore(TableLedger, Values, Counting):
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -104,7 +104,7 @@ class PostgresStore(TableLedger, Values):
         found = row[2] if row else await self._table.find(id)
         return _decode(found) if found else None
 
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+    async def page(self, since: float, until: float, limit: int) -> Sequence[Record]:
         """Records created from `since` to `until`, both included, newest first."""
         waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
         written = [_decode(record) for record in await self._table.query(since, until, limit)]

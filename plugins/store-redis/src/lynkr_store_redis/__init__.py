@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
 from lynkr_core.stores import Record
+from lynkr_core.stores.counting import Counting
 from lynkr_core.stores.outbox import Outbox
 from lynkr_core.stores.spill import Row
 from lynkr_store_redis.books import Books
@@ -42,7 +42,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-redis"
 
 
-class RedisStore(Books, Values):
+class RedisStore(Books, Values, Counting):
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -83,7 +83,7 @@ class RedisStore(Books, Values):
         found = row[2] if row else await self._server.ask(self._server.client.hget(self._records, id))
         return _decode(found) if found else None
 
-    async def query(self, *, since: float = 0.0, until: float = math.inf, limit: int = 100) -> Sequence[Record]:
+    async def page(self, since: float, until: float, limit: int) -> Sequence[Record]:
         """Records created from `since` to `until`, both included, newest first."""
         waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
         written = await self._written(since, until, limit)
