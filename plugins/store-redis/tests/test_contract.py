@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lynkr_core.testing.contracts.journal import JournalContract
 from lynkr_core.testing.contracts.ledger import LedgerContract
 from lynkr_core.testing.contracts.store import StoreContract
 from lynkr_store_redis import plugin
@@ -23,6 +24,10 @@ class OnServer:
 
 
 class TestContract(OnServer, StoreContract):
+    plugin = plugin
+
+
+class TestJournal(OnServer, JournalContract):
     plugin = plugin
 
 
