@@ -153,11 +153,7 @@ def test_the_kernel_is_small():
     assert sum(code_lines(path) for path in opt_in) <= 400
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
-<<<<<<< HEAD
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 400
-=======
-    assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 300
->>>>>>> journal
     assert sum(code_lines(path) for path in front) <= 480
 
 

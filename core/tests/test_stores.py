@@ -6,7 +6,6 @@ import pytest
 
 from lynkr_core.stores import Balance, Hold, Journal, KeyValue, Ledger, MemoryStore, Stores
 from lynkr_core.stores.counters import Counters
-from lynkr_core.stores.counting import Counting
 
 pytestmark = pytest.mark.anyio
 
@@ -90,22 +89,3 @@ async def test_stores_are_found_by_name_or_by_what_they_can():
     with pytest.raises(KeyError):
         stores.key_value("none")
     assert (stores.ledger() is both, isinstance(journal, Ledger)) == (True, False)
-
-
-class Listing(Counting):
-    """Has nothing but `page`, and a smallest page that many records of one moment do not fit into."""
-
-    def __init__(self):
-        self.memory = MemoryStore(limit=10_000)
-
-    async def page(self, since, until, limit):
-        return await self.memory.query(since=since, until=until, limit=limit)
-
-
-async def test_a_journal_that_only_lists_is_asked_and_summed_up_all_the_same():
-    listing = Listing()
-    for number in range(1700):
-        listing.memory.append({"id": f"r{number:04}", "created": float(number // 1200), "model": "ab"[number % 2], "cost": 0.5})
-    assert await listing.usage(["model"]) == await listing.memory.usage(["model"])
-    asked = {"where": {"model": "a"}, "limit": 700, "before": (1.0, "r1500")}
-    assert await listing.query(**asked) == await listing.memory.query(**asked)

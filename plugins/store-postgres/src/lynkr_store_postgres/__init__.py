@@ -16,11 +16,6 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
-<<<<<<< HEAD
-=======
-from lynkr_core.stores import Record
-from lynkr_core.stores.counting import Counting
->>>>>>> journal
 from lynkr_core.stores.outbox import Outbox
 from lynkr_core.stores.pages import PagedJournal
 from lynkr_core.stores.spill import Row
@@ -58,11 +53,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-postgres"
 
 
-<<<<<<< HEAD
 class PostgresStore(TableLedger, Values, PagedJournal):
-=======
-class PostgresStore(TableLedger, Values, Counting):
->>>>>>> journal
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -102,25 +93,8 @@ class PostgresStore(TableLedger, Values, Counting):
     async def _find(self, id: str) -> str | None:
         return await self._table.find(id)
 
-<<<<<<< HEAD
     async def _page(self, since: float, until: float, before: tuple[float, str], limit: int) -> list[Row]:
         return await self._table.page(since, until, before, limit)
-=======
-    async def flush(self) -> None:
-        await self.outbox.flush()
-
-    async def find(self, id: str) -> Record | None:
-        row = self.outbox.waiting.get(id)
-        found = row[2] if row else await self._table.find(id)
-        return _decode(found) if found else None
-
-    async def page(self, since: float, until: float, limit: int) -> Sequence[Record]:
-        """Records created from `since` to `until`, both included, newest first."""
-        waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
-        written = [_decode(record) for record in await self._table.query(since, until, limit)]
-        found = {record["id"]: record for record in (*written, *waiting)}
-        return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
->>>>>>> journal
 
     async def _sweep(self) -> None:
         while not self._ending.is_set():

@@ -14,11 +14,6 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.secret import Secret
-<<<<<<< HEAD
-=======
-from lynkr_core.stores import Record
-from lynkr_core.stores.counting import Counting
->>>>>>> journal
 from lynkr_core.stores.outbox import Outbox
 from lynkr_core.stores.pages import PagedJournal
 from lynkr_core.stores.spill import Row
@@ -44,11 +39,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "lynkr-redis"
 
 
-<<<<<<< HEAD
 class RedisStore(Books, Values, PagedJournal):
-=======
-class RedisStore(Books, Values, Counting):
->>>>>>> journal
     """A `Journal`, a `KeyValue` and a `Ledger`."""
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -81,27 +72,8 @@ class RedisStore(Books, Values, Counting):
     async def _find(self, id: str) -> bytes | None:
         return await self._server.ask(self._server.client.hget(self._records, id))
 
-<<<<<<< HEAD
     async def _page(self, since: float, until: float, before: tuple[float, str], limit: int) -> list[Row]:
         """Sorted sets order ids of one time as it is wanted, the last first."""
-=======
-    async def flush(self) -> None:
-        await self.outbox.flush()
-
-    async def find(self, id: str) -> Record | None:
-        row = self.outbox.waiting.get(id)
-        found = row[2] if row else await self._server.ask(self._server.client.hget(self._records, id))
-        return _decode(found) if found else None
-
-    async def page(self, since: float, until: float, limit: int) -> Sequence[Record]:
-        """Records created from `since` to `until`, both included, newest first."""
-        waiting = [_decode(row[2]) for row in list(self.outbox.waiting.values()) if since <= row[1] <= until]
-        written = await self._written(since, until, limit)
-        found = {record["id"]: record for record in (*written, *waiting)}
-        return sorted(found.values(), key=lambda record: (record["created"], record["id"]), reverse=True)[:limit]
-
-    async def _written(self, since: float, until: float, limit: int) -> list[dict[str, Any]]:
->>>>>>> journal
         ask, client = self._server.ask, self._server.client
         places: list[tuple[str, float]] = []
         start, end = 0, min(until, before[0])
