@@ -25,6 +25,7 @@ KINDS = {
     "sink",
     "store",
     "catalog",
+    "tokens",
 }
 TOP = {"pyproject.toml", "README.md", "LICENSE", "core", "plugins", "tests", "examples", "plugin-template"}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
 from lynkr_core.request import Blob, Generic, Message, Request, Text, Tool, ToolCall, ToolCallResponse
-from lynkr_core.tokens import FRAME, MEDIA, estimate, estimate_text
+from lynkr_core.tokens import FRAME, MEDIA, Tokens, estimate, estimate_text
 
 PROSE = "The quick brown fox jumps over the lazy dog, and then it does so again because nobody was looking. " * 5
 CODE = "def f(x: int) -> str:\n    return [str(i * 2) for i in range(x) if i % 3 == 0]\n\n" * 8
@@ -59,3 +61,18 @@ def test_every_piece_of_a_request_counts():
 
 def test_an_empty_request_is_not_free():
     assert estimate(Request(dialect="d", model="m")) == 1
+
+
+def test_counts_are_asked_for_once_and_all_new_texts_together():
+    asked: list[list[str]] = []
+    tokens = Tokens()
+    assert tokens.count("a b", "c") == estimate_text("a b") + estimate_text("c")
+
+    def counted(texts: Sequence[str]) -> list[int]:
+        asked.append(list(texts))
+        return [100 for _ in texts]
+
+    tokens.use(counted)
+    assert tokens.count("a b", "c") == 200
+    assert tokens.count("c", "d", "a b") == 300
+    assert asked == [["a b", "c"], ["d"]]

@@ -14,6 +14,7 @@ from lynkr_core.order import KINDS
 from lynkr_core.plugins import Context, Loaded, compiled, installed, load, manifest
 from lynkr_core.provider import Provider
 from lynkr_core.stores import Stores
+from lynkr_core.tokens import Tokens
 from lynkr_core.upstream import Transport
 from lynkr_core.upstream.http1 import Http1Transport
 
@@ -29,7 +30,9 @@ def assemble(
     tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
     providers: dict[str, Provider] = {}
-    shared = {"transport": transport, "tiers": tiers, "stores": stores, "environ": environ, "providers": providers}
+    shared = {
+        "transport": transport, "tiers": tiers, "stores": stores, "environ": environ, "providers": providers, "tokens": Tokens(),
+    }  # fmt: skip
     plugins = load_all(config, shared, mistakes)
     if not providers and not mistakes:
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")

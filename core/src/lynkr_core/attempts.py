@@ -16,6 +16,7 @@ from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
+from lynkr_core.remarks import unsaved
 from lynkr_core.request import Request, Usage
 from lynkr_core.resuming import Resumable, continued
 from lynkr_core.tokens import estimate
@@ -158,6 +159,8 @@ async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
 async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, request: Request | None) -> Request | None:
     """What the plugins make of the request; None when it is left as the caller wrote it."""
     original = request or exchange.request
+    if exchange.saved_tokens:  # by an attempt before
+        unsaved(exchange)
     changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
     return request if changed is original else changed
 

@@ -10,6 +10,7 @@ KINDS: dict[str, int] = {
     "dialect": 1,
     "provider": 2,
     "catalog": 3,
+    "tokens": 4,
     "auth": 10,
     "policy": 20,
     "cache": 30,

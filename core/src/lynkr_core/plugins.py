@@ -18,13 +18,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lynkr_core import hookspecs
 from lynkr_core.config import PluginTable, convert, suggestion
 from lynkr_core.errors import PluginError
 from lynkr_core.hooks import HOOKS, Call, Hooks
 from lynkr_core.order import KINDS, group
+from lynkr_core.tokens import Tokens
 
 if TYPE_CHECKING:
     from lynkr_core.candidates import Tiers
@@ -56,7 +57,7 @@ class Plugin(Struct, frozen=True, kw_only=True):
 class Context(Struct, frozen=True, kw_only=True):
     """What a plugin is given beside its table. `name`: the instance's name. `environ`: the environment it may read.
 
-    `providers`: those enabled, by instance name; complete for the kinds that start after them.
+    `providers`: those enabled, by instance name; complete for the kinds that start after them. `tokens`: counts texts.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Context(Struct, frozen=True, kw_only=True):
     stores: Stores
     environ: Mapping[str, str]
     providers: Mapping[str, Provider] = {}
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 class Loaded(Struct, frozen=True, kw_only=True, eq=False):

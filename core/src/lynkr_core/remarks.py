@@ -28,6 +28,12 @@ def save(exchange: Exchange, plugin: str, tokens: int, usd: float | None = None)
     exchange.set(SAVINGS, (*(exchange.get(SAVINGS) or ()), Saving(plugin, tokens, usd)))
 
 
+def unsaved(exchange: Exchange) -> None:
+    """Before another attempt, whose request is made from the caller's original again."""
+    exchange.saved_tokens = 0
+    exchange.set(SAVINGS, ())
+
+
 def queue(exchange: Exchange, seconds: float) -> None:
     """Adds to what it waited in queues of lynkr's."""
     exchange.set(QUEUED, (exchange.get(QUEUED) or 0.0) + seconds)

@@ -8,7 +8,7 @@ Claude's own counts are higher, by about 1.18 (up to 4.6) and 1.57 (4.7 and late
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lynkr_core.request import Blob, File, Generic, Part, Reasoning, Request, Text, Tool, ToolCall, ToolCallResponse, Uri
 
@@ -20,6 +20,9 @@ MEDIA = 1200
 """For an image or document."""
 FRAME = 4
 """What marks the bounds of a message, tool or call."""
+
+MOST_COUNTS = 65_536
+"""Texts whose counts are remembered: in an agent's turn all but the last few have been there before."""
 
 _LETTERS = string.ascii_letters.encode()
 _DIGITS = string.digits.encode()
@@ -84,3 +87,28 @@ def _gather(parts: Iterable[Part], texts: list[str]) -> int:
 def _schema(tool: Tool) -> str:
     parameters = b"" if tool.parameters is None else bytes(tool.parameters)
     return f"{tool.name}\n{tool.description or ''}\n{parameters.decode('utf-8', 'replace')}"
+
+
+class Tokens:
+    """Tokens of texts: counted by a plugin of the kind `tokens` where one is enabled (`use`), else estimated."""
+
+    def __init__(self) -> None:
+        self._count: Callable[[Sequence[str]], Sequence[int]] | None = None
+        self._known: dict[tuple[int, int], int] = {}
+
+    def use(self, count: Callable[[Sequence[str]], Sequence[int]]) -> None:
+        """`count` gives the tokens of each text. May be called at any time; what was counted otherwise is forgotten."""
+        self._count, self._known = count, {}
+
+    def count(self, *texts: str) -> int:
+        """Of all these texts together. Those that are new are counted in one call."""
+        known, keys = self._known, [(hash(text), len(text)) for text in texts]
+        new = [place for place, key in enumerate(keys) if key not in known]
+        if new:
+            if len(known) + len(new) > MOST_COUNTS:
+                known.clear()
+                new = list(range(len(texts)))
+            fresh = [texts[place] for place in new]
+            counts = self._count(fresh) if self._count else [estimate_text(text) for text in fresh]
+            known.update(zip([keys[place] for place in new], counts, strict=True))
+        return sum([known[key] for key in keys])
