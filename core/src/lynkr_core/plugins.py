@@ -128,7 +128,7 @@ def remedy(kind: str, use: str) -> str:
     packages = tomllib.loads(files("lynkr_core").joinpath("packages.toml").read_text())
     if known := packages.get(kind, {}).get(use):
         return f"; pip install {known}"
-    return f"{suggestion(use, installed(kind))}; pip install {package(kind, use)}"
+    return f"{suggestion(use, sorted(installed(kind)))}; pip install {package(kind, use)}"
 
 
 def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -> Loaded | None:
