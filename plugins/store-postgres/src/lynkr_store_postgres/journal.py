@@ -20,6 +20,11 @@ REPLACE = (
     "INSERT INTO journal (id, created, record) SELECT id, created, record::json FROM unnest($1::text[], $2::float8[], $3::text[]) "
     "AS rows (id, created, record) ON CONFLICT (id, created) DO UPDATE SET record = excluded.record"
 )
+MOVED = (
+    "DELETE FROM journal USING unnest($1::text[], $2::float8[]) AS rows (id, created) "
+    "WHERE journal.id = rows.id AND journal.created <> rows.created"
+)
+"""What is written again with another time: the key has both, because partitions need it."""
 PARTITIONS = (
     "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
     "WHERE inhparent = to_regclass('journal') ORDER BY relname"
@@ -68,13 +73,21 @@ class Table:
         if not months <= self._months:
             await self._make(connection, months)
         try:
-            await connection.copy_records_to_table("journal", records=rows, columns=("id", "created", "record"))
+            async with connection.transaction():
+                await connection.copy_records_to_table("journal", records=rows, columns=("id", "created", "record"))
+                await connection.execute(MOVED, *columns_of(rows)[:2])
         except asyncpg.UniqueViolationError:
-            await connection.execute(REPLACE, *[list(column) for column in zip(*rows, strict=True)])
+            await self._replace(connection, rows)
         except asyncpg.CheckViolationError:  # another process has dropped a partition
             self._months.clear()
             await self._make(connection, months)
-            await connection.execute(REPLACE, *[list(column) for column in zip(*rows, strict=True)])
+            await self._replace(connection, rows)
+
+    async def _replace(self, connection: Any, rows: Sequence[tuple[str, float, str]]) -> None:
+        columns = columns_of(rows)
+        async with connection.transaction():
+            await connection.execute(REPLACE, *columns)
+            await connection.execute(MOVED, *columns[:2])
 
     async def _make(self, connection: Any, months: set[str]) -> None:
         async with connection.transaction():
@@ -85,6 +98,10 @@ class Table:
                     f'CREATE TABLE IF NOT EXISTS "{name}" PARTITION OF journal FOR VALUES FROM ({begins!r}) TO ({ends!r})'
                 )
         self._months |= months
+
+
+def columns_of(rows: Sequence[tuple[str, float, str]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def month_of(row: Row) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lynkr_core.stores import Journal, MemoryStore, Record
-from lynkr_core.stores.totals import COLUMNS, DAY
+from lynkr_core.stores.totals import COLUMNS, DAY, DAY_SECONDS
 from lynkr_core.testing import factories
 from lynkr_core.testing.contracts.base import Contract
 from lynkr_core.testing.contracts.store import UNICODE, ids, record
@@ -62,6 +62,7 @@ class JournalContract(Contract):
                 for since, until in ((0.0, math.inf), (BEGAN - 200_000, BEGAN - 100)):
                     asked: Any = {"since": since, "until": until, "where": where}
                     assert list(await store.usage(by, **asked)) == list(await known.usage(by, **asked)), (by, where)
+            await store.flush()  # the first grouping is asked for while some wait, the others when all are written
         dearest = await store.usage(("session", "model"), limit=3)
         assert list(dearest) == list(await known.usage(("session", "model")))[:3]
 
@@ -77,6 +78,16 @@ class JournalContract(Contract):
             assert (told.requests, told.nano_usd, told.input_tokens, told.unpriced, told.errors) == (1, 0, 9, 1, 1)
             assert told.group == {"model": "local/llama"}
             await store.flush()
+
+    @pytest.mark.anyio
+    async def test_a_record_replaces_the_one_with_its_id_though_it_has_another_time(self, store: Journal) -> None:
+        for days in (0, 40, 3):
+            store.append(record(1) | {"created": BEGAN - days * DAY_SECONDS})
+            assert [told.requests for told in await store.usage()] == [1]
+            await store.flush()
+        assert [told.requests for told in await store.usage()] == [1]
+        assert [found["created"] for found in await store.query()] == [BEGAN - 3 * DAY_SECONDS]
+        assert await store.find(record(1)["id"]) == {**record(1), "created": BEGAN - 3 * DAY_SECONDS}
 
     @pytest.mark.anyio
     async def test_names_that_are_no_columns_are_refused(self, store: Journal) -> None:
