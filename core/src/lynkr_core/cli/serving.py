@@ -27,7 +27,8 @@ def up(*, config: Path = DEFAULT, host: str | None = None, port: int | None = No
     workers: Processes that serve, instead of the file's.
     """
     if not config.exists():
-        from lynkr_core.cli.setup import found, write
+        from lynkr_core.cli.setup import write
+        from lynkr_core.cli.setup.sources import found
 
         write(config, found(os.environ))
     serve(config=config, host=host, port=port, workers=workers)
@@ -79,6 +80,8 @@ def greet(config: Config, providers: Iterable[str], address: str) -> None:
         f"  OpenAI SDKs and tools     base URL http://{address}/v1\n"
         f"  Claude Code and Anthropic base URL http://{address}\n"
     )
+    if any(table.kind == "extension" and table.use == "dashboard" for table in config.plugins):
+        sys.stdout.write(f"  What happens, in a browser http://{address}/dashboard\n")
     if names == ["echo"]:
         sys.stdout.write(
             "  Only the offline echo provider is enabled: set an API key or start Ollama, then `lynkr init --force`.\n"
