@@ -12,6 +12,7 @@ from lynkr_core.exchange import Exchange, Status
 from lynkr_core.failover import resume
 from lynkr_core.headers import response_headers
 from lynkr_core.relay import Stream
+from lynkr_core.rounds import go_on, unanswered
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
     """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
+    while answer.stream is None and (said := unanswered(answer)):
+        answer = await go_on(kernel, exchange, answer, said)
     exchange.chosen = answer.attempt.candidate
     for tap in exchange.taps:
         tap(answer.body)
@@ -28,14 +31,11 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     if caller.status is None:
         await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
     failure = await relay(kernel, exchange, caller, answer, answer.stream)
-    while failure is not None and kernel.config.routing.resume:
-        rest = await resume(kernel, exchange, exchange.attempts[-1], failure)
-        if rest is None or rest.stream is None:
-            break
+    while rest := await another(kernel, exchange, answer, failure):
         answer, exchange.chosen = rest, rest.attempt.candidate
         for tap in exchange.taps:
             tap(rest.body)
-        failure = await relay(kernel, exchange, caller, rest, rest.stream)
+        failure = await relay(kernel, exchange, caller, rest, cast("Stream", rest.stream))
     if failure is not None:
         stream = cast("Stream", answer.stream)
         cut = AllFailed(failure, [attempt.describe() for attempt in exchange.attempts if attempt.error])
@@ -44,6 +44,14 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     await caller.end()
     failure = cast("Stream", answer.stream).failure
     return ("ok", None) if failure is None else ("cut", failure.message)
+
+
+async def another(kernel: Kernel, exchange: Exchange, answer: Answer, failure: UpstreamError | None) -> Answer | None:
+    """What follows a stream: the rest of one that was cut, the next round of one whose model waits for inner tools; mostly nothing."""
+    if failure is None:
+        said = unanswered(answer)
+        return await go_on(kernel, exchange, answer, said) if said else None
+    return await resume(kernel, exchange, exchange.attempts[-1], failure) if kernel.config.routing.resume else None
 
 
 async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer, stream: Stream) -> UpstreamError | None:

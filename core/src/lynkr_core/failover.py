@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lynkr_core.attempts import Answer, Refused, one, release
+from lynkr_core.attempts import Answer, Before, Refused, one, release
 from lynkr_core.course import Course, Step
 from lynkr_core.errors import (
     KINDS,
@@ -79,7 +79,7 @@ async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: Upstre
         return None
 
 
-async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Resumable | None = None) -> Answer:
+async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Before | None = None) -> Answer:
     """An answer, or the rest of the one `before`."""
     failure: Exception | None = None
     step = course.next(time.monotonic())
@@ -101,15 +101,15 @@ async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Res
     raise failed(exchange, failure)
 
 
-def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate]) -> Course:
-    """Raises `InvalidRequest` for a deadline that is no time."""
+def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate], again: bool = False) -> Course:
+    """`again`: the deadline's time begins once more. Raises `InvalidRequest` for a deadline that is no time."""
     routing = kernel.config.routing
     asked = exchange.headers.get(b"x-lynkr-deadline-ms")
     if asked is not None:
         if not asked.isdigit() or len(asked) > MAX_DIGITS:
             raise InvalidRequest("x-lynkr-deadline-ms must be a whole number of milliseconds", param="x-lynkr-deadline-ms")
         exchange.until = exchange.started + int(asked) / 1000
-    until = (time.monotonic() if exchange.resumed else exchange.started) + routing.deadline
+    until = (time.monotonic() if exchange.resumed or again else exchange.started) + routing.deadline
     return Course(
         order, retries=routing.retries, until=until if until < exchange.until else exchange.until, fallback=routing.fallback
     )
