@@ -13,7 +13,7 @@ from lynkr_core.request import Reasoning, Text, Tool, ToolCall, Usage
 from lynkr_core.testing.canned import Script
 from lynkr_core.testing.factories import find_dialect
 from lynkr_core.testing.saying import saying
-from lynkr_core.testing.waiting import until
+from lynkr_core.testing.waiting import SOON, until
 
 pytestmark = pytest.mark.anyio
 FRONTS = {"openai.chat": "/v1/chat/completions", "openai.responses": "/v1/responses", "anthropic.messages": "/v1/messages"}
@@ -70,6 +70,8 @@ async def asked(gateway, provider, front, scripts, *, stream=False, dialect=None
     if not stream:
         raw = await made.ask(path, model="chain", **body)
         return find_dialect(front).decode_response(raw.body), plugin, raw
+    if front == "openai.chat":
+        body["stream_options"] = {"include_usage": True}
     async with made.stream(path, model="chain", **body) as streaming:
         raw = await streaming.read()
     return folded(front, raw.body), plugin, raw
@@ -260,18 +262,21 @@ async def test_a_budget_that_is_used_up_ends_the_answer(gateway, scripted_provid
 
 
 async def test_a_caller_that_leaves_in_between(gateway, scripted_provider):
-    reached = asyncio.Event()
+    reached, left = asyncio.Event(), asyncio.Event()
 
     async def slow(call):
         reached.set()
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(left.wait(), SOON)
         return "late"
 
     front, plugin = "openai.chat", Looking(slow)
     scripted_provider.then(saying(front, Text(text="Look"), look()))
     made = await gateway(scripted_provider.url, plugins=(("extension", plugin),))
-    async with made.stream(FRONTS[front], model="chain"):
-        await reached.wait()
+    async with made.stream(FRONTS[front], model="chain") as streaming:
+        async for _ in streaming:
+            await asyncio.wait_for(reached.wait(), SOON)
+            break
+    left.set()
     await until(lambda: plugin.outcomes)
     assert (plugin.outcomes[0].status, len(scripted_provider.requests)) == ("cancelled", 1)
     assert plugin.outcomes[0].usage.input_tokens == 10 and plugin.settled == [("ok", 10)]
