@@ -9,10 +9,9 @@ from lynkr_core.attempts import Answer, timed_out
 from lynkr_core.caller import Caller
 from lynkr_core.errors import AllFailed, ClientGone, UpstreamError
 from lynkr_core.exchange import Exchange, Status
-from lynkr_core.failover import resume
 from lynkr_core.headers import response_headers
 from lynkr_core.relay import Stream
-from lynkr_core.rounds import go_on, unanswered
+from lynkr_core.rounds import another, go_on, unanswered
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -44,14 +43,6 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     await caller.end()
     failure = cast("Stream", answer.stream).failure
     return ("ok", None) if failure is None else ("cut", failure.message)
-
-
-async def another(kernel: Kernel, exchange: Exchange, answer: Answer, failure: UpstreamError | None) -> Answer | None:
-    """What follows a stream: the rest of one that was cut, the next round of one whose model waits for inner tools; mostly nothing."""
-    if failure is None:
-        said = unanswered(answer)
-        return await go_on(kernel, exchange, answer, said) if said else None
-    return await resume(kernel, exchange, exchange.attempts[-1], failure) if kernel.config.routing.resume else None
 
 
 async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer, stream: Stream) -> UpstreamError | None:

@@ -24,9 +24,8 @@ from lynkr_core.errors import (
     Timeout,
     UpstreamError,
 )  # fmt: skip
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reply, Verdict
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Reply, Verdict
 from lynkr_core.hedging import Hedges, Race
-from lynkr_core.resuming import Resumable, may_resume
 from lynkr_core.selecting import select
 
 if TYPE_CHECKING:
@@ -58,25 +57,6 @@ async def governed(kernel: Kernel, exchange: Exchange, course: Course) -> Answer
     await select(kernel.hooks.select_provider, exchange, kernel.catalog.tiers)
     assert exchange.selection is not None
     return await follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order))
-
-
-async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:
-    """The rest of a cut stream, from the next candidate or, last, from the same one; None when there is none."""
-    stream = cut.stream
-    if not isinstance(stream, Resumable) or not may_resume(stream, error) or exchange.resumed >= kernel.config.routing.retries:
-        return None
-    if cut.reservations:
-        kernel.settle(cut, Outcome(status="cut", http_status=200, candidate=cut.candidate, usage=cut.usage, error=error.message))
-    order = exchange.selection.order if exchange.selection else ()
-    place = order.index(cut.candidate) + 1
-    course = course_of(kernel, exchange, (*order[place:], *order[:place]))
-    exchange.resumed += 1
-    try:
-        return await follow(kernel, exchange, course, stream)
-    except GatewayError:
-        exchange.attempts.remove(cut)  # it was the one that answered, so it stands last
-        exchange.attempts.append(cut)
-        return None
 
 
 async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Before | None = None) -> Answer:

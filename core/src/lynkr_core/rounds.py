@@ -1,7 +1,7 @@
-"""Another round of an answer whose model waits for inner tools: they are answered, and the same candidate is asked again.
+"""What follows an answer: the rest of a stream that was cut, or another round, when the model waits for inner tools.
 
-The round that is over is settled before, and the next one reserved like any other attempt: a budget that is used up ends the answer, and
-cannot be overspent by rounds. When the candidate fails, the next ones are asked, as before the first round.
+The tools are answered, and the same candidate is asked again. The round that is over is settled before, and the next one reserved like any
+other attempt: a budget that is used up ends the answer, and rounds cannot overspend it. When the candidate fails, the next ones are asked.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lynkr_core.attempts import Answer
-from lynkr_core.exchange import Exchange, Outcome
+from lynkr_core.errors import GatewayError, UpstreamError
+from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.failover import course_of, follow
 from lynkr_core.inner import INNER, Said
 from lynkr_core.joining import Joined
+from lynkr_core.resuming import Resumable, may_resume
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -22,6 +24,14 @@ def unanswered(answer: Answer) -> Said | None:
     """What the model waits for, when this answer is to be gone on from."""
     said = answer.stream.said if isinstance(answer.stream, Joined) else answer.said
     return said if said is not None and said.goes_on else None
+
+
+async def another(kernel: Kernel, exchange: Exchange, answer: Answer, failure: UpstreamError | None) -> Answer | None:
+    """What follows a stream: the rest of one that was cut, the next round of one whose model waits for inner tools; mostly nothing."""
+    if failure is None:
+        said = unanswered(answer)
+        return await go_on(kernel, exchange, answer, said) if said else None
+    return await resume(kernel, exchange, exchange.attempts[-1], failure) if kernel.config.routing.resume else None
 
 
 async def go_on(kernel: Kernel, exchange: Exchange, answer: Answer, said: Said) -> Answer:
@@ -36,3 +46,22 @@ async def go_on(kernel: Kernel, exchange: Exchange, answer: Answer, said: Said) 
     place = order.index(attempt.candidate)
     course = course_of(kernel, exchange, (*order[place:], *order[:place]), again=True)
     return await follow(kernel, exchange, course, answer.stream if isinstance(answer.stream, Joined) else None)
+
+
+async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:
+    """The rest of a cut stream, from the next candidate or, last, from the same one; None when there is none."""
+    stream = cut.stream
+    if not isinstance(stream, Resumable) or not may_resume(stream, error) or exchange.resumed >= kernel.config.routing.retries:
+        return None
+    if cut.reservations:
+        kernel.settle(cut, Outcome(status="cut", http_status=200, candidate=cut.candidate, usage=cut.usage, error=error.message))
+    order = exchange.selection.order if exchange.selection else ()
+    place = order.index(cut.candidate) + 1
+    course = course_of(kernel, exchange, (*order[place:], *order[:place]))
+    exchange.resumed += 1
+    try:
+        return await follow(kernel, exchange, course, stream)
+    except GatewayError:
+        exchange.attempts.remove(cut)  # it was the one that answered, so it stands last
+        exchange.attempts.append(cut)
+        return None
