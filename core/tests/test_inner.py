@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from lynkr_core.cards import Price
 from lynkr_core.errors import RateLimited
-from lynkr_core.exchange import Reject, Reservation
-from lynkr_core.inner import FAILED, INNER, ROUNDS, offer, summed
+from lynkr_core.exchange import Principal, Reject, Reservation
+from lynkr_core.inner import FAILED, ROUNDS, offer, summed
 from lynkr_core.request import Reasoning, Text, Tool, ToolCall, Usage
+from lynkr_core.testing import factories
 from lynkr_core.testing.canned import Script
 from lynkr_core.testing.factories import find_dialect
 from lynkr_core.testing.saying import saying
@@ -63,9 +63,7 @@ async def asked(gateway, provider, front, scripts, *, stream=False, dialect=None
     """The caller's answer in the internal model, the plugin and the raw answer."""
     plugin = plugin or Looking()
     provider.then(*scripts)
-    made = await gateway(
-        *[provider.url] * urls, dialects=(dialect or front,), plugins=(("extension", plugin),), config=config
-    )
+    made = await gateway(*[provider.url] * urls, dialects=(dialect or front,), plugins=(("extension", plugin),), config=config)
     path = FRONTS[front]
     if not stream:
         raw = await made.ask(path, model="chain", **body)
@@ -104,14 +102,17 @@ async def test_the_caller_gets_one_answer(gateway, scripted_provider, front, dia
     ]
     answer, plugin, raw = await asked(gateway, scripted_provider, front, scripts, dialect=dialect, stream=stream)
     assert "".join(texts(answer)) == "Let me look. It is 1."
-    assert calls(answer) == [] and b"lynkr_look" not in raw.body
+    assert calls(answer) == []
+    assert b"lynkr_look" not in raw.body
     assert answer.choices[0].finish_reason == "stop"
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (230, 17)
     assert (plugin.outcomes[0].status, plugin.outcomes[0].usage.input_tokens) == ("ok", 230)
     assert plugin.settled == [("ok", 100), ("ok", 130)]
     assert [attempt.answered for attempt in plugin.outcomes[0].attempts] == [("lynkr_look",), ()]
     second = scripted_provider.last.body.decode()
-    assert "found" in second and "call_1" in second and "Let me look." in second
+    assert "found" in second
+    assert "call_1" in second
+    assert "Let me look." in second
 
 
 @fronts
@@ -122,7 +123,9 @@ async def test_the_next_request_begins_as_the_one_before(gateway, scripted_provi
     key = "input" if front == "openai.responses" else "messages"
     before, middle, last = [received.json()[key] for received in scripted_provider.requests]
     before = [before] if isinstance(before, str) else before
-    assert middle[1:] and last[: len(middle)] == middle and len(last) > len(middle)
+    assert middle[1:]
+    assert last[: len(middle)] == middle
+    assert len(last) > len(middle)
     assert {json.dumps(received.json()["tools"]) for received in scripted_provider.requests} == {
         json.dumps(scripted_provider.last.json()["tools"])
     }
@@ -151,7 +154,8 @@ async def test_what_is_called_by_another_name(gateway, scripted_provider, front,
     part = answer.choices[0].parts[-1]
     assert (part.name, part.id, answer.choices[0].finish_reason) == ("read", "call_9", "tool_calls")
     assert part.arguments == '{"a": 1.50,"b":["ü\\n"]}'
-    assert b"lynkr_call" not in raw.body and len(scripted_provider.requests) == 1
+    assert b"lynkr_call" not in raw.body
+    assert len(scripted_provider.requests) == 1
 
 
 @fronts
@@ -160,7 +164,8 @@ async def test_beside_the_callers_own_calls_inner_ones_are_not_shown(gateway, sc
     own = ToolCall(id="call_9", name="read", arguments='{"path": "/a"}')
     answer, _, raw = await asked(gateway, scripted_provider, front, [saying(front, look(), own, look("call_3"))], stream=stream)
     assert calls(answer) == [("read", {"path": "/a"})]
-    assert len(scripted_provider.requests) == 1 and b"lynkr_look" not in raw.body
+    assert len(scripted_provider.requests) == 1
+    assert b"lynkr_look" not in raw.body
 
 
 @streamed
@@ -231,8 +236,11 @@ async def test_a_round_that_is_cut_is_a_cut_stream(gateway, scripted_provider, f
     made = await gateway(scripted_provider.url, plugins=(("extension", plugin),), config="[routing]\nretries = 0")
     async with made.stream(FRONTS[front], model="chain") as streaming:
         raw = await streaming.read()
-    assert b"Look." in raw.body and b"error" in raw.body
-    assert b"message_stop" not in raw.body and b"[DONE]" not in raw.body and b"response.completed" not in raw.body
+    assert b"Look." in raw.body
+    assert b"error" in raw.body
+    assert b"message_stop" not in raw.body
+    assert b"[DONE]" not in raw.body
+    assert b"response.completed" not in raw.body
     assert [outcome.status for outcome in plugin.outcomes] == ["cut"]
     assert [status for status, _ in plugin.settled] == ["ok", "cut"]
 
@@ -256,8 +264,10 @@ async def test_a_budget_that_is_used_up_ends_the_answer(gateway, scripted_provid
     else:
         raw = await made.ask(FRONTS[front], model="chain")
         assert raw.status == 429
-    assert b"no more money" in raw.body and len(scripted_provider.requests) == 2
-    assert len(plugin.settled) == 2 and plugin.outcomes[0].status == "refused"
+    assert b"no more money" in raw.body
+    assert len(scripted_provider.requests) == 2
+    assert len(plugin.settled) == 2
+    assert plugin.outcomes[0].status == "refused"
     assert plugin.outcomes[0].usage.input_tokens == 20
 
 
@@ -279,7 +289,8 @@ async def test_a_caller_that_leaves_in_between(gateway, scripted_provider):
     left.set()
     await until(lambda: plugin.outcomes)
     assert (plugin.outcomes[0].status, len(scripted_provider.requests)) == ("cancelled", 1)
-    assert plugin.outcomes[0].usage.input_tokens == 10 and plugin.settled == [("ok", 10)]
+    assert plugin.outcomes[0].usage.input_tokens == 10
+    assert plugin.settled == [("ok", 10)]
 
 
 @streamed
@@ -324,3 +335,68 @@ def test_usages_add_up():
     assert summed([one, one]) == Usage(input_tokens=2, cache_read=4, fees={"web_search": 2}, billed=1.0)
     assert summed([one, None, Usage(estimated=True)]).billed is None
     assert summed([None]) is None
+
+
+def came_back(front, body, results):
+    """What the client of this dialect sends of an answer in its next turn, with the results of its own tools."""
+    if front == "anthropic.messages":
+        given = [{"type": "tool_result", "tool_use_id": id, "content": text} for id, text in results]
+        return [{"role": "assistant", "content": body["content"]}, {"role": "user", "content": given or "And?"}]
+    if front == "openai.responses":
+        given = [{"type": "function_call_output", "call_id": id, "output": text} for id, text in results]
+        return [*body["output"], *(given or [{"role": "user", "content": "And?"}])]
+    given = [{"role": "tool", "tool_call_id": id, "content": text} for id, text in results]
+    return [body["choices"][0]["message"], *(given or [{"role": "user", "content": "And?"}])]
+
+
+def told(received, front):
+    return received.json()["input" if front == "openai.responses" else "messages"]
+
+
+@fronts
+@streamed
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+async def test_the_rounds_come_again_with_the_next_turn(gateway, scripted_provider, front, stream, own, mixed):
+    read = (ToolCall(id="call_9", name="read", arguments='{"path": "/a"}'),) if own or mixed else ()
+    beside = (look("call_3", '{"q": "beside"}'),) if mixed else ()
+    made = await gateway(scripted_provider.url, dialects=(front,), plugins=(("extension", Looking()),))
+    opening = [{"role": "user", "content": "Hello"}]
+    place = "input" if front == "openai.responses" else "messages"
+    scripted_provider.then(saying(front, Text(text="Look. "), look()), saying(front, Text(text="So."), *beside, *read))
+    if stream:
+        async with made.stream(FRONTS[front], model="chain", **{place: opening}) as streaming:
+            raw = (await streaming.read()).body
+        asked = factories.exchange({"model": "m", "max_tokens": 9, place: opening}, dialect=front)
+        body = json.loads(find_dialect(front).encode_response(folded(front, raw), asked.request))
+    else:
+        body = (await made.ask(FRONTS[front], model="chain", **{place: opening})).json()
+    before = told(scripted_provider.last, front)
+    scripted_provider.then(saying(front, Text(text="Done.")))
+    results = [("call_9", "contents")] if read else []
+    await made.ask(FRONTS[front], model="chain", **{place: [*opening, *came_back(front, body, results)]})
+    after = told(scripted_provider.last, front)
+    assert after[: len(before)] == before
+    rest = json.dumps(after[len(before) :])
+    assert "So." in rest
+    assert "contents" in rest or not read
+    assert ("found" in rest and "beside" in rest) is mixed
+    assert json.dumps(after).count("Look.") == 1
+
+
+async def test_rounds_of_one_caller_are_not_anothers(gateway, scripted_provider):
+    class Named:
+        def authenticate(self, exchange):
+            return Principal(id=exchange.header(b"x-api-key"))
+
+    front = "anthropic.messages"
+    made = await gateway(scripted_provider.url, plugins=(("auth", Named()), ("extension", Looking())))
+    opening = [{"role": "user", "content": "Hello"}]
+    scripted_provider.then(saying(front, Text(text="Look. "), look()), saying(front, Text(text="So.")))
+    body = {"model": "chain", "max_tokens": 9}
+    first = await made.client.post(FRONTS[front], json={**body, "messages": opening}, headers={"x-api-key": "alice"})
+    again = {**body, "messages": [*opening, *came_back(front, first.json(), [])]}
+    for name, rounds in (("bob", 0), ("alice", 1)):
+        scripted_provider.then(saying(front, Text(text="Done.")))
+        await made.client.post(FRONTS[front], json=again, headers={"x-api-key": name})
+        assert scripted_provider.last.body.decode().count("found") == rounds

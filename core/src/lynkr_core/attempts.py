@@ -17,6 +17,7 @@ from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reje
 from lynkr_core.hooks import notify, run
 from lynkr_core.inner import INNER, Said
 from lynkr_core.joining import Joined
+from lynkr_core.recall import recalled
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.remarks import unsaved
 from lynkr_core.request import Request, Usage
@@ -169,7 +170,7 @@ async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, 
     changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
     inner = exchange.get(INNER)
     if inner is not None:
-        changed = inner.extended(changed)
+        changed = inner.extended(await recalled(kernel.stores.key_value(), exchange, changed))
     return request if changed is original else changed
 
 
@@ -204,7 +205,7 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     body = await response.read()
     same = dialect is exchange.dialect
     examiner = exchange.examine(attempt.candidate) if exchange.examine else None
-    inner = exchange.get(INNER)
+    inner, said = exchange.get(INNER), None
     if same and not kernel.hooks.transform_response.calls and not exchange.observers and examiner is None and inner is None:
         attempt.usage = dialect.usage(body)
         if attempt.usage is None:
@@ -228,7 +229,7 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
             observe(answer)
         body = exchange.dialect.encode_response(answer, exchange.request)
     attempt.first_token = attempt.ended = time.monotonic()
-    return Answer(attempt, body)
+    return Answer(attempt, body, said=said)
 
 
 async def begin(

@@ -11,7 +11,7 @@ from lynkr_core.errors import AllFailed, ClientGone, UpstreamError
 from lynkr_core.exchange import Exchange, Status
 from lynkr_core.headers import response_headers
 from lynkr_core.relay import Stream
-from lynkr_core.rounds import another, go_on, unanswered
+from lynkr_core.rounds import another, completed
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
     """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
-    while answer.stream is None and (said := unanswered(answer)):
-        answer = await go_on(kernel, exchange, answer, said)
+    if answer.stream is None:
+        answer = await completed(kernel, exchange, answer)
     exchange.chosen = answer.attempt.candidate
     for tap in exchange.taps:
         tap(answer.body)

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from lynkr_core.exchange import Attempt, Exchange, Key, Outcome
 from lynkr_core.pricing import cost
-from lynkr_core.request import FinishReason, Message, Part, Request, Response, Text, ToolCall, ToolCallResponse, Usage
+from lynkr_core.request import FinishReason, Message, Part, Reasoning, Request, Response, Text, ToolCall, ToolCallResponse, Usage
 from lynkr_core.tokens import estimate_text
 
 log = logging.getLogger("lynkr.inner")
@@ -123,7 +123,7 @@ class Inner:
         """Answers what was asked in a round that is gone on from. `same`: the answer's own JSON fits the request."""
         last = len(self.rounds) + 1 >= ROUNDS
         results = await self.results(said, LAST if last else "")
-        parts = said.parts if same else [structs.replace(part, native=None) for part in said.parts]
+        parts = [part if same and not plain(part) else structs.replace(part, native=None) for part in said.parts]
         self.history += (Message(role="assistant", parts=tuple(parts)), Message(role="tool", parts=results))
         self.parts += tuple([structs.replace(part, native=None) for part in said.shown])
         self.rounds.append(attempt)
@@ -168,6 +168,11 @@ def offer(exchange: Exchange, name: str, answer: Answering) -> bool:
         exchange.set(INNER, inner := Inner())
     inner.tools[name] = answer
     return True
+
+
+def plain(part: Part) -> bool:
+    """Whether its fields say all that has to go back, so that it can be written today as in a later turn."""
+    return isinstance(part, (Text, ToolCall)) or (isinstance(part, Reasoning) and bool(part.signature or part.encrypted))
 
 
 def result_of(call: ToolCall, text: str) -> ToolCallResponse:

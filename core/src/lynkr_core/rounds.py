@@ -14,6 +14,7 @@ from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.failover import course_of, follow
 from lynkr_core.inner import INNER, Said
 from lynkr_core.joining import Joined
+from lynkr_core.recall import remember
 from lynkr_core.resuming import Resumable, may_resume
 
 if TYPE_CHECKING:
@@ -26,11 +27,26 @@ def unanswered(answer: Answer) -> Said | None:
     return said if said is not None and said.goes_on else None
 
 
+async def completed(kernel: Kernel, exchange: Exchange, answer: Answer) -> Answer:
+    """A whole answer, after as many rounds as it needs."""
+    while said := unanswered(answer):
+        answer = await go_on(kernel, exchange, answer, said)
+    await ended(kernel, exchange, answer)
+    return answer
+
+
+async def ended(kernel: Kernel, exchange: Exchange, answer: Answer) -> None:
+    """Its rounds are remembered for the next turn, if it has any."""
+    inner, said = exchange.get(INNER), answer.stream.said if isinstance(answer.stream, Joined) else answer.said
+    if inner is not None and said is not None:
+        await remember(kernel.stores.key_value(), exchange, inner, said)
+
+
 async def another(kernel: Kernel, exchange: Exchange, answer: Answer, failure: UpstreamError | None) -> Answer | None:
     """What follows a stream: the rest of one that was cut, the next round of one whose model waits for inner tools; mostly nothing."""
     if failure is None:
         said = unanswered(answer)
-        return await go_on(kernel, exchange, answer, said) if said else None
+        return await go_on(kernel, exchange, answer, said) if said else await ended(kernel, exchange, answer)
     return await resume(kernel, exchange, exchange.attempts[-1], failure) if kernel.config.routing.resume else None
 
 

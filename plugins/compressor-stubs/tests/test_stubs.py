@@ -90,7 +90,9 @@ async def test_a_long_result_becomes_a_stub(front):
     exchange, messages, tools = await sent(stubs(), front, turn(front, FAILING))
     told = json.dumps(messages, ensure_ascii=False)
     assert len(told) < len(FAILING) / 3
-    assert "ERROR: worker 150" in told and "worker 0 took" in told and "worker 299 took" in told
+    assert "ERROR: worker 150" in told
+    assert "worker 0 took" in told
+    assert "worker 299 took" in told
     assert EXPAND in json.dumps(tools)
     [(id, first, last), *_] = marks(told)
     assert await expanded(exchange, id=id) == FAILING
@@ -113,14 +115,22 @@ async def test_turns_begin_alike(front):
     _, first, tools = await sent(made, front, turn(front, FAILING))
     _, second, again = await sent(made, front, turn(front, FAILING), turn(front, "short", "call_2"))
     _, third, _ = await sent(other, front, turn(front, FAILING), turn(front, "short", "call_2"))
-    assert second[: len(first)] == first and tools == again and second == third
+    assert second[: len(first)] == first
+    assert tools == again
+    assert second == third
 
 
 async def test_short_results_and_files_stay():
     made, front = stubs(), "openai.chat"
-    for text, tool, command in (("short", "Bash", "make"), (FAILING, "Read", ""), (FAILING, "Bash", "cd a && cat x.log"), (FAILING, "Bash", "git diff HEAD~1")):
+    for text, tool, command in (
+        ("short", "Bash", "make"),
+        (FAILING, "Read", ""),
+        (FAILING, "Bash", "cd a && cat x.log"),
+        (FAILING, "Bash", "git diff HEAD~1"),
+    ):
         exchange, messages, _ = await sent(made, front, turn(front, text, tool=tool, command=command))
-        assert messages[-1]["content"] == text and exchange.saved_tokens == 0
+        assert messages[-1]["content"] == text
+        assert exchange.saved_tokens == 0
 
 
 async def test_a_store_that_fails_leaves_the_original():
@@ -134,7 +144,7 @@ async def test_it_is_kept_as_long_as_it_is_used():
     made = stubs(store, keep=100.0)
     made.originals._clock = lambda: now[0]
     for _ in range(5):
-        exchange, messages, _ = await sent(made, "openai.chat", turn("openai.chat", FAILING))
+        _exchange, messages, _ = await sent(made, "openai.chat", turn("openai.chat", FAILING))
         now[0] += 60.0
     [(id, *_), *_] = marks(messages[-1]["content"])
     later, _, _ = await sent(made, "openai.chat", turn("openai.chat", "the history was summarised"))
@@ -154,13 +164,16 @@ async def test_nobody_gets_what_is_anothers():
 
 async def test_without_tools_nothing_happens():
     exchange, messages, _ = await sent(stubs(), "openai.chat", tools=[])
-    assert messages is None and exchange.get(INNER) is None
+    assert messages is None
+    assert exchange.get(INNER) is None
 
 
 @pytest.mark.parametrize(
     ("tool", "command", "stubbed"),
-    [("Bash", "make test", True), ("Bash", "cat a.py", False), ("Bash", "FOO=1 cd x && sed -n 1,9p a.py", False), ("Bash", "pytest | tail -50", True),
-     ("shell", "grep -rn x . | head -40", True), ("Task", "", True), ("Read", "", False), ("Glob", "", True), ("mcp__fs__directory_tree", "", True),
+    [("Bash", "make test", True), ("Bash", "cat a.py", False), ("Bash", "FOO=1 cd x && sed -n 1,9p a.py", False),
+     ("Bash", "pytest | tail -50", True),
+     ("shell", "grep -rn x . | head -40", True), ("Task", "", True), ("Read", "", False), ("Glob", "", True),
+     ("mcp__fs__directory_tree", "", True),
      ("mcp__fs__read_file", "", False), ("Edit", "", False)],
 )  # fmt: skip
 def test_whose_results_may_become_stubs(tool, command, stubbed):

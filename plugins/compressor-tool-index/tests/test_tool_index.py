@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from lynkr_compressor_tool_index import CALL, FIND, plugin
@@ -54,13 +55,15 @@ def index():
 
 
 def sent(index, front, *, session="s", **more):
-    exchange = factories.exchange(body(front, **more), dialect=front, headers={"x-lynkr-session": session}, served=factories.candidates())
+    exchange = factories.exchange(
+        body(front, **more), dialect=front, headers={"x-lynkr-session": session}, served=factories.candidates()
+    )
     request = index.transform_request(exchange, exchange.request, exchange.candidates[0])
     return exchange, request
 
 
 def wire(exchange, request):
-    return json.loads(json.dumps(json.loads(__import__("msgspec").json.encode(exchange.dialect.encode_request(request, [])))))
+    return json.loads(msgspec.json.encode(exchange.dialect.encode_request(request, [])))
 
 
 def names_of(request):
@@ -74,7 +77,8 @@ def test_the_provider_reads_an_index(index, front):
     listed = request.tools[-1].description
     assert all(name.removeprefix("mcp__web__").removeprefix("mcp__box__") in listed for name in NAMES)
     assert "at length" not in listed
-    assert exchange.get(SAVINGS)[0].plugin == "compressor.tool-index" and exchange.saved_tokens > 0
+    assert exchange.get(SAVINGS)[0].plugin == "compressor.tool-index"
+    assert exchange.saved_tokens > 0
     assert "wordword" not in json.dumps(wire(exchange, request))
 
 
@@ -83,10 +87,14 @@ def test_turns_begin_alike(index, front):
     first = wire(*sent(index, front))
     second = wire(*sent(index, front, history=called(front, NAMES[0], {"city": "Bern", "n": 1.5})))
     key = "input" if front == "openai.responses" else "messages"
-    assert second["tools"] == first["tools"] and second[key][: len(first[key])] == first[key]
+    assert second["tools"] == first["tools"]
+    assert second[key][: len(first[key])] == first[key]
     text = json.dumps(second[key])
-    assert CALL in text and NAMES[0] in text and "Bern" in text
-    again = wire(*sent(factories.build(plugin, {"min_tokens": 0}, factories.context()), front, history=called(front, NAMES[0], {"city": "Bern", "n": 1.5})))
+    assert CALL in text
+    assert NAMES[0] in text
+    assert "Bern" in text
+    other = factories.build(plugin, {"min_tokens": 0}, factories.context())
+    again = wire(*sent(other, front, history=called(front, NAMES[0], {"city": "Bern", "n": 1.5})))
     assert again == second
 
 
@@ -101,10 +109,14 @@ def test_it_stays_as_it_was_decided_on_the_first_turn(index):
     _, first = sent(index, "openai.chat")
     _, fewer = sent(index, "openai.chat", names=("Read", *NAMES[:-1]))
     _, more = sent(index, "openai.chat", names=("Read", *NAMES, "mcp__new__thing"))
-    assert fewer.tools[1:] == first.tools[1:] and more.tools[1:] == first.tools[1:]
+    assert fewer.tools[1:] == first.tools[1:]
+    assert more.tools[1:] == first.tools[1:]
     exchange, _ = sent(index, "openai.chat", names=("Read", *NAMES, "mcp__new__thing"))
     call = exchange.get(INNER).tools[CALL]
-    assert call(ToolCall(id="1", name=CALL, arguments='{"name":"mcp__new__thing","arguments":{"city":"x"}}')).name == "mcp__new__thing"
+    assert (
+        call(ToolCall(id="1", name=CALL, arguments='{"name":"mcp__new__thing","arguments":{"city":"x"}}')).name
+        == "mcp__new__thing"
+    )
 
 
 def test_what_was_left_as_it_was_stays_so():
@@ -136,7 +148,9 @@ def test_a_tool_that_is_asked_for_is_shown(index, front):
 def test_the_cache_mark_stays_at_the_end(index):
     tools = [tool_of(name, "anthropic.messages") for name in ("Read", *NAMES)]
     tools[-1]["cache_control"] = {"type": "ephemeral"}
-    exchange = factories.exchange({**body("anthropic.messages"), "tools": tools}, dialect="anthropic.messages", served=factories.candidates())
+    exchange = factories.exchange(
+        {**body("anthropic.messages"), "tools": tools}, dialect="anthropic.messages", served=factories.candidates()
+    )
     request = index.transform_request(exchange, exchange.request, exchange.candidates[0])
     assert [tool.cache is not None for tool in request.tools] == [False, False, True]
 
@@ -154,7 +168,9 @@ def test_the_clients_own_search_goes_where_a_server_has_one(index):
 
 def test_tools_that_the_provider_defers_are_left_alone(index):
     tools = [{**tool_of(name, "anthropic.messages"), "defer_loading": True} for name in NAMES]
-    exchange = factories.exchange({**body("anthropic.messages"), "tools": tools}, dialect="anthropic.messages", served=factories.candidates())
+    exchange = factories.exchange(
+        {**body("anthropic.messages"), "tools": tools}, dialect="anthropic.messages", served=factories.candidates()
+    )
     assert index.transform_request(exchange, exchange.request, exchange.candidates[0]) is None
 
 
@@ -176,7 +192,9 @@ def test_tools_are_found(query, first):
 
 def test_what_is_found_is_told_whole():
     told = found(CATALOGUE, ToolCall(id="1", name=FIND, arguments='{"query":"mcp__pw__browser_click, read_file"}'))
-    assert '"required":["ref"]' in told and "Read a file's contents." in told and "screenshot" not in told
+    assert '"required":["ref"]' in told
+    assert "Read a file's contents." in told
+    assert "screenshot" not in told
     assert "No tool fits" in found(CATALOGUE, ToolCall(id="1", name=FIND, arguments='{"query":"zzz"}'))
     assert "cannot be read" in found(CATALOGUE, ToolCall(id="1", name=FIND, arguments='{"query":'))
 
