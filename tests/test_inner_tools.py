@@ -194,3 +194,39 @@ async def test_the_journal_shows_the_rounds(served, claude, provider):
         record = (await plain.get(f"{served.url}/v1/decisions/{id}")).json()
     assert [attempt["answered"] for attempt in record["attempts"]] == [["lynkr_find_tools"], []]
     assert record["usage"]["input_tokens"] == 300
+
+
+GOVERNED = """
+[provider.cloud]
+use = "openai-compatible"
+base_url = "{url}/v1"
+dialects = ["openai.chat"]
+[prices]
+"cloud/m" = {{ input = 1000.0, output = 1000.0 }}
+[compressor.tool-index]
+min_tokens = 100
+[policy.budget]
+[[policy.budget.limits]]
+scope = "class:*"
+per = "total"
+usd = {usd}
+[policy.access]
+default = "all"
+[policy.access.classes.all]
+"""
+
+
+async def test_rounds_cannot_overspend_a_budget(serve, provider):
+    """Each round is reserved with what the rounds before have added to the input."""
+    usd = 25.0
+    gateway = serve(GOVERNED.format(url=provider.url, usd=usd))
+    functions = [{"name": name, "description": f"Does {name}. " + "More. " * 20, "parameters": SCHEMA} for name in NAMES]
+    tools = [{"type": "function", "function": function} for function in functions]
+    provider.always(saying("openai.chat", calling("lynkr_find_tools", json.dumps({"query": " ".join(NAMES)})), usage=(5000, 100)))
+    async with openai.AsyncOpenAI(base_url=gateway.url + "/v1", api_key="none", max_retries=0) as client:
+        with pytest.raises(openai.RateLimitError):
+            await client.chat.completions.create(
+                model="cloud/m", tools=tools, messages=[{"role": "user", "content": "Go"}], max_tokens=100
+            )
+    assert 1 < len(provider.requests) < 9
+    assert len(provider.requests) * 5.1 <= usd

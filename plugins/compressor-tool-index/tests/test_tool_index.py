@@ -183,7 +183,8 @@ CATALOGUE = Catalogue([
 
 @pytest.mark.parametrize(
     ("query", "first"),
-    [("mcp__fs__read_file", "mcp__fs__read_file"), ("browser_click", "mcp__pw__browser_click"), ("take screenshots", "mcp__pw__browser_take_screenshot"),
+    [("mcp__fs__read_file", "mcp__fs__read_file"), ("browser_click", "mcp__pw__browser_click"),
+     ("take screenshots", "mcp__pw__browser_take_screenshot"),
      ("read the contents of files", "mcp__fs__read_file")],
 )  # fmt: skip
 def test_tools_are_found(query, first):

@@ -60,7 +60,8 @@ class Catalogue:
     def find(self, query: str, limit: int = FEW) -> list[Tool]:
         """Those that are named, else those whose words fit best."""
         asked = [word.strip("`'\"().:;") for word in re.split(r"[\s,]+", query)]
-        exact = {tool.name: tool for word in asked if (tool := self.named(word)) is not None}
+        names = asked if len(asked) == 1 else [word for word in asked if "_" in word or word in self.tools]
+        exact = {tool.name: tool for word in names if (tool := self.named(word)) is not None}
         if exact:
             return list(exact.values())[:MOST]
         scores = self._scores(words(query))
