@@ -400,3 +400,35 @@ async def test_rounds_of_one_caller_are_not_anothers(gateway, scripted_provider)
         scripted_provider.then(saying(front, Text(text="Done.")))
         await made.client.post(FRONTS[front], json=again, headers={"x-api-key": name})
         assert scripted_provider.last.body.decode().count("found") == rounds
+
+
+async def test_nothing_is_offered_where_a_plugin_wraps_streams(gateway, scripted_provider):
+    class Wrapping:
+        def transform_stream(self, exchange, events):
+            return events
+
+    made = await gateway(scripted_provider.url, plugins=(("extension", Looking()), ("extension", Wrapping())))
+    async with made.stream("/v1/messages", model="chain") as streaming:
+        await streaming.read()
+    assert "tools" not in scripted_provider.last.json()
+    await made.ask("/v1/messages", model="chain")
+    assert "lynkr_look" in scripted_provider.last.body.decode()
+
+
+async def test_a_checked_stream_goes_on_too(gateway, scripted_provider):
+    """An examiner that holds a stream sees what the caller would, and lets go at the end of a round."""
+
+    class Holding:
+        holding = True
+
+        def __call__(self, said):
+            self.seen = said
+
+    class Examining(Looking):
+        def revise_selection(self, exchange, selection):
+            exchange.examine = lambda candidate: Holding()
+
+    front = "anthropic.messages"
+    scripts = [saying(front, Text(text="Look. "), look()), saying(front, Text(text="Done"))]
+    answer, _, _ = await asked(gateway, scripted_provider, front, scripts, stream=True, plugin=Examining())
+    assert "".join(texts(answer)) == "Look. Done"

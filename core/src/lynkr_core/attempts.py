@@ -15,7 +15,7 @@ from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
-from lynkr_core.inner import INNER, Said
+from lynkr_core.inner import CLOSED, INNER, Said
 from lynkr_core.joining import Joined
 from lynkr_core.recall import recalled
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
@@ -167,6 +167,8 @@ async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, 
     original = request or exchange.request
     if exchange.saved_tokens:  # by an attempt before
         unsaved(exchange)
+    if exchange.envelope.stream and kernel.hooks.transform_stream.calls:
+        exchange.set(CLOSED, True)
     changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
     inner = exchange.get(INNER)
     if inner is not None:

@@ -154,14 +154,17 @@ class Inner:
 COUNTS = tuple([field.name for field in structs.fields(Usage) if field.type is int])
 INNER: Key[Inner] = Key("kernel.inner")
 
+CLOSED: Key[bool] = Key("kernel.inner-closed")
+"""Nothing can be offered: what wraps a stream must see one stream from beginning to end."""
+
 
 def offer(exchange: Exchange, name: str, answer: Answering) -> bool:
     """Says who answers calls of this tool, which the plugin adds to the request. For `transform_request`; to be said for each attempt.
 
-    False where it must not be added: the caller has a tool of this name, or asks for several answers at once.
+    False where it must not be added: the caller has a tool of this name, or asks for several answers at once, or a plugin wraps streams.
     """
     request = exchange.request
-    if (request.n or 1) > 1 or any(tool.name == name for tool in request.tools):
+    if exchange.get(CLOSED) or (request.n or 1) > 1 or any(tool.name == name for tool in request.tools):
         return False
     inner = exchange.get(INNER)
     if inner is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -17,11 +19,16 @@ from lynkr_core.inner import offer
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, Tool, ToolCall, ToolCallResponse
+from lynkr_core.tokens import estimate_text
 
 __all__ = ["Config", "Stubs", "plugin"]
 EXPAND = "lynkr_expand"
 SHORT = 2
 """Characters of a token at least: shorter texts need not be counted."""
+LONG = 256 * 1024
+"""Characters of a text that is looked through beside the loop."""
+REMEMBERED = 2_000
+"""Stubs that are kept made."""
 SCHEMA = Raw(
     b'{"type":"object","properties":{"id":{"type":"string"},"first":{"type":"integer"},"last":{"type":"integer"}},"required":["id"]}'
 )
@@ -59,6 +66,7 @@ class Stubs:
         self.config = config
         self.name = f"{context.kind}.{context.name}"
         self.tokens = context.tokens
+        self.made: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self.originals = Originals(context.stores.key_value(config.store), f"compressor-{context.name}/", config.keep)
 
     async def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
@@ -100,17 +108,29 @@ class Stubs:
     async def text(self, exchange: Exchange, part: Part, texts: dict[str, str]) -> Part:
         if not isinstance(part, Text) or len(part.text) < SHORT * self.config.min_tokens:
             return part
-        before = self.tokens.count(part.text)
-        if before < self.config.min_tokens:
-            return part
         id = id_of(exchange.principal.id, part.text)
-        short = stub(part.text, id)
-        saved = before - self.tokens.count(short)
+        made = self.made.get(id)
+        if made is None:
+            made = self.made[id] = await self.stub(part.text, id)
+            if len(self.made) > REMEMBERED:
+                self.made.popitem(last=False)
+        short, saved = made
         if saved <= 0 or not await self.originals.keep(exchange.principal.id, id, part.text):
             return part
         texts[id] = part.text
         save(exchange, self.name, saved)
         return structs.replace(part, text=short, edited=True)
+
+    async def stub(self, text: str, id: str) -> tuple[str, int]:
+        """With the tokens that it saves; none where the text is not long, or the stub no shorter."""
+        if len(text) > LONG:  # counting it exactly would take longer than it is worth, and looking through it stop all others
+            short = await asyncio.to_thread(stub, text, id)
+            return short, estimate_text(text) - self.tokens.count(short)
+        before = self.tokens.count(text)
+        if before < self.config.min_tokens:
+            return "", 0
+        short = stub(text, id)
+        return short, before - self.tokens.count(short)
 
     async def expanded(self, principal: str, texts: Mapping[str, str], call: ToolCall) -> str:
         """What was asked for: from this request, which mostly still has it, else from the store."""
