@@ -152,7 +152,7 @@ def test_the_kernel_is_small():
     beside = [path for path in kernel() if path.stem in BESIDE]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3500
     assert sum(code_lines(path) for path in beside) <= 260
-    assert sum(code_lines(path) for path in opt_in) <= 820
+    assert sum(code_lines(path) for path in opt_in) <= 840
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 400

@@ -272,11 +272,11 @@ async def test_a_budget_that_is_used_up_ends_the_answer(gateway, scripted_provid
 
 
 async def test_a_caller_that_leaves_in_between(gateway, scripted_provider):
-    reached, left = asyncio.Event(), asyncio.Event()
+    reached = asyncio.Event()
 
     async def slow(call):
         reached.set()
-        await asyncio.wait_for(left.wait(), SOON)
+        await asyncio.sleep(3600)
         return "late"
 
     front, plugin = "openai.chat", Looking(slow)
@@ -286,7 +286,6 @@ async def test_a_caller_that_leaves_in_between(gateway, scripted_provider):
         async for _ in streaming:
             await asyncio.wait_for(reached.wait(), SOON)
             break
-    left.set()
     await until(lambda: plugin.outcomes)
     assert (plugin.outcomes[0].status, len(scripted_provider.requests)) == ("cancelled", 1)
     assert plugin.outcomes[0].usage.input_tokens == 10
@@ -432,3 +431,24 @@ async def test_a_checked_stream_goes_on_too(gateway, scripted_provider):
     scripts = [saying(front, Text(text="Look. "), look()), saying(front, Text(text="Done"))]
     answer, _, _ = await asked(gateway, scripted_provider, front, scripts, stream=True, plugin=Examining())
     assert "".join(texts(answer)) == "Look. Done"
+
+
+@streamed
+async def test_a_slow_round_may_be_hedged(gateway, scripted_provider, stream):
+    front, config = "openai.chat", "[routing]\nhedge_after = 0.05\nhedge_share = 1.0"
+    done = saying(front, Text(text="Done"))
+    scripts = [saying(front, Text(text="Look. "), look()), done.but(delay=1.0), done]
+    answer, plugin, _ = await asked(gateway, scripted_provider, front, scripts, stream=stream, urls=2, config=config)
+    assert "".join(texts(answer)) == "Look. Done"
+    assert len(plugin.outcomes) == 1
+    assert len(plugin.settled) == len(scripted_provider.requests)
+
+
+async def test_many_at_once(gateway, scripted_provider):
+    """Each gets its own rounds."""
+    front = "openai.chat"
+    made = await gateway(scripted_provider.url, plugins=(("extension", Looking()),))
+    scripted_provider.always(saying(front, Text(text="."), look()))
+    answers = await asyncio.gather(*[made.ask(FRONTS[front], model="chain") for _ in range(20)])
+    assert {answer.json()["choices"][0]["message"]["content"] for answer in answers} == {"." * (ROUNDS + 1)}
+    assert len(scripted_provider.requests) == 20 * (ROUNDS + 1)

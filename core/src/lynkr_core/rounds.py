@@ -6,7 +6,9 @@ other attempt: a budget that is used up ends the answer, and rounds cannot overs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from lynkr_core.attempts import Answer
 from lynkr_core.errors import GatewayError, UpstreamError
@@ -50,14 +52,37 @@ async def another(kernel: Kernel, exchange: Exchange, answer: Answer, failure: U
     return await resume(kernel, exchange, exchange.attempts[-1], failure) if kernel.config.routing.resume else None
 
 
+class Work:
+    """Something that ends when the caller leaves."""
+
+    def __init__(self, task: asyncio.Future[None]) -> None:
+        self._task = task
+
+    def abort(self) -> None:
+        self._task.cancel()
+
+
+async def unless_gone(exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+    """Raises `ClientGone` when the caller leaves before it is done."""
+    task = asyncio.ensure_future(work)
+    exchange.waiting = Work(task)
+    try:
+        await task
+    except asyncio.CancelledError:
+        exchange.check()
+        raise
+    finally:
+        exchange.waiting = None
+    exchange.check()
+
+
 async def go_on(kernel: Kernel, exchange: Exchange, answer: Answer, said: Said) -> Answer:
     """The next round. Raises as `failover.attempt`."""
     attempt, inner = answer.attempt, exchange.get(INNER)
     assert inner is not None, "only who has inner tools is asked"
     dialect = kernel.upstream_dialect(exchange.dialect, attempt.candidate)
     kernel.settle(attempt, Outcome(status="ok", http_status=200, candidate=attempt.candidate, usage=attempt.usage))
-    await inner.answer(said, attempt, dialect is exchange.dialect and answer.stream is None)
-    exchange.check()
+    await unless_gone(exchange, inner.answer(said, attempt, dialect is exchange.dialect and answer.stream is None))
     order = exchange.selection.order if exchange.selection else ()
     place = order.index(attempt.candidate)
     course = course_of(kernel, exchange, (*order[place:], *order[:place]), again=True)

@@ -145,8 +145,9 @@ def test_a_tool_that_is_asked_for_is_shown(index, front):
     assert request.tool_choice.name == NAMES[1]
 
 
-def test_the_cache_mark_stays_at_the_end(index):
-    tools = [tool_of(name, "anthropic.messages") for name in ("Read", *NAMES)]
+@pytest.mark.parametrize("names", [("Read", *NAMES), (*NAMES, "Read")])
+def test_the_cache_mark_stays_at_the_end(index, names):
+    tools = [tool_of(name, "anthropic.messages") for name in names]
     tools[-1]["cache_control"] = {"type": "ephemeral"}
     exchange = factories.exchange(
         {**body("anthropic.messages"), "tools": tools}, dialect="anthropic.messages", served=factories.candidates()

@@ -105,8 +105,7 @@ class ToolIndex:
             exchange, CALL, partial(passed_on, catalogue, others)
         ):
             return None
-        cache = next((tool.cache for tool in reversed(request.tools) if tool.cache is not None), None)
-        tools = [*shown, *pair(plan.index, cache if cache is not None and not any(t.cache is not None for t in shown) else None)]
+        tools = [*unmarked(shown, request.tools[-1]), *pair(plan.index, mark_of(request.tools, names))]
         called = frozenset(name for name in called_in(request) if self.hides(name))
         messages = tuple([rewritten(message, called) for message in request.messages]) if called else request.messages
         return self.saved(exchange, request, request.edit(tools=tuple(tools), messages=messages))
@@ -166,6 +165,17 @@ def pair(index: str, cache: Raw | None = None) -> tuple[Tool, Tool]:
     """The two tools. `cache`: the mark that stood on the last tool of the list."""
     find = Tool(name=FIND, description=FIND_TEXT, parameters=FIND_SCHEMA)
     return find, Tool(name=CALL, description=CALL_TEXT + index, parameters=CALL_SCHEMA, cache=cache)
+
+
+def mark_of(tools: Sequence[Tool], hidden: frozenset[str]) -> Raw | None:
+    """The mark of what is cached, where it stood on the last tool or on one that goes."""
+    found = [tool.cache for tool in tools if tool.cache is not None and (tool is tools[-1] or tool.name in hidden)]
+    return found[-1] if found else None
+
+
+def unmarked(shown: Sequence[Tool], last: Tool) -> Sequence[Tool]:
+    """Its mark goes to the end of the list."""
+    return [tool.edit(cache=None) if tool is last and tool.cache is not None else tool for tool in shown]
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
