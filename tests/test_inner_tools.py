@@ -230,3 +230,27 @@ async def test_rounds_cannot_overspend_a_budget(serve, provider):
             )
     assert 1 < len(provider.requests) < 9
     assert len(provider.requests) * 5.1 <= usd
+
+
+async def test_the_next_turn_begins_as_this_one_ended(claude, provider):
+    """What was looked up, the thinking before it, and the call by the name that the model used."""
+    dialect = "anthropic.messages"
+    second = looked_up_and_called(dialect)[1]
+    thinking = Reasoning(text="Which one?", signature="c2lnbmF0dXJl")
+    find = calling("lynkr_find_tools", '{"query": "mcp__box__tool_7"}')
+    provider.then(saying(dialect, thinking, Text(text="I look. "), find), second, saying(dialect, Text(text="Rain.")))
+    answer = await messages(claude, "messages", True)
+    sent = provider.last.json()
+    result = {"type": "tool_result", "tool_use_id": "call_2", "content": "Rain"}
+    given = [
+        block.model_dump(exclude_none=True, include={"type", "text", "thinking", "signature", "id", "name", "input"})
+        for block in answer.content
+    ]
+    await messages(claude, "messages", True, [{"role": "assistant", "content": given}, {"role": "user", "content": [result]}])
+    again = provider.last.json()
+    assert again["tools"] == sent["tools"]
+    assert again["messages"][: len(sent["messages"])] == sent["messages"]
+    called, given = again["messages"][len(sent["messages"]) :]
+    assert called["content"][-1]["name"] == "lynkr_call_tool"
+    assert called["content"][-1]["input"] == {"name": "mcp__box__tool_7", "arguments": json.loads(ARGUMENTS)}
+    assert given["content"] == [result]
