@@ -35,15 +35,16 @@ LAYERS = [
     {"events", "cards"},
     {"dialect", "tokens"},
     {"exchange", "upstream"},
-    {"hookspecs", "stores", "pricing", "routes", "caller", "scores", "unsupported", "sessions", "stalls", "remarks"},
-    {"hooks", "decision", "candidates", "headers", "relay", "process"},
+    {"hookspecs", "stores", "pricing", "routes", "caller", "scores", "unsupported", "sessions", "stalls", "remarks", "inner"},
+    {"hooks", "decision", "candidates", "headers", "recall", "relay", "process"},
     {"settings", "capabilities", "scopes"},
     {"config", "selecting"},
     {"plugins", "course", "watch", "lending"},
     {"provider"},
-    {"hedging", "resuming"},
+    {"hedging", "resuming", "joining"},
     {"attempts"},
     {"failover"},
+    {"rounds"},
     {"delivery"},
     {"kernel"},
     {"assembly", "models", "openapi", "passthrough"},
@@ -52,7 +53,7 @@ LAYERS = [
 """From the ground up: a module imports from its own layer and those before it."""
 FRONT = {"app", "models", "passthrough", "process"}
 """What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
-OPT_IN = {"hedging", "lending", "remarks", "resuming", "scopes", "unsupported"}
+OPT_IN = {"hedging", "inner", "joining", "lending", "recall", "remarks", "resuming", "rounds", "scopes", "unsupported"}
 """What does nothing where it is not asked for, or nothing was refused."""
 BESIDE = {"decision", "sessions", "stalls"}
 """What stands beside an exchange's way: what is told of a decision, the names of conversations, the guard over plugins that stall."""
@@ -151,7 +152,7 @@ def test_the_kernel_is_small():
     beside = [path for path in kernel() if path.stem in BESIDE]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3500
     assert sum(code_lines(path) for path in beside) <= 260
-    assert sum(code_lines(path) for path in opt_in) <= 400
+    assert sum(code_lines(path) for path in opt_in) <= 840
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 400

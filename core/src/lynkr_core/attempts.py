@@ -15,10 +15,13 @@ from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
+from lynkr_core.inner import CLOSED, INNER, Said
+from lynkr_core.joining import Joined
+from lynkr_core.recall import recalled
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.remarks import unsaved
 from lynkr_core.request import Request, Usage
-from lynkr_core.resuming import Resumable, continued
+from lynkr_core.resuming import Resumable
 from lynkr_core.tokens import estimate
 from lynkr_core.upstream import UpstreamResponse
 
@@ -31,17 +34,20 @@ NOTHING: Mapping[str, str] = {}
 CHANGES: Key[tuple[str, ...]] = Key("kernel.changes")
 """What a `pre_route` has changed of the request, as `field: why`: told among the losses of each attempt."""
 encode = msgspec.json.Encoder().encode
+Before = Resumable | Joined
+"""The stream that this one goes on from."""
 
 
 class Answer:
-    """A committed answer: `body` whole, or what the `stream` has given so far, and the stream itself."""
+    """A committed answer: `body` whole, or what the `stream` has given so far, and the stream itself. `said`: what is to be gone on from."""
 
-    __slots__ = ("attempt", "body", "stream")
+    __slots__ = ("attempt", "body", "said", "stream")
 
-    def __init__(self, attempt: Attempt, body: bytes, stream: Stream | None = None) -> None:
+    def __init__(self, attempt: Attempt, body: bytes, stream: Stream | None = None, said: Said | None = None) -> None:
         self.attempt = attempt
         self.body = body
         self.stream = stream
+        self.said = said
 
 
 class Refused(Exception):
@@ -51,7 +57,7 @@ class Refused(Exception):
         self.error = error
 
 
-async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float, before: Resumable | None = None) -> Answer:
+async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float, before: Before | None = None) -> Answer:
     """One attempt, up to the commit point. Raises `UpstreamError` or `Refused`, everything reserved then settled."""
     candidate = attempt.candidate
     exchange.attempts.append(attempt)
@@ -63,7 +69,7 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
             await reserve(kernel, exchange, attempt)
         dialect = kernel.upstream_dialect(exchange.dialect, candidate)
         assert dialect is not None, "stage 4 left only candidates that have the operation"
-        rest = continued(exchange.request, before.told.text, candidate) if before else None
+        rest = before.rest(exchange.request, candidate) if before else None
         if kernel.hooks.transform_request.calls:
             rest = await transformed(kernel, exchange, candidate, rest)
         body = outgoing(kernel, exchange, attempt, dialect, rest)
@@ -161,7 +167,12 @@ async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, 
     original = request or exchange.request
     if exchange.saved_tokens:  # by an attempt before
         unsaved(exchange)
+    if exchange.envelope.stream and kernel.hooks.transform_stream.calls:
+        exchange.set(CLOSED, True)
     changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
+    inner = exchange.get(INNER)
+    if inner is not None:
+        changed = inner.extended(await recalled(kernel.stores.key_value(), exchange, changed))
     return request if changed is original else changed
 
 
@@ -196,7 +207,8 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     body = await response.read()
     same = dialect is exchange.dialect
     examiner = exchange.examine(attempt.candidate) if exchange.examine else None
-    if same and not kernel.hooks.transform_response.calls and not exchange.observers and examiner is None:
+    inner, said = exchange.get(INNER), None
+    if same and not kernel.hooks.transform_response.calls and not exchange.observers and examiner is None and inner is None:
         attempt.usage = dialect.usage(body)
         if attempt.usage is None:
             dialect.decode_response(body)  # raises for garbage, and for an error that hides behind status 200
@@ -205,6 +217,12 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
         attempt.usage = answer.usage
         if not answer.model:
             answer = structs.replace(answer, model=attempt.candidate.model)
+        if inner is not None:
+            said = inner.read(answer)
+            if said.goes_on:
+                attempt.first_token = attempt.ended = time.monotonic()
+                return Answer(attempt, b"", said=said)
+            answer = inner.joined(answer, said)
         if kernel.hooks.transform_response.calls:
             answer = await kernel.hooks.transform_response.fold(exchange, answer)
         if examiner is not None:
@@ -213,11 +231,11 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
             observe(answer)
         body = exchange.dialect.encode_response(answer, exchange.request)
     attempt.first_token = attempt.ended = time.monotonic()
-    return Answer(attempt, body)
+    return Answer(attempt, body, said=said)
 
 
 async def begin(
-    kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, response: UpstreamResponse, before: Resumable | None
+    kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dialect, response: UpstreamResponse, before: Before | None
 ) -> Answer:
     """A stream, read up to its first content event."""
     if response.headers.get(b"content-type", b"").startswith(b"application/json"):
@@ -238,7 +256,7 @@ async def begin(
 
 
 def fidelity(
-    kernel: Kernel, exchange: Exchange, model: str, dialect: Dialect, response: UpstreamResponse, before: Resumable | None,
+    kernel: Kernel, exchange: Exchange, model: str, dialect: Dialect, response: UpstreamResponse, before: Before | None,
     examiner: Examiner | None,
 ) -> Stream:  # fmt: skip
     """How deep this stream has to be read."""
@@ -248,11 +266,14 @@ def fidelity(
     observer = observers(kernel, exchange, seers) if hooks.observe_event.calls or seers else None
     decoder = dialect.decoder() if dialect.names_model else Named(dialect.decoder(), model)
     if before is not None:
-        return Resumable(response, decoder, before.encoder, observer, before.told)
-    if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable:
+        return before.after(response, decoder, observer)
+    inner = exchange.get(INNER)
+    if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable and inner is None:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request
     encoder = exchange.dialect.encoder(request, envelope, estimate(request) if exchange.dialect.tells_input else 0)
+    if inner is not None:
+        return Joined(response, decoder, encoder, observer, inner)
     if resumable:
         return Resumable(response, decoder, encoder, observer, None)
     if not hooks.transform_stream.calls:

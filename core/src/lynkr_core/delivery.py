@@ -9,9 +9,9 @@ from lynkr_core.attempts import Answer, timed_out
 from lynkr_core.caller import Caller
 from lynkr_core.errors import AllFailed, ClientGone, UpstreamError
 from lynkr_core.exchange import Exchange, Status
-from lynkr_core.failover import resume
 from lynkr_core.headers import response_headers
 from lynkr_core.relay import Stream
+from lynkr_core.rounds import another, completed
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
     """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
+    if answer.stream is None:
+        answer = await completed(kernel, exchange, answer)
     exchange.chosen = answer.attempt.candidate
     for tap in exchange.taps:
         tap(answer.body)
@@ -28,14 +30,11 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     if caller.status is None:
         await caller.begin(200, response_headers(exchange, exchange.dialect.content_type, None))
     failure = await relay(kernel, exchange, caller, answer, answer.stream)
-    while failure is not None and kernel.config.routing.resume:
-        rest = await resume(kernel, exchange, exchange.attempts[-1], failure)
-        if rest is None or rest.stream is None:
-            break
+    while rest := await another(kernel, exchange, answer, failure):
         answer, exchange.chosen = rest, rest.attempt.candidate
         for tap in exchange.taps:
             tap(rest.body)
-        failure = await relay(kernel, exchange, caller, rest, rest.stream)
+        failure = await relay(kernel, exchange, caller, rest, cast("Stream", rest.stream))
     if failure is not None:
         stream = cast("Stream", answer.stream)
         cut = AllFailed(failure, [attempt.describe() for attempt in exchange.attempts if attempt.error])

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lynkr_core.attempts import Answer, Refused, one, release
+from lynkr_core.attempts import Answer, Before, Refused, one, release
 from lynkr_core.course import Course, Step
 from lynkr_core.errors import (
     KINDS,
@@ -24,9 +24,8 @@ from lynkr_core.errors import (
     Timeout,
     UpstreamError,
 )  # fmt: skip
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reply, Verdict
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Reply, Verdict
 from lynkr_core.hedging import Hedges, Race
-from lynkr_core.resuming import Resumable, may_resume
 from lynkr_core.selecting import select
 
 if TYPE_CHECKING:
@@ -60,26 +59,7 @@ async def governed(kernel: Kernel, exchange: Exchange, course: Course) -> Answer
     return await follow(kernel, exchange, course_of(kernel, exchange, exchange.selection.order))
 
 
-async def resume(kernel: Kernel, exchange: Exchange, cut: Attempt, error: UpstreamError) -> Answer | None:
-    """The rest of a cut stream, from the next candidate or, last, from the same one; None when there is none."""
-    stream = cut.stream
-    if not isinstance(stream, Resumable) or not may_resume(stream, error) or exchange.resumed >= kernel.config.routing.retries:
-        return None
-    if cut.reservations:
-        kernel.settle(cut, Outcome(status="cut", http_status=200, candidate=cut.candidate, usage=cut.usage, error=error.message))
-    order = exchange.selection.order if exchange.selection else ()
-    place = order.index(cut.candidate) + 1
-    course = course_of(kernel, exchange, (*order[place:], *order[:place]))
-    exchange.resumed += 1
-    try:
-        return await follow(kernel, exchange, course, stream)
-    except GatewayError:
-        exchange.attempts.remove(cut)  # it was the one that answered, so it stands last
-        exchange.attempts.append(cut)
-        return None
-
-
-async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Resumable | None = None) -> Answer:
+async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Before | None = None) -> Answer:
     """An answer, or the rest of the one `before`."""
     failure: Exception | None = None
     step = course.next(time.monotonic())
@@ -101,15 +81,15 @@ async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Res
     raise failed(exchange, failure)
 
 
-def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate]) -> Course:
-    """Raises `InvalidRequest` for a deadline that is no time."""
+def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate], again: bool = False) -> Course:
+    """`again`: the deadline's time begins once more. Raises `InvalidRequest` for a deadline that is no time."""
     routing = kernel.config.routing
     asked = exchange.headers.get(b"x-lynkr-deadline-ms")
     if asked is not None:
         if not asked.isdigit() or len(asked) > MAX_DIGITS:
             raise InvalidRequest("x-lynkr-deadline-ms must be a whole number of milliseconds", param="x-lynkr-deadline-ms")
         exchange.until = exchange.started + int(asked) / 1000
-    until = (time.monotonic() if exchange.resumed else exchange.started) + routing.deadline
+    until = (time.monotonic() if exchange.resumed or again else exchange.started) + routing.deadline
     return Course(
         order, retries=routing.retries, until=until if until < exchange.until else exchange.until, fallback=routing.fallback
     )

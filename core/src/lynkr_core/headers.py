@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from lynkr_core.errors import AllFailed, GatewayError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
-from lynkr_core.pricing import cost
+from lynkr_core.inner import INNER, costs
 
 HeaderItems = list[tuple[bytes, bytes]]
 MAX_VALUE = 500
@@ -19,7 +19,8 @@ def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt |
     """Of a provider's answer. `attempt` when its usage is already known."""
     headers = [(b"content-type", content_type), *common(exchange)]
     if attempt is not None:
-        spent = cost(attempt.usage, attempt.candidate.price)
+        inner = exchange.get(INNER)
+        spent = costs((*(inner.rounds if inner else ()), attempt))
         if spent is not None:
             headers.append((b"x-lynkr-cost-usd", b"%.9f" % spent))
     return headers

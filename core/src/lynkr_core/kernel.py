@@ -24,6 +24,7 @@ from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hedging import Hedges
 from lynkr_core.hooks import Background, Hooks
+from lynkr_core.inner import INNER, whole
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
@@ -285,6 +286,9 @@ class Kernel:
         )  # fmt: skip
         if last and last.reservations:
             self.settle(last, outcome)
+        inner = exchange.get(INNER)
+        if inner is not None and inner.rounds:
+            outcome = whole(outcome, inner)
         for call in self.hooks.post_response.calls:
             self.background.call(call, (exchange, outcome))
 

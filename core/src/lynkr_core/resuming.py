@@ -119,9 +119,13 @@ class Resumable(Translated):
         self._left = b""
         self._joint = Joint(before) if before else None
 
-    @property
-    def encoder(self) -> StreamEncoder:
-        return self._encoder
+    def rest(self, request: Request, candidate: Candidate) -> Request | None:
+        """The request that asks the next candidate for the rest."""
+        return continued(request, self.told.text, candidate)
+
+    def after(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> Resumable:
+        """The stream that has the rest."""
+        return Resumable(response, decoder, self._encoder, observer, self.told)
 
     def feed(self, piece: bytes) -> bytes:
         written = self._write(self.decoder.feed(piece))

@@ -56,11 +56,11 @@ class Attempt:
     """One upstream try. Times are seconds on the monotonic clock.
 
     `until`: when it has to end. `heard`: when its stream last said something. `expired`: which time limit ended it. `lost`: another
-    attempt of the exchange was faster.
+    attempt of the exchange was faster. `answered`: the tools that lynkr answered itself, before it asked again.
     """
 
     __slots__ = (
-        "candidate", "ended", "error", "expired", "first_token", "heard", "losses", "lost", "reservations", "started", "stream",
+        "answered", "candidate", "ended", "error", "expired", "first_token", "heard", "losses", "lost", "reservations", "started", "stream",
         "until", "upstream", "usage",
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ class Attempt:
         self.until = math.inf
         self.expired = ""
         self.lost = False
+        self.answered: tuple[str, ...] = ()
         self.stream: Pulse | None = None
         self.upstream: Abortable | None = None
         self.losses: Sequence[str] = ()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
+from lynkr_core.inner import INNER
 from lynkr_core.pricing import worst_case
 from lynkr_core.request import Blob, File, Part, Request, ToolCallResponse, Uri
 from lynkr_core.tokens import estimate
@@ -53,6 +54,9 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
         return Amounts(0, 0, 1)
     asked, unseen = most_input(exchange, doubt)
     window = candidate.context_window
+    inner = exchange.get(INNER)
+    if inner is not None:
+        asked += round(inner.added * doubt)
     if unseen:
         asked += window or STORED
     asked = min(asked, window) if window else asked

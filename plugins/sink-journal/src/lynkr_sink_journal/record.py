@@ -139,6 +139,7 @@ def tried(attempt: Attempt) -> dict[str, Any]:
         "error": error.kind if error else None,
         "status": error.status if error else None,
         "code": error.code if error else None,
+        "answered": list(attempt.answered),
         "seconds": attempt.ended - started if attempt.ended is not None else None,
         "first_token": attempt.first_token - started if attempt.first_token is not None else None,
         "usage": tokens(attempt.usage) if attempt.usage else None,

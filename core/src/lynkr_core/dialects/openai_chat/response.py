@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from lynkr_core.dialects.calls import Calls
 from lynkr_core.dialects.failures import excerpt, upstream_error
 from lynkr_core.dialects.failures import read as read_words
 from lynkr_core.dialects.openai_chat import wire
-from lynkr_core.dialects.openai_chat.content import Fragment
+from lynkr_core.dialects.openai_chat.content import Fragment, plain
 from lynkr_core.dialects.openai_chat.message import own_answer, read_parts, write_call
 from lynkr_core.dialects.openai_chat.request import NAME
 from lynkr_core.dialects.openai_chat.usage import Groq, WireUsage, usage_of, write_usage
@@ -173,11 +174,20 @@ def _called(choice: Choice, calls: Calls) -> Choice:
 
 
 def write_choice(choice: Choice, index: int, own: bool) -> Fragment:
-    keys = own_answer(list(choice.parts)) if own else answer_keys(choice)
+    keys = own_answer(_one_text(choice.parts)) if own else answer_keys(choice)
     message = {"role": "assistant", "refusal": None, **keys}
     return {
         "index": index, "message": message, "logprobs": write_logprobs(choice.logprobs), "finish_reason": choice.finish_reason,
     }  # fmt: skip
+
+
+def _one_text(parts: Sequence[Part]) -> list[Part]:
+    """An answer's text is a string: several that were put together here are one."""
+    texts = [part for part in parts if isinstance(part, Text) and not part.refusal and plain(part, True)]
+    if len(texts) < 2:
+        return list(parts)
+    whole = texts[0].edit(text="".join([text.text for text in texts]))
+    return [whole if part is texts[0] else part for part in parts if part is texts[0] or part not in texts]
 
 
 def answer_keys(choice: Choice) -> Fragment:

@@ -16,6 +16,7 @@ import pytest
 SUITES = (
     "base",
     "catalog",
+    "compressor",
     "dialect",
     "fuzz",
     "interleaving",

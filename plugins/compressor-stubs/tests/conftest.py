@@ -1,0 +1,1 @@
+pytest_plugins = ["lynkr_core.testing.plugin"]
