@@ -5,18 +5,14 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-import anthropic
 import httpx2
-import openai
 import pytest
 
-from lynkr_core.app import Application
 from lynkr_core.config import parse
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.exchange import Reply
 from lynkr_core.kernel import Kernel
 from lynkr_core.testing import factories
-from lynkr_core.testing.client import Client
 from lynkr_extension_bypass import plugin
 from lynkr_extension_bypass.answering import title
 
@@ -27,7 +23,9 @@ OPENCODE = {"user-agent": "opencode/1.18.34"}
 USER_ID = {"user_id": '{"session_id":"5a0c"}'}
 BILLING = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.330; cc_entrypoint=cli;"}
 TOOL = {"name": "Grep", "description": "Search", "input_schema": {"type": "object", "properties": {}}}
-EXPLORE = "You are a file search specialist for Claude Code, Anthropic's official CLI for Claude. You excel at navigating codebases."
+EXPLORE = (
+    "You are a file search specialist for Claude Code, Anthropic's official CLI for Claude. You excel at navigating codebases."
+)
 TOPIC = (
     "Analyze if this message indicates a new conversation topic. If it does, extract a 2-3 word title. Answer as a JSON object with "
     "two fields: 'isNewTopic' (boolean) and 'title' (string, or null). Only include these fields."
@@ -57,6 +55,8 @@ SESSION_TITLE = {
     "messages": [user("<session>\nAdd dark mode to the settings page, please\n</session>\n\nWrite the title in English.")],
 }  # fmt: skip
 OPENCODE_ASK = "Generate a title for this conversation:\n"
+
+
 def opencode(dialect: str, text: str = "why is the build red?") -> dict[str, Any]:
     said = [user(OPENCODE_ASK), user(text)]
     if dialect == "openai.responses":
@@ -64,6 +64,7 @@ def opencode(dialect: str, text: str = "why is the build red?") -> dict[str, Any
     if dialect == "anthropic.messages":
         return {"model": "auto", "max_tokens": 32000, "system": [{"type": "text", "text": OPENCODE_TITLE}], "messages": said}
     return {"model": "auto", "max_tokens": 32000, "messages": [{"role": "system", "content": OPENCODE_TITLE}, *said]}
+
 
 TRUE = {"quota": QUOTA, "key": KEY, "warmup-explore": WARMUP, "topic": NEW_TOPIC}
 
@@ -139,7 +140,7 @@ def test_another_front_is_not_meant() -> None:
 
 
 def test_a_key_of_a_providers_own_is_asked_about_there() -> None:
-    table = '[provider.anthropic]\napi_key = "sk-ant-operator"\n[extension.bypass]\n'
+    table = '[provider.anthropic]\napi_key = "sk-ant-operator"\ncaller_keys = ["sk-ant-"]\n[extension.bypass]\n'
     kernel = Kernel.from_config(parse(table, {}), {})
     instance = next(plugin.instance for plugin in kernel.plugins if plugin.kind == "extension")
     assert ask(instance, KEY, headers={**CLAUDE, "x-api-key": "sk-ant-api03-callers-own"}) is None
@@ -172,7 +173,9 @@ def test_a_title_is_made_of_the_first_words(text: str, words: int, made: str) ->
 
 
 def test_a_title_cannot_break_out_of_its_json() -> None:
-    answer = ask(bypass(), changed(NEW_TOPIC, stream=False, messages=[user('"}, "x": $title\\'), {"role": "assistant", "content": "{"}]))
+    answer = ask(
+        bypass(), changed(NEW_TOPIC, stream=False, messages=[user('"}, "x": $title\\'), {"role": "assistant", "content": "{"}])
+    )
     assert answer is not None
     text = httpx2.Response(200, content=answer.body).json()["content"][0]["text"]
     assert set(httpx2.Response(200, text="{" + text).json()) == {"isNewTopic", "title"}
@@ -209,3 +212,16 @@ def test_rules_are_switched_and_added() -> None:
 def test_rules_that_cannot_be_are_refused(table: Any, error: str) -> None:
     with pytest.raises((PluginError, ConfigError), match=error):
         bypass(**table)
+
+
+def test_the_scorer_takes_them_for_side_requests_too() -> None:
+    """Whoever switches a rule off still has its requests served by the cheapest model, and by no session's."""
+    from lynkr_scorer_heuristic import plugin as scorer
+
+    instance = factories.build(scorer, {}, factories.context("heuristic", "scorer"))
+    for name, body in {**TRUE, "session title": SESSION_TITLE, "opencode": opencode("openai.chat")}.items():
+        if not name.startswith("warmup"):  # it has an agent's tools and prompt: by its text alone it is small talk at best
+            dialect = "openai.chat" if name == "opencode" else "anthropic.messages"
+            score = instance.score(factories.exchange(body, dialect=dialect, headers=CLAUDE))
+            assert score.value <= 25, name
+            assert {"probe", "side_request"} & set(score.gates), name

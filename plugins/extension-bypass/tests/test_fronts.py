@@ -52,7 +52,9 @@ async def test_chat_as_openais_sdk_reads_it(through: Any) -> None:
     assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == ("Why is the build red", "stop")
     assert whole.usage is not None
     assert whole.usage.total_tokens == 0
-    chunks = [chunk async for chunk in await sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})]
+    chunks = [
+        chunk async for chunk in await sdk.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    ]
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Why is the build red"
     assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
     assert [c.usage.total_tokens for c in chunks if c.usage] == [0]

@@ -23,10 +23,9 @@ MOST = 400
 
 
 def lines(file: Path) -> Iterator[Any]:
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as text:
-        for line in text:
-            yield json.loads(line)
+    data = file.read_bytes()
+    for line in (gzip.decompress(data) if file.suffix == ".gz" else data).splitlines():
+        yield json.loads(line)
 
 
 def answered(bypass: Any, body: Any, dialect: str) -> bool:
@@ -42,7 +41,10 @@ def fronts(messages: list[Any]) -> Iterator[tuple[str, Any]]:
     said = [m for m in messages if m["role"] != "system"]
     yield "openai.chat", {"model": "m", "max_tokens": 1, "messages": messages}
     for limit in (1, 32000):
-        yield "anthropic.messages", {"model": "m", "max_tokens": limit, "messages": said, **({"system": system} if system else {})}
+        yield (
+            "anthropic.messages",
+            {"model": "m", "max_tokens": limit, "messages": said, **({"system": system} if system else {})},
+        )
 
 
 @pytest.fixture
@@ -68,7 +70,10 @@ def test_no_turn_of_a_recorded_conversation_is_answered(bypass: Any) -> None:
 
 
 def test_no_labelled_ask_is_answered(bypass: Any) -> None:
-    files = [SHARED / "routing" / name for name in ("tiers.jsonl", "pairs.jsonl.gz", "tier_labels_weak.jsonl.gz", "robustness.jsonl.gz")]
+    files = [
+        SHARED / "routing" / name
+        for name in ("tiers.jsonl", "pairs.jsonl.gz", "tier_labels_weak.jsonl.gz", "robustness.jsonl.gz")
+    ]
     if not all(file.exists() for file in files):
         pytest.skip("the recorded prompts are not on this machine")
     for file in files:

@@ -10,7 +10,6 @@ from msgspec import Meta, Struct
 from lynkr_core.exchange import Exchange, Reply
 from lynkr_core.lending import callers_key, matched
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.provider import HTTPProvider
 from lynkr_core.remarks import save
 from lynkr_core.tokens import estimate, estimate_text
 from lynkr_extension_bypass.answering import answer, reply
@@ -25,7 +24,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
     off: Annotated[list[str], Meta(description="Rules that are switched off, by name.")] = []
     on: Annotated[list[str], Meta(description="Rules that are switched on which as shipped are off.")] = []
-    rule: Annotated[list[Rule], Meta(description="Rules of your own: `[[extension.bypass.rule]]`, asked before the shipped ones.")] = []
+    rule: Annotated[
+        list[Rule], Meta(description="Rules of your own: `[[extension.bypass.rule]]`, asked before the shipped ones.")
+    ] = []
 
 
 class Bypass:
@@ -62,7 +63,7 @@ class Bypass:
     def brings_key(self, exchange: Exchange) -> bool:
         """Whether it is a provider's key that the caller shows: then only that provider knows about it."""
         key = callers_key(exchange)
-        return bool(key) and any(isinstance(p, HTTPProvider) and matched(p, key) for p in self.providers.values())
+        return bool(key) and any(matched(provider, key) for provider in self.providers.values())
 
     def status(self) -> dict[str, Any]:
         """How many requests each rule has answered."""

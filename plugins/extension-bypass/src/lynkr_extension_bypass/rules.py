@@ -25,19 +25,27 @@ class When(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dialects: Annotated[list[str], Meta(description="Fronts; none: any.")] = []
     agents: Annotated[list[Said], Meta(description="How the user agent begins, one of them; none: any.")] = []
     headers: Annotated[dict[str, str], Meta(description="Headers with exactly these values.")] = {}
-    max_tokens: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="The request allows at most so many tokens.")] = None
+    max_tokens: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="The request allows at most so many tokens.")] = (
+        None
+    )
     tools: Annotated[bool, Meta(description="Whether the request brings tools.")] = False
-    system: Annotated[list[Said], Meta(description="Texts that all stand in the system prompt; none: it has no system prompt.")] = []
+    system: Annotated[
+        list[Said], Meta(description="Texts that all stand in the system prompt; none: it has no system prompt.")
+    ] = []
     text: Annotated[Said | None, Meta(description="The conversation is one message of the user's with exactly this text.")] = None
     first: Annotated[Said | None, Meta(description="The first message is the user's with exactly this text.")] = None
-    prefill: Annotated[Said | None, Meta(description="The conversation ends with the beginning of an answer, exactly this.")] = None
-    quoted: Annotated[Name | None, Meta(description="The title is made of what stands in this element of the user's text.")] = None
+    prefill: Annotated[Said | None, Meta(description="The conversation ends with the beginning of an answer, exactly this.")] = (
+        None
+    )
+    quoted: Annotated[Name | None, Meta(description="The title is made of what stands in this element of the user's text.")] = (
+        None
+    )
     account: Annotated[bool, Meta(description="It is about the key: not answered who brings a provider's own.")] = False
     most: Annotated[int, Meta(ge=1, le=4_194_304, description="Bytes of the body, at most.")] = MOST
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One kind of request, and its answer. In `answer` `$title` is a title of `words` words of the user's text, `$json_title` that in JSON."""
+    """One kind of request, and its answer. In `answer` `$title` is made of `words` words of the user's text, `$json_title` is that in JSON."""
 
     name: Name
     answer: Annotated[str, Meta(min_length=1, max_length=4_000)]
