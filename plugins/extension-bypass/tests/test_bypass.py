@@ -219,7 +219,7 @@ def test_the_scorer_takes_them_for_side_requests_too() -> None:
     from lynkr_scorer_heuristic import plugin as scorer
 
     instance = factories.build(scorer, {}, factories.context("heuristic", "scorer"))
-    for name, body in {**TRUE, "session title": SESSION_TITLE, "opencode": opencode("openai.chat")}.items():
+    for name, body in {**TRUE, "opencode": opencode("openai.chat")}.items():
         if not name.startswith("warmup"):  # it has an agent's tools and prompt: by its text alone it is small talk at best
             dialect = "openai.chat" if name == "opencode" else "anthropic.messages"
             score = instance.score(factories.exchange(body, dialect=dialect, headers=CLAUDE))

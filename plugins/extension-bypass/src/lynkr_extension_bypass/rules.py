@@ -45,7 +45,7 @@ class When(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One kind of request, and its answer. In `answer` `$title` is made of `words` words of the user's text, `$json_title` is that in JSON."""
+    """One kind of request and its answer, where `$title` is made of `words` words of the user's text, `$json_title` is that in JSON."""
 
     name: Name
     answer: Annotated[str, Meta(min_length=1, max_length=4_000)]
