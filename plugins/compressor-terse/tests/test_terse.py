@@ -14,7 +14,6 @@ from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
-from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.contracts import samples
 
@@ -117,7 +116,6 @@ def test_a_conversation_is_held_out_whole_and_answers_are_compared() -> None:
 @pytest.mark.anyio
 async def test_through_a_gateway_to_a_provider_of_another_api(scripted_provider: Any) -> None:
     """Asked as Messages, served as chat."""
-    scripted_provider.script = CANNED["openai.chat"]
     text = f'[provider.up]\nuse = "openai-compatible"\nbase_url = "{scripted_provider.url}"\n[compressor.terse]\nlevel = "full"\n'
     async with Client(Application(Kernel.from_config(parse(text, {}), {}))) as client:
         body = {"model": "up/m", "max_tokens": 9, "system": "Be kind.", "messages": [HI]}
