@@ -134,7 +134,7 @@ async def test_without_the_feed_there_is_health_and_the_journal() -> None:
 
 
 async def test_a_wrong_key_is_told_and_the_right_one_is_not_shown() -> None:
-    async with shown(key="lk-wrong-one-4711") as screen:
+    async with shown(TOML, "lk-wrong-one-4711") as screen:
         await screen.until(lambda: "LYNKR_ADMIN_KEY" in screen.text("notice"))
         assert "4711" not in repr(screen.app.export_screenshot())
 
