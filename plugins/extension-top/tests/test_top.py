@@ -51,14 +51,15 @@ FEED = "[extension.dashboard]\n"
 class Shown:
     """A screen over a gateway in this process."""
 
-    def __init__(self, client: Client, pilot: Pilot[None]) -> None:
+    def __init__(self, client: Client, key: str, pilot: Pilot[None]) -> None:
         self.client = client
+        self.key = key
         self.pilot = pilot
         self.app = pilot.app
 
     async def ask(self, text: str = "hi", model: str = "up/a") -> int:
         body = {"model": model, "messages": [{"role": "user", "content": text}]}
-        return (await self.client.post("/v1/chat/completions", json=body, headers={"x-api-key": ADMIN})).status
+        return (await self.client.post("/v1/chat/completions", json=body, headers={"x-api-key": self.key})).status
 
     def text(self, id: str) -> str:
         return str(self.app.query_one(f"#{id}", Static).render())
@@ -79,7 +80,7 @@ async def shown(toml: str = TOML + FEED, key: str = ADMIN) -> AsyncGenerator[Sho
     app = Application(Kernel.from_config(parse(toml, {}), {}))
     transport = httpx2.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
     async with Client(app) as client, Top(Reader("http://lynkr.test", Secret(key), transport)).run_test(size=(140, 45)) as pilot:
-        yield Shown(client, pilot)
+        yield Shown(client, made.json()["key"], pilot)
 
 
 @live
@@ -126,7 +127,7 @@ async def test_it_is_held_and_goes_on_and_is_left_with_a_key() -> None:
 
 async def test_without_the_feed_there_is_health_and_the_journal() -> None:
     async with shown(TOML) as screen:
-        await screen.ask()
+        assert await screen.ask() == 200
         await screen.ask("[[echo: error server]] no", "up/b")
         await screen.until(lambda: "2 requests" in screen.text("headline"))
         assert screen.text("notice").startswith("live requests need [extension.dashboard]")
