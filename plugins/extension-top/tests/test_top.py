@@ -79,8 +79,11 @@ class Shown:
 async def shown(toml: str = TOML + FEED, key: str = ADMIN) -> AsyncGenerator[Shown]:
     app = Application(Kernel.from_config(parse(toml, {}), {}))
     transport = httpx2.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
-    async with Client(app) as client, Top(Reader("http://lynkr.test", Secret(key), transport)).run_test(size=(140, 45)) as pilot:
-        yield Shown(client, made.json()["key"], pilot)
+    async with Client(app) as client:
+        made = await client.post("/v1/admin/keys", json={"name": "ci"}, headers={"x-api-key": ADMIN})
+        screen = Top(Reader("http://lynkr.test", Secret(key), transport))
+        async with screen.run_test(size=(140, 45)) as pilot:
+            yield Shown(client, made.json()["key"], pilot)
 
 
 @live
