@@ -39,13 +39,15 @@ class Board:
         """One line: how much, and since when."""
         totals: Sequence[Row] = self.told.get("totals") or ()
         sums = {
-            name: sum(row.get(name) or 0 for row in totals) for name in ("requests", "errors", "usd", "saved_usd", "unpriced")
+            name: sum(row.get(name) or 0 for row in totals)
+            for name in ("requests", "errors", "refused", "usd", "saved_usd", "unpriced")
         }
         said = [
             f"{self._table('open').get('total', 0)} under way",
             f"{sums['requests']:,} requests",
             f"{sums['errors']:,} failed",
         ]
+        said += [f"{sums['refused']:,} refused"] if sums["refused"] else []
         said += [f"{dollars(sums['usd'])} spent", f"{dollars(sums['saved_usd'])} saved"]
         if sums["unpriced"]:
             said.append(f"{sums['unpriced']:,} without a price")

@@ -13,13 +13,15 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Footer, Static
 
 from lynkr_extension_top.board import Board
-from lynkr_extension_top.reading import Reader, Unreachable
+from lynkr_extension_top.reading import WAIT, Reader, Unreachable
 
 UNDER_WAY = ("age", "model", "tier", "stage", "who", "tries")
 ENDED = ("status", "model", "tier", "took", "cost", "in", "out", "saved", "who", "why")
 TIERS = ("tier", "requests", "share", "spent", "saved", "failed", "fallbacks")
 AGAIN = 2.0
 """Seconds after a failure."""
+SOON = 1.0
+"""Seconds until ages are told anew of what is under way."""
 NO_FEED = "live requests need [extension.dashboard] on the gateway; this is its health, and the last 24 hours of its journal"
 
 
@@ -33,7 +35,7 @@ class Top(App[None]):
     #notice { height: auto; padding: 0 1; color: $warning; }
     #open { height: 1fr; min-height: 4; border: round $primary; }
     #finished { height: 2fr; min-height: 5; border: round $primary; }
-    #below { height: 12; }
+    #below { height: 30%; min-height: 6; max-height: 12; }
     #tiers { width: 2fr; border: round $primary; }
     #side { width: 1fr; border: round $primary; padding: 0 1; }
     """
@@ -64,7 +66,7 @@ class Top(App[None]):
         async with self.reader as reader:
             while True:
                 try:
-                    self.board.take(await reader.poll())
+                    self.board.take(await reader.poll(SOON if self.board.open else WAIT))
                 except Unreachable as error:
                     reader.forget()
                     self.notice(f"{error}; trying again")
