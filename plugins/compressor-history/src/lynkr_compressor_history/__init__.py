@@ -182,9 +182,14 @@ class History:
         save(exchange, self.id, epoch.saved, usd)
         if epoch.new:
             self.begun += 1
-            cost = "unknown" if usd is None else f"${-usd:.4f}"
-            log.info("request %s: %d messages are a summary now, %d tokens less a turn; this turn costs %s more", exchange.id, epoch.cut,
-                     epoch.saved, cost)  # fmt: skip
+            turn = "unknown" if usd is None else f"{'saves' if usd >= 0 else 'costs'} ${abs(usd):.4f}"
+            log.info(
+                "request %s: %d messages are a summary now, %d tokens less a turn; this one: %s",
+                exchange.id,
+                epoch.cut,
+                epoch.saved,
+                turn,
+            )
 
 
 def shortened(messages: tuple[Message, ...], epoch: Epoch) -> tuple[Message, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from lynkr_core.exchange import Exchange
 from lynkr_core.request import Message, Part, Request, Text
 from lynkr_core.sessions import VOLATILE
-from lynkr_extension_bypass.rules import Rule, When
+from lynkr_extension_bypass.rules import MOST, Rule, When
 
 REMINDER = ("<system-reminder>", "</system-reminder>")
 NO_TOOLS = (b"null", b"[]")
@@ -24,7 +24,8 @@ class Sieve:
         self.when = when
         self.agents = tuple([agent.encode() for agent in when.agents])
         self.headers = tuple([(name.lower().encode(), value.encode()) for name, value in when.headers.items()])
-        self.marks = tuple([mark.encode() for mark in (when.text, *when.system) if mark and is_plain(mark)])
+        self.text = when.text.encode() if when.text and is_plain(when.text) else b""
+        self.marks = tuple([mark.encode() for mark in when.system if is_plain(mark)])
 
     def may_hold(self, exchange: Exchange) -> bool:
         when, envelope, headers = self.when, exchange.envelope, exchange.headers
@@ -36,7 +37,16 @@ class Sieve:
             return False
         if len(exchange.body) > when.most or any(headers.get(name) != value for name, value in self.headers):
             return False
-        return has_tools(envelope.fields) == when.tools and all(mark in exchange.body for mark in self.marks)
+        if has_tools(envelope.fields) != when.tools or (
+            self.text and not self.is_said(envelope.fields, exchange.dialect.conversation)
+        ):
+            return False
+        return all(mark in exchange.body for mark in self.marks)
+
+    def is_said(self, fields: Mapping[str, msgspec.Raw], conversation: str) -> bool:
+        """Whether the text stands in the conversation: one message, with what the tool adds, is far smaller than tools and prompt."""
+        view = memoryview(fields.get(conversation, b""))
+        return len(view) <= MOST and self.text in bytes(view)
 
 
 def is_plain(text: str) -> bool:
