@@ -199,3 +199,4 @@ def shortened(messages: tuple[Message, ...], epoch: Epoch) -> tuple[Message, ...
 
 
 plugin = Plugin(api=1, config=Config, create=History)
+"""The lowest rank of its kind: those that refer to earlier results come after it, and refer to none that are left out."""
