@@ -1,7 +1,7 @@
 """Fetches the libraries of the page from npm, by its own client, and writes down what they are: `python vendor.py`, then `git diff`.
 
-Each is the file that was published, but for the import of a neighbour by its bare name: no page could resolve that without a script
-inside it, which the page's policy forbids.
+Each is the file that was published but for one change, so that a page without a build step and without scripts inside it can import it:
+a neighbour is imported by its place instead of its bare name, and the small build of the chart library says what it exports.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,10 +18,13 @@ PIECES = (
     ("preact", "11.2.0", "MIT", "dist/preact.mjs", "preact.js"),
     ("preact", "11.2.0", "MIT", "hooks/dist/hooks.mjs", "hooks.js"),
     ("htm", "3.1.1", "Apache-2.0", "dist/htm.mjs", "htm.js"),
-    ("uplot", "1.6.32", "MIT", "dist/uPlot.esm.js", "uplot.js"),
+    ("uplot", "1.6.32", "MIT", "dist/uPlot.iife.min.js", "uplot.js"),
     ("uplot", "1.6.32", "MIT", "dist/uPlot.min.css", "uplot.css"),
 )
-BARE, NEIGHBOUR = b'from"preact"', b'from"./preact.js"'
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "hooks.js": lambda published: published.replace(b'from"preact"', b'from"./preact.js"'),
+    "uplot.js": lambda published: published + b"export default uPlot;\n",
+}
 
 
 def fetched(name: str, version: str, into: Path) -> tarfile.TarFile:
@@ -43,7 +47,7 @@ def main() -> None:
             with fetched(name, version, Path(folder)) as package:
                 published = content(package, source)
                 (FOLDER / f"LICENSE.{name}").write_bytes(content(package, "LICENSE"))
-            kept = published.replace(BARE, NEIGHBOUR)
+            kept = CHANGES.get(file, bytes)(published)
             (FOLDER / file).write_bytes(kept)
             rows.append(f'\n[[file]]\nname = "{file}"\npackage = "{name}"\nversion = "{version}"\nlicence = "{licence}"\n')
             rows.append(
