@@ -2,7 +2,6 @@
 import uPlot from "./vendor/uplot.js";
 import { dayOf, html, minuteOf, useEffect, useRef } from "./lib.js";
 
-const HEIGHT = 216;
 const GAP = 0.72;
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -14,9 +13,9 @@ export function Bars({ since, span, groups, as, label, theme, on }) {
   const at = useRef(null);
   const data = JSON.stringify(groups);
   useEffect(() => {
-    const size = place.current.clientWidth;
-    plot.current = new uPlot(options(size, { since, span, groups, as, on, at }), stacked(since, span, groups), place.current);
-    const observer = new ResizeObserver(() => plot.current.setSize({ width: place.current.clientWidth, height: HEIGHT }));
+    const size = () => ({ width: place.current.clientWidth, height: place.current.clientHeight });
+    plot.current = new uPlot(options(size(), { since, span, groups, as, on, at }), stacked(since, span, groups), place.current);
+    const observer = new ResizeObserver(() => plot.current.setSize(size()));
     observer.observe(place.current);
     return () => (observer.disconnect(), plot.current.destroy(), on(null));
   }, [since, span, data, theme, label]);
@@ -41,16 +40,16 @@ function stacked(since, span, groups) {
   return [times, ...rows.reverse()];
 }
 
-function options(width, { since, span, groups, as, on, at }) {
+function options(size, { since, span, groups, as, on, at }) {
   const bars = uPlot.paths.bars({ size: [GAP, 48], align: 0 });
   const axis = { stroke: css("--muted"), font: `11px ${css("--sans")}`, ticks: { show: false }, border: { show: false } };
   const points = groups.length ? groups[0].values.length : 0;
   return {
-    width, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false },
+    ...size, padding: [8, 4, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: true, range: [since, since + points * span] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map((tick) => (span >= 10_800 ? dayOf(tick) : minuteOf(tick))) },
+      { ...axis, size: 30, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map((tick) => (span >= 10_800 ? dayOf(tick) : minuteOf(tick))) },
       { ...axis, size: 58, grid: { stroke: css("--rule"), width: 1 }, space: 44, values: (_, ticks) => ticks.map(as) },
     ],
     series: [{}, ...groups.map((group) => ({ label: group.name, fill: css(group.colour), stroke: css(group.colour), width: 0, paths: bars, points: { show: false } }))],

@@ -48,7 +48,8 @@ export function percent(part, of) {
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const short = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-export const timeOf = (at) => clock.format(at * 1000);
+/** The time of day, with the day when that is not today. */
+export const timeOf = (at) => (new Date(at * 1000).toDateString() === new Date().toDateString() ? clock.format(at * 1000) : `${day.format(at * 1000)} ${short.format(at * 1000)}`);
 export const dayOf = (at) => day.format(at * 1000);
 export const moment = (at) => `${day.format(at * 1000)} ${clock.format(at * 1000)}`;
 export const minuteOf = (at) => short.format(at * 1000);
@@ -56,7 +57,7 @@ export const minuteOf = (at) => short.format(at * 1000);
 /** The value below which this share of the values lies; null for none. */
 export function quantile(values, share) {
   const sorted = values.filter(known).sort((a, b) => a - b);
-  return sorted.length ? sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1 < 0 ? 0 : Math.ceil(share * sorted.length) - 1)] : null;
+  return sorted.length ? sorted[Math.max(Math.ceil(share * sorted.length) - 1, 0)] : null;
 }
 
 export const sum = (values) => values.reduce((total, value) => total + (value || 0), 0);

@@ -67,7 +67,7 @@ function grouped(series, what, by) {
   return top.map((group, n) => ({
     ...group,
     total: of(group),
-    name: group.name ?? "none",
+    name: group.name ?? (by === "model" || by === "provider" ? "nobody" : `no ${by}`),
     colour: group.rest ? "--rest" : by === "tier" && TIERS.includes(group.name) ? `--${group.name}` : group.name === null ? "--rest" : COLOURS[n],
   }));
 }
@@ -110,7 +110,7 @@ function Advice({ live, rows, series }) {
   return html`<${Panel} id="advice" title="Recommendations"
     about="Each check says actionable when something can be done, clean when all is well, and not measured when there is too little to tell: it never guesses.">
     <ul class="advice">${checks.map((check) => html`<li key=${check.name} data-state=${check.state}>
-      <b>${check.name}</b><span class="state">${check.state}</span><p>${check.text}</p></li>`)}</ul>
+      <b>${check.name}</b><span class="state" ...${check.state === "actionable" ? {} : tip(check.text)}>${check.state}</span>${check.state === "actionable" ? html`<p>${check.text}</p>` : null}</li>`)}</ul>
   <//>`;
 }
 
@@ -196,7 +196,7 @@ function Tiers({ live, rows }) {
       <${Bar} label=${bands.map((band) => `${band.name} ${percent(told.get(band.name) || 0, all)}`).join(", ")} parts=${bands.map((band) => [(told.get(band.name) || 0) / (all || 1), "", `${band.name}: ${told.get(band.name) || 0} requests`, band.name])} />
       <table class="plain"><caption class="hidden">Requests by tier</caption><tbody>${bands.map((band) => html`<tr key=${band.name}>
         <th scope="row"><${Tier} name=${band.name} /></th>
-        <td class="muted" data-tip=${band.models.join(", ")}>${band.models[0] || ""}${band.models.length > 1 ? ` +${band.models.length - 1}` : ""}</td>
+        <td class="muted clip" data-tip=${band.models.join(", ")}>${band.models[0] || ""}${band.models.length > 1 ? ` +${band.models.length - 1}` : ""}</td>
         <td class="number muted">${band.to === undefined ? "" : `${Math.round(band.from)}–${Math.round(band.to)}`}</td>
         <td class="number">${percent(told.get(band.name) || 0, all)}</td></tr>`)}</tbody></table>`}
   <//>`;
@@ -263,7 +263,9 @@ const Breaker = ({ of, enabled }) =>
 
 function Plugins({ live }) {
   const told = (status) => (status ? Object.entries(status).filter(([, value]) => typeof value !== "object").map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? count(value) : value}`).join(" · ") : "");
-  const all = [...live.plugins].sort((a, b) => b.off - a.off || b.errors - a.errors || b.seconds - a.seconds);
+  const able = (plugin) => plugin.calls || plugin.status || plugin.off || plugin.errors;
+  const quiet = live.plugins.filter((plugin) => !able(plugin));
+  const all = live.plugins.filter(able).sort((a, b) => b.off - a.off || b.errors - a.errors || b.seconds - a.seconds);
   return html`<${Panel} id="plugins" title="Plugins" about="Every enabled plugin: how often it was called, what that took, and what it says of itself. One that fails again and again is switched off for a while.">
     <div class="scroll" tabIndex=${0} role="region" aria-label="Plugins"><table><caption class="hidden">Plugins</caption><thead><tr>
       <th scope="col">Plugin</th><th scope="col"><span ...${tip("ok, errors, or off after errors in a row.")}>Health</span></th>
@@ -274,6 +276,7 @@ function Plugins({ live }) {
       <td><span class="state" data-state=${plugin.off || plugin.errors ? "actionable" : "clean"}>${plugin.off ? "off" : plugin.errors ? `${plugin.errors} errors` : "ok"}</span></td>
       <td class="number">${plugin.calls ? count(plugin.calls) : html`<span class="muted">${NOTHING}</span>`}</td><td class="number">${plugin.calls ? each(plugin.seconds / plugin.calls) : html`<span class="muted">${NOTHING}</span>`}</td>
       <td class="says muted" data-tip=${told(plugin.status)}>${told(plugin.status)}</td></tr>`)}</tbody></table></div>
+    ${quiet.length ? html`<p class="foot muted"><span ...${tip("Enabled, and not called by a hook yet: stores, providers and the like.")}>Also enabled</span>: ${quiet.map((plugin) => plugin.id).join(", ")}</p>` : null}
   <//>`;
 }
 

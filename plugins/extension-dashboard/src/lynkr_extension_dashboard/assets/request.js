@@ -28,7 +28,7 @@ const name = (record) => (record.model ? `${record.provider}/${record.model}` : 
 /** The whole story in a sentence or two. */
 function story(record) {
   const who = record.agent || record.key || record.user || "Somebody";
-  const wanted = record.model_asked || "a model";
+  const wanted = record.route === "auto" ? `${record.model_asked || "auto"}: whichever model fits` : record.model_asked || "a model";
   const wrong = record.attempts.filter((attempt) => attempt.error);
   const first = `${who === record.principal ? "A caller" : who} asked for ${wanted}.`;
   const weighed = record.score === null ? "" : ` It was weighed at ${Math.round(record.score)} of 100${record.tier ? `, which is ${record.tier}` : ""}.`;
@@ -73,13 +73,17 @@ function Arrived({ record }) {
   <//>`;
 }
 
+const MOST_POINTS = 6;
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(Math.round(value * 10) / 10)}`;
+
 function Weighed({ record, tiers }) {
   if (record.score === null && !record.scores.length)
     return html`<${Stage} title="Weighed" about="How demanding the request is, 0 to 100." told="Nobody scored it: the choice did not need it, or no scorer is enabled." state="skipped" />`;
-  const points = Object.entries(record.points).filter(([, value]) => Math.abs(value) >= 0.05).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 10);
+  const points = Object.entries(record.points).filter(([, value]) => Math.abs(value) >= 0.05).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+  const smaller = points.splice(MOST_POINTS);
   const most = Math.max(...points.map(([, value]) => Math.abs(value)), 1);
   return html`<${Stage} title="Weighed" about="How demanding the request is, 0 to 100. The weighted mean of all scorers falls into a tier."
-    told=${html`${record.score === null ? "no score" : html`<b>${Math.round(record.score * 10) / 10}</b> of 100`}${record.tier ? html` → <${Tier} name=${record.tier} />` : ""}`}>
+    told=${html`${record.score === null ? "no score" : html`<b>${Math.round(record.score * 10) / 10}</b> of 100`}${record.tier ? html` → ${" "}<${Tier} name=${record.tier} />` : ""}`}>
     ${record.score === null ? null : html`<${Ruler} score=${record.score} tiers=${tiers} tier=${record.tier} />`}
     <div class="split">
       <table class="plain"><caption>Scorers</caption><tbody>${record.scores.map((score) => html`<tr><th scope="row">${score.plugin}${score.candidate ? html` <span class="muted">of ${score.candidate}</span>` : ""}</th>
@@ -88,7 +92,7 @@ function Weighed({ record, tiers }) {
       ${points.length ? html`<table class="plain points"><caption><span ...${tip("What each thing that was seen added to the score, or took from it.")}>What counted</span></caption><tbody>${points.map(([key, value]) => html`<tr>
         <th scope="row">${key.replaceAll("_", " ")}</th>
         <td><span class="pole"><i class=${value < 0 ? "minus" : "plus"} style=${{ width: `${(50 * Math.abs(value)) / most}%` }}></i></span></td>
-        <td class="number">${value > 0 ? "+" : "−"}${Math.abs(Math.round(value * 10) / 10)}</td></tr>`)}</tbody></table>` : null}
+        <td class="number">${signed(value)}</td></tr>`)}${smaller.length ? html`<tr><th scope="row" class="muted">${smaller.length} smaller</th><td></td><td class="number muted">${signed(sum(smaller.map(([, value]) => value)))}</td></tr>` : null}</tbody></table>` : null}
     </div>
     ${record.gates.length ? html`<p class="foot">Decided at once by: ${record.gates.map((gate) => html`<code>${gate}</code> `)}</p>` : null}
   <//>`;
