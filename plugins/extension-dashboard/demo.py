@@ -16,7 +16,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ usd = 20
 [[policy.budget.limits]]
 scope = "provider:anthropic"
 per = "day"
-tokens = 60000
+tokens = 400000
 """
 WITH_KEYS = f'\n[server]\nadmin_key = "{ADMIN}"\n[auth.keys]\n'
 CALLERS = (("anna", "claude-code"), ("ben", "codex"), ("nightly", "review-bot"))
@@ -113,6 +114,12 @@ def told(url: str, path: str, key: str = "", body: Any = None) -> Any:
 
 def chat(url: str, text: str, key: str = "", **more: Any) -> tuple[int, bytes]:
     return call(url, "/v1/chat/completions", key, {"model": "auto", "messages": [{"role": "user", "content": text}], **more})
+
+
+def linger(url: str, text: str, key: str = "") -> None:
+    """A request that may still be under way when the gateway is gone."""
+    with suppress(OSError):
+        chat(url, text, key, stream=True)
 
 
 def make_keys(url: str) -> list[str]:
@@ -145,7 +152,8 @@ def keep(folder: Path, records: Sequence[dict[str, Any]]) -> None:
                 journal.append(record)
             await journal.flush()
 
-    anyio.run(write)
+    with ThreadPoolExecutor(1) as thread:  # the browser's client has a loop of its own in this one
+        thread.submit(anyio.run, write).result()
 
 
 def earlier(records: Sequence[dict[str, Any]], count: int, lot: random.Random, now: float) -> Iterator[dict[str, Any]]:
@@ -202,7 +210,7 @@ def main(picture: Path, size: tuple[int, int], scheme: str, place: str = "") -> 
             drive(served.url, keys, 14, lot)
             for key, wait in zip(keys, (6, 5), strict=False):
                 text = f"{ASKS[6]} [[echo: delay {wait}]]"
-                threading.Thread(target=chat, args=(served.url, text, key), kwargs={"stream": True}, daemon=True).start()
+                threading.Thread(target=linger, args=(served.url, text, key), daemon=True).start()
             page = chromium.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
             page.add_init_script(f"sessionStorage.setItem('lynkr-key', '{ADMIN}')")
             page.goto(f"{served.url}/dashboard{place}")

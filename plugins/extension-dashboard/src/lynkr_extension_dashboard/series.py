@@ -13,7 +13,7 @@ from lynkr_core.stores.report import moment
 
 BY = ("model", "provider", "agent", "tier", "key", "user", "team", "status")
 SPANS = (60.0, 120.0, 300.0, 900.0, 1800.0, 3600.0, 10_800.0, 21_600.0, 86_400.0, 7 * 86_400.0)
-"""Seconds of a span: the shortest of them that gives no more than `MOST_POINTS`."""
+"""Seconds of a span: the shortest of them that divides the time into no more than `MOST_POINTS`."""
 MOST_POINTS = 60
 MOST_GROUPS = 50
 LONGEST = MOST_POINTS * SPANS[-1]
@@ -74,11 +74,10 @@ def begin(since: str, now: float) -> float:
 
 
 def spans(since: float, now: float) -> tuple[float, float, int]:
-    """When the first begins, how long each is, and how many there are: the last one is under way."""
+    """When the first begins, how long each is, and how many there are: the first holds `since`, the last one `now`."""
     span = next(span for span in SPANS if (now - since) / span <= MOST_POINTS)
-    last = math.floor(now / span) * span
-    count = max(math.ceil((now - since) / span), 1)
-    return last - (count - 1) * span, span, count
+    first = math.floor(since / span)
+    return first * span, span, math.floor(now / span) - first + 1
 
 
 def figures(row: Totals) -> dict[str, Any]:

@@ -101,7 +101,7 @@ function App() {
       <${State} live=${live} error=${error} />
       <span class="gap"></span>
       ${live && !id ? html`<${Choice} label="Time" of=${RANGES} value=${range} on=${setRange} />` : null}
-      <button type="button" class="quiet" onClick=${() => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % 3])} ...${tip("Light, dark, or as your system has it.", false)} aria-label=${`Theme: ${theme}`}>${{ auto: "◐ auto", light: "○ light", dark: "● dark" }[theme]}</button>
+      <button type="button" class="quiet" onClick=${() => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % 3])} ...${tip("Light, dark, or as your system has it.", false)} aria-label=${`Theme: ${theme}`}>${{ auto: "◐", light: "○", dark: "●" }[theme]}<span class="long"> ${theme}</span></button>
       <button type="button" class="quiet" onClick=${() => (key ? use("") : setAsking(true))} ...${tip(key ? "Forget the key of this tab." : "See more with a key.", false)}>${key ? "forget key" : "key"}</button>
     </header>
     <main id="main" tabIndex=${-1}>

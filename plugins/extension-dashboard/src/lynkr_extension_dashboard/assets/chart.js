@@ -13,11 +13,13 @@ export function Bars({ since, span, groups, as, label, theme, on }) {
   const at = useRef(null);
   const data = JSON.stringify(groups);
   useEffect(() => {
-    const size = () => ({ width: place.current.clientWidth, height: place.current.clientHeight });
-    plot.current = new uPlot(options(size(), { since, span, groups, as, on, at }), stacked(since, span, groups), place.current);
-    const observer = new ResizeObserver(() => plot.current.setSize(size()));
-    observer.observe(place.current);
-    return () => (observer.disconnect(), plot.current.destroy(), on(null));
+    const element = place.current; // the reference is gone before the observer is
+    if (!element) return;
+    const size = () => ({ width: element.clientWidth, height: element.clientHeight });
+    const drawn = (plot.current = new uPlot(options(size(), { since, span, groups, as, on, at }), stacked(since, span, groups), element));
+    const observer = new ResizeObserver(() => drawn.setSize(size()));
+    observer.observe(element);
+    return () => (observer.disconnect(), drawn.destroy(), on(null));
   }, [since, span, data, theme, label]);
   const step = (event) => {
     const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -28,11 +28,13 @@ const name = (record) => (record.model ? `${record.provider}/${record.model}` : 
 /** The whole story in a sentence or two. */
 function story(record) {
   const who = record.agent || record.key || record.user || "Somebody";
-  const wanted = record.route === "auto" ? `${record.model_asked || "auto"}: whichever model fits` : record.model_asked || "a model";
+  const wanted = record.model_asked || "a model";
+  const meaning = { auto: ", so lynkr chose", tier: ", a tier", alias: ", one of your names" }[record.route] || "";
   const wrong = record.attempts.filter((attempt) => attempt.error);
-  const first = `${who === record.principal ? "A caller" : who} asked for ${wanted}.`;
-  const weighed = record.score === null ? "" : ` It was weighed at ${Math.round(record.score)} of 100${record.tier ? `, which is ${record.tier}` : ""}.`;
-  const out = record.removed.length ? ` ${record.removed.length} ${record.removed.length === 1 ? "candidate was" : "candidates were"} crossed out.` : "";
+  const first = `${who === record.principal ? "A caller" : who} asked for ${wanted}${meaning}.`;
+  const weighed = record.score === null ? "" : ` It was weighed at ${Math.round(record.score)} of 100${record.route === "auto" && record.tier ? `, which is ${record.tier}` : ""}.`;
+  const left = new Set(record.removed.map((one) => one.candidate)).size;
+  const out = left ? ` ${left} ${left === 1 ? "candidate was" : "candidates were"} crossed out.` : "";
   const before = wrong.length ? ` ${[...new Set(wrong.map((attempt) => attempt.candidate))].join(" and ")} failed (${[...new Set(wrong.map((attempt) => attempt.error.replaceAll("_", " ")))].join(", ")});` : "";
   const end = {
     ok: name(record) ? `${before} ${name(record)} answered in ${seconds(record.duration)}${record.cost === null ? ", at a price nobody knows" : ` for ${usd(record.cost)}`}.` : " lynkr answered by itself.",
@@ -83,8 +85,8 @@ function Weighed({ record, tiers }) {
   const smaller = points.splice(MOST_POINTS);
   const most = Math.max(...points.map(([, value]) => Math.abs(value)), 1);
   return html`<${Stage} title="Weighed" about="How demanding the request is, 0 to 100. The weighted mean of all scorers falls into a tier."
-    told=${html`${record.score === null ? "no score" : html`<b>${Math.round(record.score * 10) / 10}</b> of 100`}${record.tier ? html` → ${" "}<${Tier} name=${record.tier} />` : ""}`}>
-    ${record.score === null ? null : html`<${Ruler} score=${record.score} tiers=${tiers} tier=${record.tier} />`}
+    told=${html`${record.score === null ? "no score" : html`<b>${Math.round(record.score * 10) / 10}</b> of 100`}${record.tier && record.route === "auto" ? html` →\u00a0<${Tier} name=${record.tier} />` : record.tier ? ", though its tier was asked for" : ""}`}>
+    ${record.score === null ? null : html`<${Ruler} score=${record.score} tiers=${tiers} tier=${record.route === "auto" ? record.tier : null} />`}
     <div class="split">
       <table class="plain"><caption>Scorers</caption><tbody>${record.scores.map((score) => html`<tr><th scope="row">${score.plugin}${score.candidate ? html` <span class="muted">of ${score.candidate}</span>` : ""}</th>
         <td><${Bar} label=${`${score.value} of 100`} parts=${[[score.value / 100, "fill", `${score.value} of 100, weight ${score.weight}`]]} /></td>
@@ -105,20 +107,28 @@ function Ruler({ score, tiers, tier }) {
     <b style=${{ left: `${Math.min(Math.max(score, 0), 100)}%` }}><span>${Math.round(score)}</span></b></div>`;
 }
 
-function Chosen({ record }) {
+/** Each candidate once: those that were crossed out on the way keep their place in the order. */
+function candidates(record) {
   const all = record.considered || [];
-  const kept = all.filter((one) => one.place !== null);
-  const out = all.filter((one) => one.place === null);
+  const out = new Map(all.filter((one) => one.place === null).map((one) => [one.candidate, one]));
+  const kept = all.filter((one) => one.place !== null).map((one) => ({ ...one, ...out.get(one.candidate), place: one.place, out: out.has(one.candidate) }));
+  const placed = new Set(kept.map((one) => one.candidate));
+  return [...kept, ...[...out.values()].filter((one) => !placed.has(one.candidate)).map((one) => ({ ...one, out: true }))];
+}
+
+function Chosen({ record }) {
+  const all = candidates(record);
   const dearest = Math.max(...all.map((one) => one.usd || 0), 0);
-  if (!all.length) return html`<${Stage} title="Chosen" about="Who could serve it, in which order they are tried, and who was left out, why." told=${record.reason || "No candidate was looked at."} state="skipped" />`;
-  return html`<${Stage} title="Chosen" about="Who could serve it, in which order they are tried, and who was left out, why." told=${html`${record.reason || "as configured"}${record.selected_by ? html` <span class="muted">by ${record.selected_by}</span>` : ""}`}>
+  const about = "Who could serve it, in which order they are tried, and who was left out, why.";
+  if (!all.length) return html`<${Stage} title="Chosen" about=${about} told=${record.reason || "No candidate was looked at."} state="skipped" />`;
+  return html`<${Stage} title="Chosen" about=${about} told=${html`${record.reason || "as configured"}${record.selected_by ? html` <span class="muted">· ${record.selected_by}</span>` : ""}`}>
     <table class="candidates"><caption class="hidden">Candidates</caption><thead><tr><th scope="col"><span ...${tip("The place in the order in which they are tried.")}>#</span></th><th scope="col">Candidate</th>
       <th scope="col"><span ...${tip("What this request costs with it, for the tokens that were used. Bars compare them.")}>Price of this request</span></th><th scope="col">Why</th></tr></thead><tbody>
-      ${[...kept, ...out].map((one) => html`<tr key=${one.candidate} class=${one.place === null ? "out" : one.place === 1 ? "first" : ""}>
-        <td class="number">${one.place ?? html`<span aria-hidden="true">✕</span>`}</td>
-        <th scope="row">${one.place === null ? html`<s>${one.candidate}</s><span class="hidden"> left out</span>` : one.candidate}</th>
-        <td class="price"><span class="number">${usd(one.usd)}</span>${one.usd !== null && dearest > 0 ? html`<${Bar} label=${`${percent(one.usd, dearest)} of the dearest`} parts=${[[one.usd / dearest, one.place === null ? "quiet" : "fill"]]} />` : null}</td>
-        <td>${one.reason}${one.plugin && one.plugin !== record.selected_by ? html` <span class="muted">${one.plugin}</span>` : ""}</td></tr>`)}
+      ${all.map((one) => html`<tr key=${one.candidate} class=${one.out ? "out" : name(record) === one.candidate ? "first" : ""}>
+        <td class="number">${one.out ? html`<span aria-hidden="true">✕</span>` : one.place}</td>
+        <th scope="row">${one.out ? html`<s>${one.candidate}</s><span class="hidden"> left out</span>` : one.candidate}</th>
+        <td class="price"><span class="number">${usd(one.usd)}</span>${one.usd !== null && dearest > 0 ? html`<${Bar} label=${`${percent(one.usd, dearest)} of the dearest`} parts=${[[one.usd / dearest, one.out ? "quiet" : "fill"]]} />` : null}</td>
+        <td>${one.reason}${one.plugin && one.plugin !== record.selected_by ? html` <span class="muted">· ${one.plugin}</span>` : ""}</td></tr>`)}
     </tbody></table>
     ${record.skipped && record.skipped.length ? html`<p class="foot">Decided without: ${record.skipped.join("; ")}</p>` : null}
   <//>`;
@@ -143,7 +153,7 @@ function Tried({ record }) {
     told=${`${all.length === 1 ? "one attempt" : `${all.length} attempts`} in ${seconds(end)}`} state=${failed(record) ? "bad" : "done"}>
     <ol class="line" aria-label="Attempts">${all.map((one, n) => {
       const took = one.seconds ?? end - one.at;
-      const first = one.first_token ?? (one.error ? 0 : took);
+      const first = record.stream ? one.first_token ?? 0 : 0;
       const told = one.error ? `${one.error.replaceAll("_", " ")}${one.status ? ` ${one.status}` : ""}${one.code ? ` (${one.code})` : ""} after ${seconds(took)}` : `answered in ${seconds(took)}${one.first_token !== null && record.stream ? `, first token after ${seconds(first)}` : ""}`;
       return html`<li key=${n} class=${one.error ? "failed" : ""}>
         <span class="what">${one.candidate} <span class=${one.error ? "bad" : "muted"}>${told}</span></span>
