@@ -12,7 +12,7 @@ import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 pytestmark = pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no Chromium here; .ci/run installs one")
-spec = importlib.util.spec_from_file_location("lynkr_dashboard_demo", Path(__file__).parents[1] / "demo.py")
+spec = importlib.util.spec_from_file_location("lynkr_dashboard_demo", Path(__file__).parent / "demo.py")
 demo = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(demo)
 MS = 30_000
@@ -36,7 +36,8 @@ RECORD = {
     "usage": {"input_tokens": 9000, "output_tokens": 700, "cache_read": 6000, "cache_write": 0, "reasoning": 200, "estimated": False},
     "cost": 0.0213, "spent": 0.0213, "billed": "operator", "cache": "off", "queue": 0.0, "first_token": 1.1, "duration": 2.4,
     "saved_tokens": 4200, "saved_usd": 0.0126,
-    "savings": [{"plugin": "compressor.tools", "tokens": 3000, "usd": 0.009}, {"plugin": "compressor.history", "tokens": 1200, "usd": 0.0036}],
+    "savings": [{"plugin": "compressor.tools", "tokens": 3000, "usd": 0.009},
+                {"plugin": "compressor.history", "tokens": 1200, "usd": 0.0036}],
     "attempts": [
         {"candidate": "groq/llama-4", "error": "overloaded", "status": 503, "code": "busy", "at": 0.01, "seconds": 0.4, "first_token": None,
          "usage": None, "cost": None},
@@ -254,27 +255,7 @@ def test_what_callers_write_is_text_and_nothing_runs_inside_the_page(world):
     world.said.clear()
 
 
-CONTRAST = """() => {
-  const rgb = (text) => {
-    const of = (text.match(/[\\d.]+/g) || []).map(Number);
-    return text.startsWith('color(srgb') ? [of[0] * 255, of[1] * 255, of[2] * 255, of[3] ?? 1] : [of[0], of[1], of[2], of[3] ?? 1];
-  };
-  const light = (c) => { const [r, g, b] = c.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const behind = (element) => {
-    const layers = [];
-    for (let at = element; at; at = at.parentElement) { const c = rgb(getComputedStyle(at).backgroundColor); if (c[3]) layers.push(c); if (c[3] === 1) break; }
-    return layers.reverse().reduce((under, [r, g, b, a]) => [r, g, b].map((v, n) => v * a + under[n] * (1 - a)), [255, 255, 255]);
-  };
-  const poor = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node; (node = walker.nextNode()); ) {
-    const element = node.parentElement, style = getComputedStyle(element);
-    if (!node.textContent.trim() || !element.checkVisibility() || element.closest('.hidden, .skip, .ruler, noscript')) continue;
-    const [a, b] = [light(rgb(style.color).slice(0, 3)), light(behind(element))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(`${node.textContent.trim()} ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
-  }
-  return poor;
-}"""
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 NAMELESS = """() => [...document.querySelectorAll('button, a, input, [role=img], [tabindex]')].filter((e) => e.checkVisibility() &&
   !(e.ariaLabel || e.textContent.trim() || e.labels?.length || e.id === 'main')).map((e) => e.outerHTML)"""
 WIDER = "() => [document.documentElement.scrollWidth, innerWidth]"

@@ -1,4 +1,4 @@
-"""A gateway with something to see: used by the tests, and to take the picture of the README: `python demo.py`.
+"""A gateway with something to see: used by the tests, and to take the picture of the README: `python tests/demo.py`.
 
 Everything is real but the models, which echo, and the history, whose records are copies of real ones at earlier times.
 """
@@ -29,7 +29,7 @@ from lynkr_core.testing.process import Gateway, gateway
 from lynkr_store_sqlite import plugin as sqlite
 
 ADMIN = "the-admin-key-of-the-demo"
-PICTURE = Path(__file__).parents[2] / "core/docs/dashboard.png"
+PICTURE = Path(__file__).parents[3] / "core/docs/dashboard.png"
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
