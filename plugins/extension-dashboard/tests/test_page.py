@@ -1,10 +1,10 @@
 """The page in a real browser, on a real gateway that has served requests."""
 
+import http.client
 import importlib.util
 import json
 import re
 import shutil
-import threading
 import time
 from pathlib import Path
 
@@ -147,9 +147,12 @@ def test_recommendations_say_what_is_known(world):
 def test_what_comes_is_shown_without_asking_again(world):
     page = world.page(key=demo.ADMIN)
     page.wait_for_selector(".requests tbody tr")
-    threading.Thread(target=demo.linger, args=(world.url, "[[echo: delay 2]] hello", world.keys[2]), daemon=True).start()
+    caller = http.client.HTTPConnection(world.gateway.address)
+    body = {"model": "auto", "messages": [{"role": "user", "content": "[[echo: delay 100]] hello"}]}
+    caller.request("POST", "/v1/chat/completions", json.dumps(body), {"x-api-key": world.keys[2]})
     page.wait_for_selector(".requests tr.open .who:has-text('review-bot')")
-    page.wait_for_selector(".requests tr:not(.open) .who:has-text('review-bot')")
+    caller.close()
+    page.wait_for_selector(".requests tr:not(.open):has(.who:has-text('review-bot')) .status:has-text('cancelled')")
     assert page.locator(".requests tr.open").count() == 0
 
 
@@ -241,6 +244,30 @@ def test_it_asks_for_a_key_and_everybody_sees_its_own(world):
     world.said.clear()
 
 
+def test_a_refused_key_is_not_shown_again_and_again(world):
+    page = world.page()
+    page.wait_for_selector("#key")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.install()
+    page.fill("#key", "lk_wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#wrong")
+    page.clock.fast_forward(120_000)
+    page.evaluate("() => fetch('health/live')")
+    assert [url for url in asked if "/v1/" in url] == [f"{world.url}/v1/admin/live?after=&wait=0&limit=500"]
+    world.said.clear()
+
+
+def test_it_says_when_sums_cannot_be_had(world):
+    page = world.page()
+    page.route("**/v1/admin/series*", lambda route: route.fulfill(status=503, body="{}"))
+    page.fill("#key", demo.ADMIN)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=The journal cannot be read: status 503")
+    world.said.clear()
+
+
 def test_what_callers_write_is_text_and_nothing_runs_inside_the_page(world):
     page = world.page(key=demo.ADMIN)
     page.wait_for_selector(".requests tbody tr")
@@ -310,7 +337,7 @@ def test_the_keyboard_reaches_everything_in_order(world):
     assert page.locator(".note").is_hidden()
     page.locator(".chart").focus()
     page.keyboard.press("ArrowLeft")
-    assert "last 24h" not in page.locator(".legend-head").inner_text()
+    page.wait_for_function("!document.querySelector('.legend-head').textContent.includes('last 24h')")
 
 
 def test_other_times_and_groups_are_a_press_away(world):

@@ -24,7 +24,8 @@ export async function ask(path, signal) {
   throw new Refused(answer.status, (told.error && told.error.message) || `status ${answer.status}`);
 }
 
-/** Follows the feed until it is stopped: `on(live, rows)` for news, `fail(error)` when it cannot be asked. Rests while nobody looks. */
+/** Follows the feed until it is stopped: `on(live, rows)` for news, `fail(error)` when it cannot be asked. Rests while nobody looks, and
+ * asks no more with a key that was refused: gateways count that. */
 export function follow(on, fail) {
   let cursor = "";
   let rows = [];
@@ -45,6 +46,7 @@ export function follow(on, fail) {
       wait = 2500;
       if (error.status === 400) cursor = "";
       fail(error);
+      if (error.status === 401 || error.status === 403) return;
     }
     if (!stop.signal.aborted) timer = setTimeout(look, wait);
   }

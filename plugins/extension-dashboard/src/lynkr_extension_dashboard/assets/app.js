@@ -48,6 +48,7 @@ function useFeed(key) {
 
 function useSeries(range, by, live, last) {
   const [series, setSeries] = useState(null);
+  const [wrong, setWrong] = useState(null);
   const wanted = Boolean(live && live.journal);
   const due = useRef(0);
   const [turn, setTurn] = useState(0);
@@ -55,7 +56,10 @@ function useSeries(range, by, live, last) {
     if (!wanted) return;
     const stop = new AbortController();
     due.current = Date.now() + 5000;
-    ask(`v1/admin/series?since=${range}&by=${by}`, stop.signal).then((told) => setSeries({ ...told, range, asked: by }), () => {});
+    ask(`v1/admin/series?since=${range}&by=${by}`, stop.signal).then(
+      (told) => (setWrong(null), setSeries({ ...told, range, asked: by })),
+      (error) => stop.signal.aborted || setWrong(error),
+    );
     const timer = setTimeout(() => setTurn(turn + 1), REFRESH);
     return () => (stop.abort(), clearTimeout(timer));
   }, [range, by, wanted, turn]);
@@ -64,7 +68,7 @@ function useSeries(range, by, live, last) {
     const timer = setTimeout(() => setTurn((before) => before + 1), Math.max(due.current - Date.now(), 300));
     return () => clearTimeout(timer);
   }, [last]);
-  return series && series.range === range && series.asked === by ? series : null;
+  return [series && series.range === range && series.asked === by ? series : null, wrong];
 }
 
 function App() {
@@ -75,7 +79,7 @@ function App() {
   const [range, setRange] = useState("24h");
   const [by, setBy] = useState("model");
   const { live, rows, error } = useFeed(key);
-  const series = useSeries(range, by, live, rows.length ? rows[rows.length - 1].id : "");
+  const [series, wrong] = useSeries(range, by, live, rows.length ? rows[rows.length - 1].id : "");
   const locked = error instanceof Refused && (error.status === 401 || error.status === 403);
   const id = /^#\/request\/([\w-]{1,80})$/.exec(hash)?.[1];
   const use = (value) => (keys.set(value), setKey(value), setAsking(false));
@@ -108,7 +112,7 @@ function App() {
       ${error && !locked ? html`<p class="notice bad" role="alert">The gateway cannot be reached: ${error.message}. ${live ? "What is shown is from before." : ""} Trying again…</p>` : null}
       ${(locked || asking) ? html`<${Key} error=${locked && key ? error : null} on=${use} cancel=${asking && !locked ? () => setAsking(false) : null} />`
         : id ? html`<${Request} id=${id} live=${live} />`
-        : live ? html`<${Overview} live=${live} rows=${rows} series=${series} by=${by} setBy=${setBy} range=${range} theme=${dark} />`
+        : live ? html`<${Overview} live=${live} rows=${rows} series=${series} wrong=${wrong} by=${by} setBy=${setBy} range=${range} theme=${dark} />`
         : error ? null : html`<p class="notice">Loading…</p>`}
     </main>`;
 }

@@ -46,12 +46,15 @@ function options(size, { since, span, groups, as, on, at }) {
   const bars = uPlot.paths.bars({ size: [GAP, 48], align: 0 });
   const axis = { stroke: css("--muted"), font: `11px ${css("--sans")}`, ticks: { show: false }, border: { show: false } };
   const points = groups.length ? groups[0].values.length : 0;
+  const end = since + points * span;
+  const near = (end - since) * 0.03; // a label there would be cut off
+  const named = (tick) => (end - tick < near ? "" : span >= 10_800 ? dayOf(tick) : minuteOf(tick));
   return {
     ...size, padding: [8, 4, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    scales: { x: { time: true, range: [since, since + points * span] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
+    scales: { x: { time: true, range: [since, end] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 30, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map((tick) => (span >= 10_800 ? dayOf(tick) : minuteOf(tick))) },
+      { ...axis, size: 30, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(named) },
       { ...axis, size: 58, grid: { stroke: css("--rule"), width: 1 }, space: 44, values: (_, ticks) => ticks.map(as) },
     ],
     series: [{}, ...groups.map((group) => ({ label: group.name, fill: css(group.colour), stroke: css(group.colour), width: 0, paths: bars, points: { show: false } }))],

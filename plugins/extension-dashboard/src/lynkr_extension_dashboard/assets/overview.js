@@ -7,11 +7,11 @@ const COLOURS = ["--c0", "--c1", "--c2", "--c3", "--c4", "--c5"];
 const BY = ["model", "agent", "tier", "provider"];
 const MOST_SHOWN = 60;
 
-export function Overview({ live, rows, series, by, setBy, range, theme }) {
+export function Overview({ live, rows, series, wrong, by, setBy, range, theme }) {
   return html`
     <${Strip} rows=${rows} series=${series} range=${range} />
     <div class="columns">
-      <${Money} series=${series} by=${by} setBy=${setBy} range=${range} theme=${theme} journal=${live.journal} />
+      <${Money} series=${series} wrong=${wrong} by=${by} setBy=${setBy} range=${range} theme=${theme} journal=${live.journal} />
       <${Advice} live=${live} rows=${rows} series=${series} />
     </div>
     <div class="columns">
@@ -72,7 +72,7 @@ function grouped(series, what, by) {
   }));
 }
 
-function Money({ series, by, setBy, range, theme, journal }) {
+function Money({ series, wrong, by, setBy, range, theme, journal }) {
   const [measure, setMeasure] = useState("spend");
   const [at, setAt] = useState(null);
   const what = measures[measure];
@@ -85,7 +85,7 @@ function Money({ series, by, setBy, range, theme, journal }) {
   return html`<${Panel} id="money" title="Over time" about=${what.about}
     aside=${html`<${Choice} label="What is shown" of=${Object.keys(measures)} value=${measure} on=${setMeasure} />`}>
     ${!journal ? html`<${Empty}>No journal, so nothing is kept over time. Add <code>[sink.journal]</code> to lynkr.toml.<//>`
-      : !series ? html`<${Empty}>Loading…<//>`
+      : !series ? html`<${Empty}>${wrong ? `The journal cannot be read: ${wrong.message}. Trying again…` : "Loading…"}<//>`
       : !groups.length ? html`<${Empty}>No requests in the last ${range}.<//>`
       : html`<${Bars} since=${series.since} span=${series.span} groups=${groups} as=${what.as} label=${label} theme=${theme} on=${setAt} />`}
     <div class="legend">
