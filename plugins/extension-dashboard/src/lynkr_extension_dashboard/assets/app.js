@@ -37,13 +37,16 @@ function useTheme() {
   return [theme, setTheme, theme === "auto" ? system : theme === "dark"];
 }
 
+/** What is known with this key: nothing of what another one has shown, nor that it was refused. */
 function useFeed(key) {
-  const [feed, setFeed] = useState({ live: null, rows: [], error: null });
+  const nothing = { key, live: null, rows: [], error: null };
+  const [feed, setFeed] = useState(nothing);
   useEffect(() => {
-    setFeed({ live: null, rows: [], error: null });
-    return follow((live, rows) => setFeed({ live, rows, error: null }), (error) => setFeed((before) => ({ ...(error.status === 401 || error.status === 403 ? { live: null, rows: [] } : before), error })));
+    setFeed(nothing);
+    const refused = (error) => error.status === 401 || error.status === 403;
+    return follow((live, rows) => setFeed({ key, live, rows, error: null }), (error) => setFeed((before) => ({ ...(refused(error) ? nothing : before), error })));
   }, [key]);
-  return feed;
+  return feed.key === key ? feed : nothing;
 }
 
 function useSeries(range, by, live, last) {
