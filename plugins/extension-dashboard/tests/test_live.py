@@ -139,6 +139,19 @@ async def test_what_ended_before_the_start_is_from_the_journal():
         assert row == {**old, "saved_usd": row["saved_usd"]}
 
 
+async def test_what_other_processes_have_served_is_told_by_the_journal(tmp_path):
+    more = f'{JOURNAL}[server]\nworkers = 2\n[store.sqlite]\npath = "{tmp_path}/j.db"\n'
+    made, other = Gateway(more), Gateway(more)
+    async with made.client, other.client:
+        await made.ask()
+        cursor = (await made.live())["cursor"]
+        await other.ask()
+        await other.kernel.stores.journal().flush()
+        told = await made.live(cursor)
+        assert (told["anew"], len(told["finished"]), told["process"]["workers"]) == (True, 2, 2)
+        assert len({row["id"] for row in told["finished"]}) == 2
+
+
 async def test_everybody_sees_its_own_and_the_admin_all(guarded):
     anna, ben = await guarded.key("anna"), await guarded.key("ben")
     for key in (anna, anna, ben):

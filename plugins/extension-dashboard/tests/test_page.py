@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 pytestmark = pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no Chromium here; .ci/run installs one")
@@ -16,6 +17,7 @@ spec = importlib.util.spec_from_file_location("lynkr_dashboard_demo", Path(__fil
 demo = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(demo)
 MS = 30_000
+expect.set_options(timeout=MS)
 HARM = "<img src=x onerror=document.title='harmed'>"
 TOLD = "req_00000000001aaaaaaaaaaaa"
 RECORD = {
@@ -337,7 +339,7 @@ def test_the_keyboard_reaches_everything_in_order(world):
     assert page.locator(".note").is_hidden()
     page.locator(".chart").focus()
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("!document.querySelector('.legend-head').textContent.includes('last 24h')")
+    expect(page.locator(".legend-head")).not_to_contain_text("last 24h")
 
 
 def test_other_times_and_groups_are_a_press_away(world):

@@ -105,8 +105,11 @@ class Desk:
         only = self._only(query.principal)
         news = await self._feed.news(only.id if only else None, after, wait, limit)
         rows = [row.told() for row in news.rows]
-        if news.anew and self._journal is not None:
-            rows = await self._with_older(rows, only, limit, self._journal)
+        if self._journal is not None and (
+            news.anew or self._workers > 1
+        ):  # what other processes have served is in the journal only
+            news = news._replace(anew=True, missed=0)
+            rows = await self._with_others(rows, only, limit, self._journal)
         return Reply(body=encode(self._told(news, rows, only, query.principal)), headers=HEADERS)
 
     def _told(self, news: News, rows: list[dict[str, Any]], only: Principal | None, who: Principal) -> dict[str, Any]:
@@ -128,16 +131,16 @@ class Desk:
             **self._health.told(only),
         }
 
-    async def _with_older(
+    async def _with_others(
         self, rows: list[dict[str, Any]], only: Principal | None, limit: int, journal: Journal
     ) -> list[dict[str, Any]]:
         """And what the journal has of before the start, and of other processes."""
         known = {row["id"] for row in rows}
         try:
-            older = await journal.query(where={"principal": only.id} if only else {}, limit=limit)
+            others = await journal.query(where={"principal": only.id} if only else {}, limit=limit)
         except OSError:
             return rows
-        rows = rows + [of_record(record) for record in older if record["id"] not in known]
+        rows = rows + [of_record(record) for record in others if record["id"] not in known]
         return sorted(rows, key=lambda row: row["created"] + (row["duration"] or 0.0))[-limit:]
 
     async def series(self, query: RouteRequest) -> Reply:
