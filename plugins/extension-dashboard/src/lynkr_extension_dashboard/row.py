@@ -23,7 +23,7 @@ KEPT = (
 TOKENS = ("input_tokens", "output_tokens", "cache_read")
 
 
-class Row(Struct):
+class Row(Struct, gc=False):
     """Times in seconds, `cost` in USD. `fallback`: somebody else served, or was asked too, than who was first in the order."""
 
     id: str
@@ -83,17 +83,15 @@ class Row(Struct):
 
 
 def row(exchange: Exchange, outcome: Outcome) -> Row:
-    """Called once for each exchange, watched or not."""
-    envelope, selection, reply = exchange.envelope, exchange.selection, exchange.reply
+    """Called once for each exchange, watched or not: in the order of the fields, which is a third faster than by their names."""
+    envelope, selection, reply, dialect = exchange.envelope, exchange.selection, exchange.reply, exchange.dialect
     return Row(
-        id=exchange.id, created=exchange.created, principal=exchange.principal, dialect=exchange.dialect.name,
-        operation=exchange.dialect.operation, stream=envelope.stream if envelope else False,
-        model_asked=envelope.model if envelope else None, route=exchange.route, tier=exchange.tier, score=exchange.score,
-        candidate=outcome.candidate, reason=selection.reason if selection else (reply.reason if reply else ""),
-        selected_by=exchange.selected_by, status=outcome.status, http_status=outcome.http_status, error=fault(outcome),
-        cost=outcome.cost, usage=outcome.usage, saved_tokens=exchange.saved_tokens, savings=exchange.get(SAVINGS) or (),
-        cache=reply.cache if reply else "off", duration=outcome.duration, first_token=outcome.first_token,
-        attempts=len(outcome.attempts), fallback=fell_back(exchange, outcome),
+        exchange.id, exchange.created, exchange.principal, dialect.name, dialect.operation, envelope.stream if envelope else False,
+        envelope.model if envelope else None, exchange.route, exchange.tier, exchange.score, outcome.candidate,
+        selection.reason if selection else (reply.reason if reply else ""), exchange.selected_by, outcome.status,
+        outcome.http_status, fault(outcome) if outcome.error else None, outcome.cost, outcome.usage, exchange.saved_tokens,
+        exchange.get(SAVINGS) or (), reply.cache if reply else "off", outcome.duration, outcome.first_token,
+        len(outcome.attempts), fell_back(exchange, outcome),
     )  # fmt: skip
 
 
