@@ -60,9 +60,10 @@ BESIDE = {"decision", "sessions", "stalls"}
 REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
-    "policy-budget": 750,
+    "policy-budget": 790,
     "policy-ratelimit": 420,
     "auth-keys": 700,
+    "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "scorer-heuristic": 1150,
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 560,

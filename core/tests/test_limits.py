@@ -92,6 +92,26 @@ async def test_an_admin_route_is_off_without_a_key_and_needs_the_right_one(gatew
     assert answers[-1].text == "admin"
 
 
+async def test_a_public_route_asks_nobody_who_they_are_and_every_other_does(gateway, scripted_provider):
+    class Pages:
+        def authenticate(self):
+            return None
+
+        def register_routes(self):
+            routes = {"/page": {"public": True}, "/data": {}, "/both": {"public": True, "admin": True}}
+            return [Route(method="GET", path=path, endpoint=self.tell, **how) for path, how in routes.items()]
+
+        async def tell(self, query):
+            return Reply(body=query.principal.id.encode())
+
+    made = await gateway(scripted_provider.url, plugins=(("auth", Pages()),), config='[server]\nadmin_key = "k"')
+    for headers in ({}, {"x-api-key": "wrong"}, {"x-api-key": "k"}):
+        answer = await made.client.get("/page", headers=headers)
+        assert (answer.status, answer.text) == (200, "anonymous")
+    assert [(await made.client.get(path)).status for path in ("/data", "/both")] == [401, 401]
+    assert (await made.client.get("/data", headers={"x-api-key": "k"})).text == "admin"
+
+
 @pytest.mark.parametrize("shown", [b"", b"k", b"key ", b"KEY", b"keykey", "ké".encode(), b"\xff"])
 def test_only_the_very_key_opens(shown):
     with pytest.raises(Unauthenticated):

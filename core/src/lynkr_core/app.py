@@ -19,7 +19,7 @@ from lynkr_core.caller import EXTENSION, Receive, Scope, Send, read_body
 from lynkr_core.decision import decision
 from lynkr_core.dialect import Dialect, read_fields
 from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest
-from lynkr_core.exchange import Exchange, Principal
+from lynkr_core.exchange import ANONYMOUS, Exchange, Principal
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
 from lynkr_core.openapi import document
@@ -94,7 +94,9 @@ class Application:
             headers = dict(request.headers.raw)
             try:
                 key = self.kernel.config.server.admin_key
-                principal = admin(key, headers) if route.admin or is_admin(key, headers) else await self._principal(request)
+                is_open = route.public and not route.admin
+                known = ANONYMOUS if is_open else admin(key, headers) if route.admin or is_admin(key, headers) else None
+                principal = known or await self._principal(request)
                 body = await read_body(request.receive, self.kernel.config.server.max_body)
                 reply = await route.endpoint(RouteRequest(params=params, headers=headers, body=body, principal=principal))
             except GatewayError as error:

@@ -21,12 +21,15 @@ class RouteRequest(Struct, frozen=True, kw_only=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`path` may have `{name}` parts. `admin` routes need the admin key and are off without one."""
+    """`path` may have `{name}` parts. `admin` routes need the admin key and are off without one; `public` ones show nobody's data, and
+    nobody is asked who they are.
+    """
 
     method: str
     path: str
     endpoint: Callable[[RouteRequest], Awaitable[Reply]]
     admin: bool = False
+    public: bool = False
 
 
 class Fronts:

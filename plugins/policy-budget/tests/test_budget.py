@@ -306,3 +306,19 @@ async def test_what_a_caller_pays_itself_is_no_money_of_the_operators(scripted_p
         assert (await client.post(CHAT, json=BODY)).status == 429
         assert (await client.post(CHAT, json=BODY, headers={"x-api-key": "sk-own-1"})).status == 200
         assert await balance(policy) == {"requests": (1, 0)}
+
+
+async def test_what_every_limit_stands_at_is_told(scripted_provider):
+    limits = limit(scope="everyone", usd=1) + limit(scope="model:*", requests=10) + limit(scope="team:a", per="total", tokens=9)
+    policy, client = gateway(scripted_provider, limits + "[policy.budget.run]\nusd = 1\n")
+    untouched = {one["subject"]: one["used"] for one in policy.budgets()}
+    assert untouched == {"everyone": 0, "team:a": 0}
+    async with client:
+        assert (await client.post(CHAT, json=BODY)).status == 200
+    told = {(one["subject"], one["unit"]): one for one in policy.budgets()}
+    assert told["everyone", "usd"]["used"] == pytest.approx(COST / 1e9)
+    assert (told["everyone", "usd"]["limit"], told["everyone", "usd"]["per"]) == (1.0, "day")
+    assert told["everyone", "usd"]["until"] == pytest.approx(NOON + 12 * 3600)
+    assert (told["model:cloud/large", "requests"]["used"], told["model:cloud/large", "requests"]["limit"]) == (1, 10)
+    assert (told["team:a", "tokens"]["used"], told["team:a", "tokens"]["until"]) == (0, None)
+    assert len(told) == 3

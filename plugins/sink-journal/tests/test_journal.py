@@ -25,6 +25,7 @@ from lynkr_core import (
     UpstreamError,
 )
 from lynkr_core.cards import Price
+from lynkr_core.process import ADMIN
 from lynkr_core.remarks import queue, save
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
@@ -105,6 +106,7 @@ def test_a_record_says_what_came_of_it() -> None:
     first, second = record["attempts"]
     assert (first["candidate"], first["error"], first["status"], first["code"]) == ("local/small", "server", 503, "busy")
     assert first["seconds"] == pytest.approx(0.5)
+    assert first["at"] <= second["at"]
     assert (second["error"], second["first_token"]) == (None, pytest.approx(0.1))
     assert record["losses"] == ["logit_bias: no place for it"]
 
@@ -163,6 +165,16 @@ async def test_nobody_elses_record_is_told() -> None:
         answer = await sink.tell(query)
         assert answer.status == 404
         assert msgspec.json.decode(answer.body)["error"]["type"] == "not_found_error"
+
+
+@pytest.mark.anyio
+async def test_the_admin_key_finds_every_record() -> None:
+    sink = create()
+    sink.post_response(made := exchange(), outcome())
+    answer = await sink.tell(RouteRequest(params={"id": made.id}, headers={}, body=b"", principal=ADMIN))
+    assert msgspec.json.decode(answer.body)["principal"] == "key:1"
+    named = await sink.tell(ask(made.id, "admin"))
+    assert named.status == 404, "it is the key that opens, not a principal's name"
 
 
 @pytest.mark.anyio

@@ -29,6 +29,7 @@ from lynkr_policy_budget.gauges import Gauges
 from lynkr_policy_budget.learnt import higher
 from lynkr_policy_budget.rules import Room, Rule, refusal
 from lynkr_policy_budget.runs import Runs
+from lynkr_policy_budget.standing import standings
 from lynkr_policy_budget.windows import Windows
 
 __all__ = ["Budget", "Config", "Limit", "Run", "plugin"]
@@ -182,6 +183,10 @@ class Budget:
         told = {**self.counts, "held": len(self.books.live)}
         highest = round(self.gauges.highest(self.clock()), 4)
         return {**told, "warnings": self.alerts.said, "webhooks_lost": self.alerts.lost, "highest": highest}
+
+    def budgets(self) -> Iterable[Mapping[str, Any]]:
+        """What every limit stands at; see `standings`. For those who may see what others have used."""
+        return standings(self.rules, self.gauges.used(), self.clock())
 
 
 def rules(config: Config, context: Context, prefix: str, sessions: Sequence[bytes]) -> list[Rule]:

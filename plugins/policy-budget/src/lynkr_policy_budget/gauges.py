@@ -97,6 +97,10 @@ class Gauges:
     def highest(self, now: float) -> float:
         return max([gauge.share for gauge in self._gauges.values() if gauge.until > now], default=0.0)
 
+    def used(self) -> dict[str, int]:
+        """What is booked on each counter, as far as it is known here."""
+        return self._seeds | {gauge.counter: gauge.used for gauge in self._gauges.values()}
+
     def _gauge(self, room: Room) -> Gauge:
         gauge = self._gauges.get(room.hold.counter)
         if gauge is None:

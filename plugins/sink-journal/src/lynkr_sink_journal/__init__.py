@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Exchange, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
+from lynkr_core.process import ADMIN
 from lynkr_core.routes import Route, RouteRequest
 from lynkr_sink_journal.record import build
 from lynkr_sink_journal.usage import told
@@ -54,10 +55,10 @@ class JournalSink:
         ]
 
     async def tell(self, query: RouteRequest) -> Reply:
-        """The record; 404 when there is none, or when it is somebody else's."""
+        """The record; 404 when there is none, or when it is somebody else's. The admin key finds all."""
         id = query.params["id"]
         record = await self._journal.find(id)
-        if record is not None and record.get("principal") == query.principal.id:
+        if record is not None and (query.principal is ADMIN or record.get("principal") == query.principal.id):
             return Reply(body=encode(record))
         told = {"message": f"there is no decision {id[:100]!r}", "type": "not_found_error", "param": "id", "code": "not_found"}
         return Reply(body=encode({"error": told}), status=404)

@@ -45,7 +45,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         error=fault(outcome, texts),
         duration=outcome.duration,
         first_token=outcome.first_token,
-        attempts=[tried(attempt) for attempt in outcome.attempts],
+        attempts=[tried(attempt, exchange.started) for attempt in outcome.attempts],
     )
     record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
     record |= remarked(exchange, outcome)
@@ -131,8 +131,10 @@ def tokens(usage: Usage) -> dict[str, Any]:
     }
 
 
-def tried(attempt: Attempt) -> dict[str, Any]:
-    """One attempt. `error` is the kind of its failure, `code` the upstream's own name for it. What failed may have cost something too."""
+def tried(attempt: Attempt, began: float) -> dict[str, Any]:
+    """One attempt. `at`: seconds after the request's arrival. `error` is the kind of its failure, `code` the upstream's own name for it.
+    What failed may have cost something too.
+    """
     error, started = attempt.error, attempt.started
     return {
         "candidate": attempt.candidate.id,
@@ -140,6 +142,7 @@ def tried(attempt: Attempt) -> dict[str, Any]:
         "status": error.status if error else None,
         "code": error.code if error else None,
         "answered": list(attempt.answered),
+        "at": started - began,
         "seconds": attempt.ended - started if attempt.ended is not None else None,
         "first_token": attempt.first_token - started if attempt.first_token is not None else None,
         "usage": tokens(attempt.usage) if attempt.usage else None,
