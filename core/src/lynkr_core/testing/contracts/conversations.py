@@ -127,9 +127,9 @@ def _messages(steps: Steps, marked: bool) -> dict[str, Any]:
         tools[-1] |= {"cache_control": MARK}
         system[-1] |= {"cache_control": MARK}
         last: dict[str, Any] = messages[-1]
-        if isinstance(last["content"], str):
-            last["content"] = [{"type": "text", "text": last["content"]}]
-        last["content"][-1]["cache_control"] = MARK
+        content: Any = last["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        last["content"] = [*blocks[:-1], {**blocks[-1], "cache_control": MARK}]
     body = {"model": "auto", "max_tokens": 8192, "system": system, "tools": tools, "messages": messages}
     return {**body, "thinking": {"type": "enabled", "budget_tokens": 4000}, "metadata": {"user_id": "user_1"}}
 
