@@ -19,15 +19,13 @@ from typing import Any
 
 import msgspec
 
-sys.path.insert(0, str(Path(__file__).parent / "tests"))
-
 from lynkr_compressor_cache_guard import CacheGuard, plugin
-from promptcache import PromptCache
-
 from lynkr_core.cards import Price
 from lynkr_core.pricing import asked, rates_of
 from lynkr_core.request import Request, Usage
 from lynkr_core.testing import factories
+from lynkr_core.testing.promptcache import PromptCache
+from lynkr_tokens import count
 
 PRICE = Price(input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_1h=6)
 PAUSE = 7.0
@@ -47,8 +45,10 @@ def bodies(talk: dict[str, Any], folder: Path) -> Iterator[dict[str, Any]]:
             continue
         said = talk["messages"][:place]
         if talk["format"] == "anthropic":
-            yield {"model": "m", "max_tokens": 4096, "messages": said} | ({"system": system} if system else {}) | (
-                {"tools": tools} if tools else {}
+            yield (
+                {"model": "m", "max_tokens": 4096, "messages": said}
+                | ({"system": system} if system else {})
+                | ({"tools": tools} if tools else {})
             )
         else:
             before = [{"role": "system", "content": system}] if isinstance(system, str) and system else []
@@ -63,13 +63,17 @@ def tools_of(folder: Path, ref: str) -> list[dict[str, Any]]:
     return [{**tool, "name": prefix + tool["name"]} if "name" in tool else tool for tool in found]
 
 
-async def replay(talk: dict[str, Any], folder: Path, guard: CacheGuard, count: Any) -> tuple[int, float, float, float, list[float]]:
+async def replay(
+    talk: dict[str, Any], folder: Path, guard: CacheGuard, count: Any
+) -> tuple[int, float, float, float, list[float]]:
     """Turns, millionths of USD for the input without and with the plugin, tokens sent again that were kept, milliseconds."""
     kept, now, turns, plain, paid, missed, spent = PromptCache(count), 0.0, 0, 0.0, 0.0, 0.0, list[float]()
     candidate = factories.Candidate(provider=ClaudeOnly("anthropic"), model="claude-x", price=PRICE)
     dialect, before = factories.find_dialect("anthropic.messages"), 0
     for body in bodies(talk, folder):
-        exchange = factories.exchange(body, dialect=FRONTS[talk["format"]], headers={"x-lynkr-session": talk["id"]}, served=(candidate,))
+        exchange = factories.exchange(
+            body, dialect=FRONTS[talk["format"]], headers={"x-lynkr-session": talk["id"]}, served=(candidate,)
+        )
         exchange.created, now = now + 1, now + PAUSE
         request: Request = exchange.request
         began = time.perf_counter()
@@ -84,8 +88,6 @@ async def replay(talk: dict[str, Any], folder: Path, guard: CacheGuard, count: A
 
 
 async def main() -> None:
-    from lynkr_tokens import count
-
     counted: dict[str, int] = {}
 
     def remembered(text: str) -> int:
@@ -96,7 +98,7 @@ async def main() -> None:
     for name in sys.argv[1:]:
         path, guard = Path(name), factories.build(plugin, {}, factories.context("cache-guard", "compressor"))
         turns, plain, paid, missed, spent, talks = 0, 0.0, 0.0, 0.0, list[float](), 0
-        for line in gzip.open(path):
+        for line in gzip.decompress(Path(name).read_bytes()).splitlines():
             told = await replay(json.loads(line), path.parent, guard, remembered)
             turns, plain, paid, missed = turns + told[0], plain + told[1], paid + told[2], missed + told[3]
             spent += told[4]

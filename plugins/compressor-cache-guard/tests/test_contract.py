@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from lynkr_compressor_cache_guard import plugin as entry
-
 from lynkr_core.cards import Price
 from lynkr_core.exchange import Candidate
 from lynkr_core.request import Request

@@ -57,7 +57,8 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         bool, Meta(description="Leave plugins out of a conversation once they have rewritten what was sent of it before.")
     ] = True
     allow: Annotated[
-        tuple[str, ...], Meta(description="Plugins that may rewrite what was sent before, as they reckon with the price themselves.")
+        tuple[str, ...],
+        Meta(description="Plugins that may rewrite what was sent before, as they reckon with the price themselves."),
     ] = ("compressor.history",)
     window: Annotated[int, Meta(ge=20, le=100_000, description="Requests over which a plugin must not lose money.")] = 200
     loss: Annotated[float, Meta(ge=0, description="USD that a plugin may lose over its window before it is switched off.")] = 0.01

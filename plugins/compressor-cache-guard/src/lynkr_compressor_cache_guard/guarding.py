@@ -61,7 +61,7 @@ class Guard:
         culprits: frozenset[str] = frozenset()
         place = broken(talk, known, sent)
         if place is not None:
-            culprits = await self.blamed(exchange, candidate, talk, place)
+            culprits = await self.blamed(exchange, candidate, talk, known, place)
             if culprits:
                 talk.without |= culprits
                 request, _ = await self.replayed(exchange, candidate, talk.without)
@@ -83,12 +83,18 @@ class Guard:
                 request = made
         return request, steps
 
-    async def blamed(self, exchange: Exchange, candidate: Candidate, talk: Conversation, place: int) -> frozenset[str]:
-        """Who changes what is at this place now; where nobody does, all who change anything, or did so last time."""
+    async def blamed(
+        self, exchange: Exchange, candidate: Candidate, talk: Conversation, known: Prints, place: int
+    ) -> frozenset[str]:
+        """The one without whom all would be as it was; else all who change what is at this place, or anything, or did so last time."""
         _, steps = await self.replayed(exchange, candidate, talk.without)
-        found = [step.plugin for step in steps if changes(step, place)]
-        others = found or [step.plugin for step in steps] or [plugin for plugin in talk.saved if self.may_veto(plugin)]
-        return frozenset([plugin for plugin in others if self.may_veto(plugin)])
+        found = [step.plugin for step in steps if changes(step, place)] or [step.plugin for step in steps] or list(talk.saved)
+        suspects = [plugin for plugin in found if self.may_veto(plugin)]
+        for plugin in suspects if len(suspects) > 1 else ():
+            request, _ = await self.replayed(exchange, candidate, talk.without | {plugin})
+            if broken(talk, known, after(request, exchange.request, known)) is None:
+                return frozenset((plugin,))
+        return frozenset(suspects)
 
     def may_veto(self, plugin: str) -> bool:
         return plugin not in self.allowed and any(call.plugin == plugin and not call.closed for call in self.calls)

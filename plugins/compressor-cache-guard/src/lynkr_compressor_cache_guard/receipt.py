@@ -82,10 +82,15 @@ def priced(savings: Iterable[Saving], before: Mapping[str, int], usage: Usage, r
     for saving in savings:
         usd = saving.usd
         if usd is None:
-            old = min(before.get(saving.plugin, 0), saving.tokens) if usage.cache_read else 0
+            old = lesser(before.get(saving.plugin, 0), saving.tokens) if usage.cache_read else 0
             usd = factor * (old * read + (saving.tokens - old) * fresh) / MILLION
         told.append(Saving(saving.plugin, saving.tokens, usd))
     return told
+
+
+def lesser(before: int, now: int) -> int:
+    """What of tokens saved, or added where they are below zero, was so before."""
+    return min(max(before, 0), now) if now >= 0 else max(min(before, 0), now)
 
 
 def unit(usage: Usage, rates: Rates) -> tuple[float, float]:
