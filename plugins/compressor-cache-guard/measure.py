@@ -87,6 +87,10 @@ async def replay(
     return turns, plain, paid, missed, spent
 
 
+def lines(name: str) -> list[bytes]:
+    return gzip.decompress(Path(name).read_bytes()).splitlines()
+
+
 async def main() -> None:
     counted: dict[str, int] = {}
 
@@ -98,7 +102,7 @@ async def main() -> None:
     for name in sys.argv[1:]:
         path, guard = Path(name), factories.build(plugin, {}, factories.context("cache-guard", "compressor"))
         turns, plain, paid, missed, spent, talks = 0, 0.0, 0.0, 0.0, list[float](), 0
-        for line in gzip.decompress(Path(name).read_bytes()).splitlines():
+        for line in lines(name):
             told = await replay(json.loads(line), path.parent, guard, remembered)
             turns, plain, paid, missed = turns + told[0], plain + told[1], paid + told[2], missed + told[3]
             spent += told[4]
