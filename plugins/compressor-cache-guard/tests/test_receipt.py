@@ -95,6 +95,26 @@ async def test_new_conversations_go_on_without_a_plugin_that_lost(make, talk):
     assert all(saving.plugin != "compressor.loser" for saving in later.exchange.get(SAVINGS))
 
 
+class Saver:
+    """Leaves out a little more with each turn."""
+
+    def transform_request(self, exchange, request):
+        save(exchange, "compressor.saver", 100 * len(request.messages))
+        return request.edit(temperature=0.5)
+
+
+@pytest.mark.anyio
+async def test_what_was_left_out_would_have_been_cached_too(make, talk):
+    made = talk(guard=make(Saver()))
+    for turn in range(4):
+        await made.turn(FACT.format(turn) * 60)
+    usage, factor = made.bills[-1], made.guard.factors.of(made.candidate.id)
+    told = {saving.plugin: saving.usd for saving in made.exchange.get(SAVINGS)}
+    billed = usage.cache_read * 0.3 + usage.cache_write * 3.75
+    assert told["compressor.saver"] == pytest.approx(factor * (500 * 0.3 + 200 * 3.75) / 1e6)
+    assert sum(told.values()) == pytest.approx(((usage.input_tokens + factor * 700) * 3 - billed) / 1e6)
+
+
 @pytest.mark.anyio
 async def test_the_savings_of_a_conversation_add_up_to_what_it_would_have_cost(talk):
     made = talk()

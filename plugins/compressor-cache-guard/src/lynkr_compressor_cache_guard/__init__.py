@@ -10,7 +10,7 @@ from lynkr_compressor_cache_guard.governor import Governor
 from lynkr_compressor_cache_guard.guarding import Guard
 from lynkr_compressor_cache_guard.marking import is_marked, marked
 from lynkr_compressor_cache_guard.memory import Conversation, Memory
-from lynkr_compressor_cache_guard.receipt import Factors, by_caching, count, lost, priced
+from lynkr_compressor_cache_guard.receipt import Factors, by_caching, count, lost, of_saved, priced
 from lynkr_compressor_cache_guard.rules import Rule, Rules
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome
 from lynkr_core.plugins import Context, Plugin
@@ -135,11 +135,10 @@ class CacheGuard:
         assert served is not None
         assert served.price is not None
         rates, talk = rates_of(served.price, usage), turn.talk
-        told = priced(
-            exchange.get(SAVINGS) or (), talk.saved if talk else {}, usage, rates, self.factors.of(turn.candidate)
-        )  # fmt: skip
+        saved, factor = exchange.get(SAVINGS) or (), self.factors.of(turn.candidate)
+        told = priced(saved, talk.saved if talk else {}, usage, rates, factor)
         if turn.marked:
-            told.append(Saving(self.id, 0, by_caching(usage, rates)))
+            told.append(Saving(self.id, 0, by_caching(usage, rates) + of_saved(saved, told, rates, factor)))
         if turn.culprits and talk is not None:
             share = lost(talk.tokens, usage, rates) / len(turn.culprits)
             told += [Saving(plugin, 0, -share) for plugin in sorted(turn.culprits)]

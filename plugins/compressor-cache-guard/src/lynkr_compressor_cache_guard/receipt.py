@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lynkr_core.cards import Rates
 from lynkr_core.pricing import asked
@@ -108,6 +108,12 @@ def by_caching(usage: Usage, rates: Rates) -> float:
     """USD that the cache has saved of this request; below zero for one that only wrote."""
     plain = Usage(input_tokens=usage.input_tokens, audio_input=usage.audio_input)
     return (asked(plain, rates) - asked(usage, rates)) / MILLION
+
+
+def of_saved(savings: Sequence[Saving], told: Sequence[Saving], rates: Rates, factor: float) -> float:
+    """USD that the cache would have saved of the tokens that were left out: they are told at what they would have cost with it."""
+    pairs = zip(savings, told, strict=True)
+    return sum([factor * one.tokens * rates.input / MILLION - (now.usd or 0.0) for one, now in pairs if one.usd is None])
 
 
 def lost(before: int, usage: Usage, rates: Rates) -> float:
