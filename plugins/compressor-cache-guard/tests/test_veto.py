@@ -137,3 +137,13 @@ async def test_what_a_veto_costs_is_the_plugins_loss(make, talk):
     lost = [saving for saving in made.exchange.get(SAVINGS) if saving.plugin == "compressor.cutter"]
     usage = made.bills[0]
     assert lost[0].usd == pytest.approx(-usage.input_tokens * (3.75 - 0.3) / 1e6)
+
+
+@pytest.mark.anyio
+async def test_another_attempt_of_the_same_request_is_sent_as_the_first(make, talk):
+    made = talk(guard=make(Steady()))
+    await turns(made, 2)
+    again = await made.guard.transform_request(made.exchange, made.exchange.request, made.candidate)
+    first = await made.guard.transform_request(made.exchange, made.exchange.request, made.candidate)
+    assert made.exchange.dialect.encode_request(again, []) == made.exchange.dialect.encode_request(first, [])
+    assert made.guard.memory.of(made.exchange, made.candidate, frozenset()).pauses == 1

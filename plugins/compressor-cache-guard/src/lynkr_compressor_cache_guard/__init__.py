@@ -87,14 +87,15 @@ class CacheGuard:
 
     async def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
         rule = self.rules.of(candidate, exchange.dialect.name)
-        if len(exchange.body) < rule.smallest or any(attempt.first_token is not None for attempt in exchange.attempts):
-            return None  # too small to be cached, or the rest of an answer that was cut
+        if len(exchange.body) < rule.smallest:
+            return None  # fewer bytes than tokens that are cached at least
         made, culprits = request, frozenset[str]()
         talk = self.memory.of(exchange, candidate, self.governor.off()) if rule.read < 1 else None
         grown = len(exchange.body)
         if talk is not None:
             grown = talk.heard(exchange.created, len(exchange.body))
-            made, culprits = await self.guard.checked(exchange, request, candidate, talk)
+            if not exchange.resumed:  # the rest of a cut answer has more messages than the caller's
+                made, culprits = await self.guard.checked(exchange, request, candidate, talk)
         marks = self.config.marks and rule.marks > 0 and not is_marked(exchange.request) and self.is_large(exchange, made, rule)
         if marks:
             made = marked(made, rule.marks, self.for_an_hour(rule, talk, grown, len(exchange.body)))

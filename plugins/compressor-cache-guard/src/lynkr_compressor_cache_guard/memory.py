@@ -24,7 +24,8 @@ EXPECTED, WEIGHT = 1, 40
 class Conversation(Struct, kw_only=True):
     """`known`: the prints of what the caller sent last; `sent`: of what became of it. `without`: plugins that are left out of it.
 
-    `at`: seconds since 1970 of its last request, which had `size` bytes. Of `pauses`, `long` were longer than providers keep a prompt
+    `at`: seconds since 1970 of its last request, which had `size` bytes, `grown` more than the one before.
+    Of `pauses`, `long` were longer than providers keep a prompt
     for the usual time, but not than they do for longer. `tokens`: of its last request, as the provider counts them. `saved`: tokens by
     plugin, then.
     """
@@ -35,19 +36,21 @@ class Conversation(Struct, kw_only=True):
     without: frozenset[str] = frozenset()
     at: float = 0.0
     size: int = 0
+    grown: int = 1
     pauses: int = 0
     long: int = 0
     tokens: int = 0
     saved: Mapping[str, int] = {}
 
     def heard(self, at: float, size: int) -> int:
-        """Notes a request. Gives the bytes by which it is larger than the last."""
-        pause, grown = at - self.at, size - self.size
-        if self.at:
-            self.pauses += 1
-            self.long += SHORT < pause <= LONG
-        self.at, self.size = at, size
-        return max(grown, 1)
+        """Notes a request, another attempt of which is none. Gives the bytes by which it is larger than the last."""
+        if at != self.at:
+            if self.at:
+                self.pauses += 1
+                self.long += SHORT < at - self.at <= LONG
+            self.grown = max(size - self.size, 1)
+            self.at, self.size = at, size
+        return self.grown
 
     @property
     def risk(self) -> float:
