@@ -10,7 +10,7 @@ from lynkr_compressor_cache_guard.governor import Governor
 from lynkr_compressor_cache_guard.guarding import Guard
 from lynkr_compressor_cache_guard.marking import is_marked, marked
 from lynkr_compressor_cache_guard.memory import Conversation, Memory
-from lynkr_compressor_cache_guard.receipt import Factors, by_caching, count, lost, of_saved, priced
+from lynkr_compressor_cache_guard.receipt import LARGEST, Factors, by_caching, count, lost, of_saved, priced
 from lynkr_compressor_cache_guard.rules import Rule, Rules
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome
 from lynkr_core.plugins import Context, Plugin
@@ -122,7 +122,8 @@ class CacheGuard:
         turn, usage, served = exchange.get(TURN), outcome.usage, outcome.candidate
         if turn is None or usage is None or usage.estimated or served is None or served.id != turn.candidate:
             return
-        self.factors.learn(turn.candidate, turn.request, usage)
+        if len(exchange.body) <= LARGEST:
+            self.factors.learn(turn.candidate, turn.request, usage)
         if served.price is not None and not (usage.service and usage.service not in served.price.services):
             self.account(exchange, turn, outcome)
         if turn.talk is not None:

@@ -16,6 +16,10 @@ FRESH = 0.2
 OFTEN = 16
 """Of so many requests one is counted, once its model is known."""
 MOST_MODELS = 4096
+LEAST, MOST = 0.25, 4.0
+"""What a factor can be; an upstream that tells another counts something else."""
+LARGEST = 512 * 1024
+"""Bytes of a request that is counted: a larger one would hold up the others."""
 
 
 class Factors:
@@ -35,7 +39,7 @@ class Factors:
             return
         if times < OFTEN or times % OFTEN == 0:
             counted = count(self._tokens, request)
-            seen = usage.input_tokens / counted if counted else factor
+            seen = min(max(usage.input_tokens / counted, LEAST), MOST) if counted else factor
             factor = factor + FRESH * (seen - factor) if times else seen
         self._known[candidate] = (factor, times + 1)
 
