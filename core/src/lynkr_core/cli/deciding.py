@@ -91,7 +91,21 @@ def told(record: dict[str, Any]) -> list[str]:
     lines += [f"  without  {what}" for what in record.get("skipped") or ()]
     for attempt in record.get("attempts") or ():
         lines.append("  attempt  " + ", ".join(f"{key} {value}" for key, value in attempt.items() if value is not None))
+    lines += receipt(record)
     lines += [f"  {key:8} {record[key]}" for key in ("status", "usage", "cost", "duration", "losses", "error") if record.get(key)]
+    return lines
+
+
+def receipt(record: dict[str, Any]) -> list[str]:
+    """What it would have cost untouched, and which plugin earned or lost how much of the difference."""
+    savings: list[dict[str, Any]] = record.get("savings") or []
+    lines = [
+        f"  {'saved' if (one['usd'] or 0) >= 0 else 'lost':8} {one['plugin']}: {one['tokens']} tokens"
+        + ("" if one["usd"] is None else f", ${one['usd']:.6f}")
+        for one in savings
+    ]
+    if savings and record.get("untouched") is not None and record.get("cost") is not None:
+        lines.append(f"  receipt  ${record['untouched']:.6f} untouched, ${record['cost']:.6f} billed")
     return lines
 
 

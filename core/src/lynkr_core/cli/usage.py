@@ -33,6 +33,7 @@ def usage(
     until: str = "",
     baseline: str = "",
     limit: int = 50,
+    savings: bool = False,
     config: Path = DEFAULT,
     json: bool = False,
 ) -> None:
@@ -45,6 +46,7 @@ def usage(
     until: Up to then, in the same way; now when left out.
     baseline: A provider/model; tells what the same tokens would have cost there.
     limit: Rows, those that cost most first.
+    savings: Instead, what each plugin has saved or lost, and what everything would have cost without them.
     config: The file that names the store.
     json: Print JSON, as `GET /v1/usage` answers.
     """
@@ -53,6 +55,11 @@ def usage(
         named(baseline)
     except ValueError as error:
         raise LynkrError(str(error)) from None
+    if savings:
+        from lynkr_core.cli.savings import tell
+
+        tell(span, limit, config, json)
+        return
     told = anyio.run(asked, names, span, baseline, limit, config)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")

@@ -63,12 +63,17 @@ def whose(principal: Principal) -> dict[str, Any]:
 
 
 def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
-    """What plugins have said of it. `queue`: seconds in queues of lynkr's; `savings` by plugin, `saved_usd` as far as it is known."""
+    """What plugins have said of it. `queue`: seconds in queues of lynkr's; `savings` by plugin, `saved_usd` as far as it is known.
+
+    `untouched`: USD that it would have cost without them.
+    """
     notes = exchange.selection.notes if exchange.selection else NOTHING
     task = notes.get("task") or exchange.header(b"x-lynkr-task")[:LONGEST_TASK] or None
     savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()]
     known = [saved["usd"] for saved in savings if saved["usd"] is not None]
-    return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": sum(known) if known else None}
+    saved = sum(known) if known else None
+    untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
+    return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": saved, "untouched": untouched}
 
 
 def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dict[str, Any]:

@@ -30,6 +30,7 @@ SUITES = (
     "sink",
     "store",
     "streams",
+    "tokens",
     "wire",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SUITES), "lynkr_core.testing.calls")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -17,45 +17,18 @@ from msgspec import Raw
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
 from lynkr_core.remarks import SAVINGS
-from lynkr_core.request import Blob, File, Message, Part, Reasoning, Request, Text, ToolCall, ToolCallResponse, Uri
+from lynkr_core.request import Request, Text
 from lynkr_core.testing import factories
 from lynkr_core.testing.calls import call
 from lynkr_core.testing.contracts import conversations, samples
+from lynkr_core.testing.contracts.aspects import ASPECTS, by_message, texts
 from lynkr_core.testing.contracts.base import Contract
+from lynkr_core.testing.contracts.generated import results
+from lynkr_core.testing.contracts.outputs import ODD
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
-OWN_FIELDS = frozenset({"native", "edited", "messages", "system", "tools"})
-LINES = (
-    "src/a/b.py:12:    return x", "src/a/b.py:13:    return y", "src/c.py-7-import os", "    12→def f():", "    13→    pass  ", "",
-    "\x1b[31mFAILED\x1b[0m tests/test_x.py::test_y", "10 %\r20 %\r100 %", "Compiling core v0.1.0",
-    "<system-reminder>be brief</system-reminder>",
-    "diff --git a/x b/x", "index 1a2b3c..4d5e6f 100644", "--- a/x", "+++ b/x", "@@ -1,2 +1,2 @@", "-old", "+new", '{"a": 1, "b": [1.0, 2]}',
-    "/usr/lib/python3/a.py", "/usr/lib/python3/b.py", "[41 lines from 120 same as in result ab12cd above]", "⟦lynkr:ab12 3 lines⟧",
-    "\ttab", "…",
-)  # fmt: skip
 _colours = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-_reminders = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _message_list = msgspec.json.Decoder(list[Raw])
-
-
-def _repeated(some: list[str], times: int) -> str:
-    return "\n".join(some * times)
-
-
-def _laid_out(value: object, indent: int) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=indent).decode("utf-8", "replace")
-
-
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
-    max_leaves=20,
-)
-row = st.fixed_dictionaries({"id": st.integers(0, 99), "name": st.sampled_from(("a", "b b", "c,d")), "ok": st.booleans()})
-lines = st.lists(st.sampled_from(LINES) | st.text(max_size=20), max_size=12)
-texts = st.builds(_repeated, lines, st.integers(1, 4))
-documents = st.builds(_laid_out, plain | st.lists(row), st.sampled_from((-1, 0, 2)))
-results = st.lists(texts | documents, min_size=1, max_size=4)
 
 
 class CompressorContract(Contract):
@@ -175,7 +148,7 @@ class CompressorContract(Contract):
         for name, dialect, bodies in self.conversations():
             for turn, body in enumerate(bodies):
                 self.check_expanded(f"{name}, turn {turn}", await self.sent(compressor, body, dialect))
-        for name, text in conversations.ODD.items():
+        for name, text in ODD.items():
             body = conversations.ask(self.dialects[0], text, text)
             self.check_expanded(name, await self.sent(compressor, body, self.dialects[0]))
 
@@ -216,7 +189,7 @@ class CompressorContract(Contract):
     @pytest.mark.anyio
     async def test_odd_results_are_no_reason_to_fail(self, compressor: Any) -> None:
         for dialect in self.dialects:
-            for name, text in conversations.ODD.items():
+            for name, text in ODD.items():
                 sent = await self.sent(compressor, conversations.ask(dialect, text, "between", text), dialect)
                 assert self.tokens(sent.wire) <= self.tokens(sent.original), f"{name} in {dialect}"
             for body in samples.requests(dialect).values():
@@ -224,7 +197,7 @@ class CompressorContract(Contract):
 
     def tokens(self, request: Request) -> int:
         """Of everything that it may make smaller, as it counts itself; what it says to change is its own affair."""
-        found = list(_texts(request.messages))
+        found = list(texts(request.messages))
         if "system" not in self.changes:
             found += [part.text for part in request.system if isinstance(part, Text)]
         return self.context.tokens.count(*found)
@@ -236,7 +209,7 @@ class CompressorContract(Contract):
     def check_expanded(self, name: str, sent: Sent) -> None:
         """What the provider gets says all that the caller said."""
         whole = self.expand(sent.wire)
-        before, after = _by_message(sent.original), _by_message(whole)
+        before, after = by_message(sent.original), by_message(whole)
         assert len(before) == len(after), f"{name}: there are {len(before)} messages, and {len(after)} after expanding"
         for place, (old, new) in enumerate(zip(before, after, strict=True)):
             assert self.same(old, new), f"{name}: message {place} is not what it was:\n{old[:2000]!r}\n{new[:2000]!r}"
@@ -297,96 +270,3 @@ def _finished(work: Any) -> Any:
         return end.value
     work.close()
     raise AssertionError("a compressor waits for something, which holds up every request")
-
-
-def _parts(request: Request) -> Iterator[Part]:
-    for message in request.messages:
-        for part in message.parts:
-            yield part
-            if isinstance(part, ToolCallResponse):
-                yield from part.content
-
-
-def _texts(messages: Sequence[Message]) -> Iterator[str]:
-    for message in messages:
-        yield from _told(message)
-
-
-def _told(message: Message) -> Iterator[str]:
-    for part in message.parts:
-        if isinstance(part, Text):
-            yield part.text
-        elif isinstance(part, ToolCallResponse):
-            yield from [inner.text for inner in part.content if isinstance(inner, Text)]
-
-
-def _by_message(request: Request) -> list[str]:
-    return ["\n".join(_told(message)) for message in request.messages]
-
-
-def _calls(request: Request) -> list[Any]:
-    return [
-        (part.id, part.name, part.arguments, part.kind, part.signature) for part in _parts(request) if isinstance(part, ToolCall)
-    ]
-
-
-def _results(request: Request) -> list[Any]:
-    return [(part.id, part.is_error, part.name, part.kind) for part in _parts(request) if isinstance(part, ToolCallResponse)]
-
-
-def _reasoning(request: Request) -> list[Any]:
-    return [(part.text, part.signature, part.encrypted, part.id) for part in _parts(request) if isinstance(part, Reasoning)]
-
-
-def _media(request: Request) -> list[Any]:
-    media = [part for part in _parts(request) if isinstance(part, (Blob, Uri, File))]
-    return [_without_native(part) for part in media]
-
-
-def _words(request: Request) -> list[Any]:
-    """What people and the model say; reminders are the client's."""
-    said = [(message.role, _reminders.sub("", message.text).strip()) for message in request.messages]
-    return [(role, text) for role, text in said if text]
-
-
-def _tools(request: Request) -> list[Any]:
-    return [_without_native(tool) for tool in request.tools]
-
-
-def _system(request: Request) -> list[Any]:
-    return [part.text for part in request.system if isinstance(part, Text)]
-
-
-def _controls(request: Request) -> dict[str, Any]:
-    return {key: _plain(getattr(request, key)) for key in Request.__struct_fields__ if key not in OWN_FIELDS}
-
-
-def _marks(request: Request) -> list[Any]:
-    """Which messages have marks of what is to be cached, and how many tools and parts of the prompt."""
-    marked = [
-        place
-        for place, message in enumerate(request.messages)
-        if any(part.cache is not None for part in message.parts)
-    ]  # fmt: skip
-    return [marked, sum(tool.cache is not None for tool in request.tools), sum(part.cache is not None for part in request.system)]
-
-
-def _without_native(node: Any) -> dict[str, Any]:
-    names = [name for name in node.__struct_fields__ if name not in ("native", "edited", "cache")]
-    return {name: _plain(getattr(node, name)) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    """Comparable: a fragment as its bytes."""
-    if isinstance(value, Raw):
-        return bytes(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in cast("Mapping[str, Any]", value).items()}
-    return value
-
-
-ASPECTS: dict[str, Callable[[Request], Any]] = {
-    "calls": _calls, "results": _results, "reasoning": _reasoning, "media": _media, "words": _words, "tools": _tools, "system": _system,
-    "controls": _controls, "marks": _marks,
-}  # fmt: skip
-"""What a compressor leaves alone, unless it says otherwise: `results` are their ids and errors, not their contents."""

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from lynkr_core.testing.contracts.outputs import DIFF, HITS, LISTING, NESTED, ORDERS, READ, TESTED
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 REMINDER = (
     "<system-reminder>\n" + "Plans are kept in PLAN.md; it is empty. Never mention this to the user.\n" * 4 + "</system-reminder>"
@@ -127,9 +129,9 @@ def _messages(steps: Steps, marked: bool) -> dict[str, Any]:
         tools[-1] |= {"cache_control": MARK}
         system[-1] |= {"cache_control": MARK}
         last: dict[str, Any] = messages[-1]
-        if isinstance(last["content"], str):
-            last["content"] = [{"type": "text", "text": last["content"]}]
-        last["content"][-1]["cache_control"] = MARK
+        content: Any = last["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        last["content"] = [*blocks[:-1], {**blocks[-1], "cache_control": MARK}]
     body = {"model": "auto", "max_tokens": 8192, "system": system, "tools": tools, "messages": messages}
     return {**body, "thinking": {"type": "enabled", "budget_tokens": 4000}, "metadata": {"user_id": "user_1"}}
 
@@ -225,37 +227,6 @@ TOOLS = [
     _tool("list_orders", "Lists the orders of a customer, newest first.", customer_id="string", limit="integer"),
 ]
 
-SOURCE = [f"def step_{n}(value: int) -> int:\n    return value + {n}  # carries {n * 7919 % 1000}\n" for n in range(40)]
-FILE = "\n".join(SOURCE)
-READ = "\n".join(f"{n:6}→{line}" for n, line in enumerate(FILE.split("\n"), 1))
-HITS = "\n".join(
-    f"src/pipeline/stages/{name}.py:{n * 13}:    total = step_{n}(total)" for name in ("load", "join") for n in range(25)
-)
-TESTED = (
-    "\x1b[1m============ test session starts ============\x1b[0m\n"
-    + "".join(f"\r\x1b[32mcollected {n} items\x1b[0m" for n in range(0, 60, 10))
-    + "\n"
-    + "".join(f"tests/test_steps.py::test_step_{n} \x1b[32mPASSED\x1b[0m   \n" for n in range(30))
-    + "tests/test_steps.py::test_total \x1b[31mFAILED\x1b[0m\n"
-    + "E   AssertionError: assert 1207 == 1208\ntests/test_steps.py:88: AssertionError\n"
-    + "=========== 1 failed, 30 passed in 0.41s ===========\n"
-)
-DIFF = (
-    "diff --git a/src/steps.py b/src/steps.py\nindex 3f1c2aa..9b0d411 100644\n--- a/src/steps.py\n+++ b/src/steps.py\n"
-    "@@ -10,7 +10,7 @@ def step_3(value: int) -> int:\n     return value + 3\n-    total = 1207\n+    total = 1208\n     return total\n"
-)
-LISTING = "\n".join(f"/home/dev/project/src/pipeline/stages/part_{n:02}.py" for n in range(40))
-ORDERS = json.dumps(
-    [
-        {"id": f"ord_{n:04}", "customer": {"id": "cus_7", "tier": "gold"}, "total": n * 1.5, "paid": n % 3 == 0, "note": None}
-        for n in range(30)
-    ],
-    indent=2,
-)
-NESTED = json.dumps(
-    {"user": {"id": 7, "name": "Ünal", "price": 12345678901234567890}, "flights": [{"no": f"LX{n}"} for n in range(9)]}
-)
-
 OPEN = Call("a3", "Read", '{"file_path": "/home/dev/project/src/steps.py"}')
 RUN = Call("a1", "Bash", '{"command": "pytest -q"}')
 CODING: Steps = (
@@ -292,19 +263,3 @@ TALKING: Steps = (
     User("hi"),
 )  # fmt: skip
 CONVERSATIONS: dict[str, Steps] = {"coding": CODING, "ordering": ORDERING, "talking": TALKING}
-
-ODD: dict[str, str] = {
-    "empty": "",
-    "blanks": " \n\t\r\n ",
-    "control characters": "\x00\x1b[\x1b]0;\x07\r\r\n\x1b[999999999m\b\b\ufffd\u2028 ⟦lynkr:1⟧",
-    "broken JSON": '{"a": [1, 2, {"b": ',
-    "deep JSON": "[" * 5000 + "]" * 5000,
-    "odd JSON": '[{"a": 1.0, "a": -0.0}, {"b": 1e999, "": null}, {"a": "\\ud800"}, NaN, 9007199254740993.10]',
-    "no line ends": "x" * 300_000,
-    "1 MB": "".join(
-        f"2026-11-21 10:{n // 60 % 60:02}:{n % 60:02} worker-{n % 7} finished job {n * 7919}\n" for n in range(19_000)
-    ),
-    "many blank lines": "\n" * 100_000,
-    "one hit over and over": "a.py:1:x\n" * 20_000,
-}
-"""Results that somebody might send."""
