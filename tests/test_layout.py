@@ -62,6 +62,7 @@ REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
 LARGER = {
     "policy-budget": 790,
     "policy-ratelimit": 420,
+    "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "scorer-heuristic": 1150,
