@@ -1,0 +1,255 @@
+"""What was said so far, and each new result told by it: lines that already stand above are named, not repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from lynkr_compressor_tool_results import folding, gutters
+from lynkr_compressor_tool_results.calls import shows_file, written
+from lynkr_compressor_tool_results.gutters import Block
+from lynkr_compressor_tool_results.terminal import shown
+from lynkr_core.request import ToolCall
+
+Count = Callable[..., int]
+SMALLEST = 120
+"""Characters of a result below which nothing is tried."""
+LARGEST = 2_000_000
+RUN = 6
+"""Lines that must stand above in the same order; fewer may if they are long."""
+SHORT, LONG = 120, 400
+"""Characters that such a run must have, and those that are worth naming whatever their lines."""
+MARGIN = 4
+"""Tokens that must be won: the parts are counted, and where they meet the sum may differ."""
+QUOTED = 40
+
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+AGAIN = re.compile(r"\[reminder (\d+) again\]")
+SAME = re.compile(r"\[(\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
+MARKS = re.compile(r"\[(?:lines \d|\d+ lines? (?:begin|as in) |reminder \d)| \(---, \+\+\+\)")
+"""What a text could have of its own that would be taken for something said here. Such a text is left alone."""
+
+
+class Run(NamedTuple):
+    """So many lines that stand in source `source` from line `line` on."""
+
+    source: int
+    line: int
+    count: int
+
+
+Pieces = list[str | Run]
+
+
+class Conversation:
+    """Reads tool calls and results in their order. What it says of one depends on nothing but those before it."""
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+        self.calls: dict[str, ToolCall] = {}
+        self.sources: list[list[str | None]] = []  # lines of each call and result; None for one that was only named
+        self.names: list[str] = []
+        self.where: dict[str, tuple[int, int]] = {}  # the first place of a line
+        self.reminders: dict[str, int] = {}
+        self.numbered = False
+        self.size = 0
+
+    def called(self, call: ToolCall) -> None:
+        """The agent's own words: what it writes into files stands there for later results."""
+        self.calls[call.id] = call
+        if lines := written(call):
+            self._add(call.name, lines)
+            source = len(self.sources) - 1
+            where = self.where
+            for at, line in enumerate(lines):
+                if len(line) > 2:
+                    where.setdefault(line, (source, at))
+
+    def _add(self, name: str, lines: list[str]) -> list[str | None]:
+        kept: list[str | None] = list(lines)
+        self.sources.append(kept)
+        self.names.append(name)
+        self.size += sum(map(len, lines)) + 100 * len(lines)
+        return kept
+
+    def answered(self, id: str, text: str) -> tuple[str, int]:
+        """A result's text as it is sent, and the tokens that this saves."""
+        call = self.calls.get(id)
+        if len(text) > LARGEST or MARKS.search(text):
+            return text, 0
+        return Told(self, call, text).result()
+
+    # for what is made of it
+    def repeated(self, reminder: str) -> int | None:
+        """The number of a reminder that was there before."""
+        known = self.reminders.get(reminder)
+        if known is None:
+            self.reminders[reminder] = len(self.reminders) + 1
+        return known
+
+    def count(self, *texts: str) -> int:
+        return self._count(*texts) if texts else 0
+
+
+class Told:
+    """One result on its way."""
+
+    def __init__(self, conversation: Conversation, call: ToolCall | None, text: str) -> None:
+        self.conversation = conversation
+        self.call = call
+        self.is_file = shows_file(call)
+        self.original = text
+        self.gone: list[str] = []  # texts that are not sent
+        self.added: list[str] = []  # texts that are sent for them
+
+    def result(self) -> tuple[str, int]:
+        text = self.original if self.is_file else shown(self.original)
+        numbered = self.conversation.numbered
+        made = self._lines(self._without_reminders(text).split("\n"))
+        saved = self._won() if len(text) >= SMALLEST else 0
+        if saved < MARGIN:
+            self.conversation.numbered = numbered
+            return text, len(self.original) - len(text)
+        return "\n".join(made), saved
+
+    def _won(self) -> int:
+        """Tokens; those of what is gone and added, as counting the whole of a long text costs more than all else."""
+        return self.conversation.count(*self.gone) - self.conversation.count(*self.added) if self.gone else 0
+
+    def _without_reminders(self, text: str) -> str:
+        if "<system-reminder>" not in text:
+            return text
+
+        def again(match: re.Match[str]) -> str:
+            known = self.conversation.repeated(match[0])
+            if known is None:
+                return match[0]
+            mark = f"[reminder {known} again]"
+            self.gone.append(match[0])
+            self.added.append(mark)
+            return mark
+
+        return _REMINDER.sub(again, text)
+
+    def _lines(self, lines: list[str]) -> list[str]:
+        found = gutters.blocks(lines)
+        bare = list(lines)
+        for block in found:
+            width = len(block.mark)
+            for at in range(block.start, block.end):
+                bare[at] = lines[at][max(block.width, len(str(block.number(at)))) + width :]
+        conversation = self.conversation
+        kept = conversation._add(self.call.name if self.call else "a tool", bare)
+        out: list[str] = []
+        at = 0
+        for block in [*found, None]:
+            end = block.start if block else len(bare)
+            out += self._plain(bare, kept, at, end)
+            if block:
+                out += self._block(bare, kept, block)
+                at = block.end
+        return out
+
+    def _plain(self, bare: list[str], kept: list[str | None], start: int, end: int) -> list[str]:
+        out: list[str] = []
+        literal: list[str] = []
+        for piece in [*self._pieces(bare, kept, start, end), None]:
+            if isinstance(piece, str):
+                literal.append(piece)
+                continue
+            out += literal if self.is_file else self._folded(literal)
+            literal = []
+            if piece is not None:
+                out.append(self._named(piece))
+        return out
+
+    def _folded(self, lines: list[str]) -> list[str]:
+        folded = folding.fold(lines)
+        if len(folded) == len(lines) and folded == lines:
+            return lines
+        before, after = "\n".join(lines), "\n".join(folded)
+        if self.conversation.count(after) >= self.conversation.count(before):
+            return lines
+        self.gone.append(before)
+        self.added.append(after)
+        return folded
+
+    def _block(self, bare: list[str], kept: list[str | None], block: Block) -> list[str]:
+        note = "" if self.conversation.numbered else gutters.NOTE
+        self.conversation.numbered = True
+        out = [block.head(note)]
+        self.gone.append("".join([block.gutter(at) for at in range(block.start, block.end)]))
+        numbers: list[str] = []
+        number, due = block.first, True
+        for piece in self._pieces(bare, kept, block.start, block.end):
+            if not isinstance(piece, str):
+                out.append(self._named(piece))
+                number += piece.count
+                due = True
+                continue
+            if due or number % gutters.STEP == 0:
+                numbers.append(f"{number}{block.mark}")
+                piece = numbers[-1] + piece
+            out.append(piece)
+            number += 1
+            due = False
+        self.added += [out[0], "".join(numbers)]
+        return out
+
+    def _pieces(self, bare: list[str], kept: list[str | None], start: int, end: int) -> Pieces:
+        """The lines from `start` to `end`, with runs for those that stand above."""
+        where, own = self.conversation.where, len(self.conversation.sources) - 1
+        pieces: Pieces = []
+        at = free = start
+        while at < end:
+            line = bare[at]
+            if len(line) <= 2:
+                pieces.append(line)
+                at += 1
+                continue
+            place = where.get(line)
+            run = None if place is None else self._run(bare, at, end, free, place)
+            if run is None:
+                if place is None:
+                    where[line] = (own, at)
+                pieces.append(line)
+                at += 1
+                continue
+            back = at - (run[1])
+            if back:
+                del pieces[-back:]
+            count = run[0].count
+            pieces.append(run[0])
+            self.gone.append("\n".join(bare[at - back : at - back + count]))
+            kept[at - back : at - back + count] = [None] * count
+            at = free = at - back + count
+        return pieces
+
+    def _run(self, bare: list[str], at: int, end: int, free: int, place: tuple[int, int]) -> tuple[Run, int] | None:
+        """The run around this line, and where it starts."""
+        source, there = place
+        lines = self.conversation.sources[source]
+        most = min(len(lines), at) if source == len(self.conversation.sources) - 1 else len(lines)
+        stop, other = at + 1, there + 1
+        while stop < end and other < most and lines[other] == bare[stop]:
+            stop, other = stop + 1, other + 1
+        begin = at
+        while begin > free and there > 0 and lines[there - 1] == bare[begin - 1]:
+            begin, there = begin - 1, there - 1
+        if lines is self.conversation.sources[-1]:
+            stop = min(stop, begin + at - place[1])
+        count = stop - begin
+        size = sum(map(len, bare[begin:stop])) if count >= RUN or len(bare[at]) >= LONG // RUN else 0
+        if size < (SHORT if count >= RUN else LONG):
+            return None
+        return Run(source, there, count), begin
+
+    def _named(self, run: Run) -> str:
+        lines = [line for line in self.conversation.sources[run.source][run.line : run.line + run.count] if line and len(line.strip()) > 3]
+        first, last = (lines[0], lines[-1]) if lines else ("", "")
+        name = self.conversation.names[run.source]
+        quotes = f'"{first.strip()[:QUOTED]}"' if run.count == 1 else f'"{first.strip()[:QUOTED]}" ... "{last.strip()[:QUOTED]}"'
+        mark = f"[{run.count} line{'s' * (run.count > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"
+        self.added.append(mark)
+        return mark

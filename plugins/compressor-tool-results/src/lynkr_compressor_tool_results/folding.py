@@ -1,0 +1,138 @@
+"""What neighbouring lines have in common, said once: how they begin (paths of hits, roots of listings, stamps), and diff headers.
+
+`[3 lines begin with src/app.py]` stands before three lines that lack it; such marks may stand inside one another.
+After `diff --git a/x b/x` the lines `--- a/x` and `+++ b/x` follow from it: the line `index …` ends in ` (---, +++)` instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from os.path import commonprefix
+
+LEAST = 3
+"""Lines that must begin alike."""
+SHORTEST = 10
+"""Characters of a beginning."""
+OVERHEAD = 28
+"""Characters that a mark costs, as many tokens as it may."""
+DEEPEST = 3
+DIFF = " (---, +++)"
+
+_MARK = re.compile(r"\[(\d+) lines begin with (.+)\]")
+_HIT = re.compile(r"([^\s:][^:\n]*?):\d+[:-]")
+_SPLIT = re.compile(r"^(?:[^\s:]+:|\S*/|\d[\d:TZ.,+-]*\s|[A-Za-z]+ {2,}|\S+\t)")
+_GIT = re.compile(r"diff --git a/(.+) b/(.+)")
+_ENDS = "/ \t:"
+
+
+def fold(lines: Sequence[str]) -> list[str]:
+    """Fewer or the same lines; `unfold` gives them back."""
+    return grouped(_without_paths(lines), DEEPEST)
+
+
+def unfold(lines: Sequence[str]) -> list[str]:
+    return list(_with_paths(_ungrouped(iter(lines), None)))
+
+
+def is_mark(line: str) -> bool:
+    """Whether a line could be taken for one of these marks."""
+    return _MARK.fullmatch(line) is not None or line.endswith(DIFF)
+
+
+# how lines begin
+def grouped(lines: Sequence[str], depth: int) -> list[str]:
+    if len(lines) < LEAST or depth == 0:
+        return list(lines)
+    out: list[str] = []
+    at = 0
+    while at < len(lines):
+        end, begin = _alike(lines, at)
+        if begin:
+            out.append(f"[{end - at} lines begin with {begin}]")
+            out += grouped([line[len(begin) :] for line in lines[at:end]], depth - 1)
+        else:
+            end = at + 1
+            out.append(lines[at])
+        at = end
+    return out
+
+
+def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
+    """The end of the run from here with the most characters in common, and what they are; "" when it does not pay."""
+    first = lines[at]
+    if len(first) < SHORTEST or _SPLIT.match(first) is None:
+        return at, ""
+    common, best, found = first, 0, (at, "")
+    for end in range(at + 1, len(lines)):
+        common = commonprefix((common, lines[end]))
+        cut = _boundary(common)
+        if cut < SHORTEST:
+            break
+        gain = cut * (end - at) - OVERHEAD
+        if gain > best and end - at >= LEAST - 1:
+            best, found = gain, (end + 1, common[:cut])
+    return found
+
+
+def _boundary(common: str) -> int:
+    """Where the last whole piece ends: tokens are not cut in two."""
+    return max([common.rfind(mark) for mark in _ENDS]) + 1
+
+
+def _ungrouped(lines: Iterator[str], wanted: int | None) -> Iterator[str]:
+    """So many lines, or all."""
+    made = 0
+    while wanted is None or made < wanted:
+        line = next(lines, None)
+        if line is None:
+            return
+        match = _MARK.fullmatch(line)
+        if match is None:
+            yield line
+            made += 1
+            continue
+        for inner in _ungrouped(lines, int(match[1])):
+            yield match[2] + inner
+            made += 1
+
+
+# diff headers
+def _without_paths(lines: Sequence[str]) -> Sequence[str]:
+    if not any(line.startswith("diff --git ") for line in lines):
+        return lines
+    out: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        out.append(line)
+        at += 1
+        if line.startswith("index ") and at + 1 < len(lines) and tuple(lines[at : at + 2]) == _paths(out):
+            out[-1] = line + DIFF
+            at += 2
+    return out
+
+
+def _paths(said: Sequence[str]) -> tuple[str, str] | None:
+    """The two lines that follow from a header whose last line is `index …`."""
+    header = said[-2] if len(said) > 1 else ""
+    new, gone = header.startswith("new file mode "), header.startswith("deleted file mode ")
+    if new or gone:
+        header = said[-3] if len(said) > 2 else ""
+    match = _GIT.fullmatch(header)
+    if match is None or match[1] != match[2]:
+        return None
+    return ("--- /dev/null" if new else f"--- a/{match[1]}", "+++ /dev/null" if gone else f"+++ b/{match[1]}")
+
+
+def _with_paths(lines: Iterator[str]) -> Iterator[str]:
+    said: list[str] = []
+    for line in lines:
+        if line.startswith("index ") and line.endswith(DIFF):
+            said.append(line[: -len(DIFF)])
+            yield said[-1]
+            yield from _paths(said) or ()
+        else:
+            said.append(line)
+            yield line
+        del said[:-3]
