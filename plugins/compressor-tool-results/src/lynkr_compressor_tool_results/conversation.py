@@ -24,11 +24,17 @@ MARGIN = 4
 """Tokens that must be won: the parts are counted, and where they meet the sum may differ."""
 QUOTED = 40
 
-_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+OPENS, CLOSES = "<system-reminder>", "</system-reminder>"
 AGAIN = re.compile(r"\[reminder (\d+) again\]")
 SAME = re.compile(r"\[(\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
 MARKS = re.compile(r"\[(?:lines \d|\d+ lines? (?:begin|as in) |reminder \d)| \(---, \+\+\+\)")
 """What a text could have of its own that would be taken for something said here. Such a text is left alone."""
+_SIGNS = ("[lines ", " begin with ", " above (", "[reminder ", " (---, +++)")
+
+
+def is_marked(text: str) -> bool:
+    """Whether something in it would be taken for what is said here."""
+    return any([sign in text for sign in _SIGNS]) and MARKS.search(text) is not None
 
 
 class Run(NamedTuple):
@@ -40,6 +46,15 @@ class Run(NamedTuple):
 
 
 Pieces = list[str | Run]
+SHIFT = 1 << 24
+"""More lines than a result has."""
+NOWHERE = -1
+"""The place of a line that says too little to look for it."""
+
+
+def neighbours(lines: Sequence[str | None], there: int, bare: Sequence[str], at: int) -> bool:
+    """Whether the line before or after is the same too."""
+    return lines[there + 1 : there + 2] == bare[at + 1 : at + 2] or (there > 0 and at > 0 and lines[there - 1] == bare[at - 1])
 
 
 class Conversation:
@@ -50,7 +65,7 @@ class Conversation:
         self.calls: dict[str, ToolCall] = {}
         self.sources: list[list[str | None]] = []  # lines of each call and result; None for one that was only named
         self.names: list[str] = []
-        self.where: dict[str, tuple[int, int]] = {}  # the first place of a line
+        self.where: dict[str, int] = {}  # the first place of a line: its source times SHIFT, and which line of it
         self.reminders: dict[str, int] = {}
         self.numbered = False
         self.size = 0
@@ -60,11 +75,10 @@ class Conversation:
         self.calls[call.id] = call
         if lines := written(call):
             self._add(call.name, lines)
-            source = len(self.sources) - 1
             where = self.where
-            for at, line in enumerate(lines):
+            for place, line in enumerate(lines, (len(self.sources) - 1) * SHIFT):
                 if len(line) > 2:
-                    where.setdefault(line, (source, at))
+                    where.setdefault(line, place)
 
     def _add(self, name: str, lines: list[str]) -> list[str | None]:
         kept: list[str | None] = list(lines)
@@ -76,7 +90,7 @@ class Conversation:
     def answered(self, id: str, text: str) -> tuple[str, int]:
         """A result's text as it is sent, and the tokens that this saves."""
         call = self.calls.get(id)
-        if len(text) > LARGEST or MARKS.search(text):
+        if len(text) > LARGEST or is_marked(text):
             return text, 0
         return Told(self, call, text).result()
 
@@ -110,7 +124,7 @@ class Told:
         saved = self._won() if len(text) >= SMALLEST else 0
         if saved < MARGIN:
             self.conversation.numbered = numbered
-            return text, len(self.original) - len(text)
+            return text, (len(self.original) - len(text)) // 3
         return "\n".join(made), saved
 
     def _won(self) -> int:
@@ -118,27 +132,24 @@ class Told:
         return self.conversation.count(*self.gone) - self.conversation.count(*self.added) if self.gone else 0
 
     def _without_reminders(self, text: str) -> str:
-        if "<system-reminder>" not in text:
-            return text
-
-        def again(match: re.Match[str]) -> str:
-            known = self.conversation.repeated(match[0])
-            if known is None:
-                return match[0]
-            mark = f"[reminder {known} again]"
-            self.gone.append(match[0])
-            self.added.append(mark)
-            return mark
-
-        return _REMINDER.sub(again, text)
+        out: list[str] = []
+        at = 0
+        while (start := text.find(OPENS, at)) >= 0 and (end := text.find(CLOSES, start)) >= 0:
+            end += len(CLOSES)
+            known = self.conversation.repeated(text[start:end])
+            out.append(text[at : end if known is None else start])
+            if known is not None:
+                out.append(f"[reminder {known} again]")
+                self.gone.append(text[start:end])
+                self.added.append(out[-1])
+            at = end
+        return "".join([*out, text[at:]])
 
     def _lines(self, lines: list[str]) -> list[str]:
         found = gutters.blocks(lines)
         bare = list(lines)
         for block in found:
-            width = len(block.mark)
-            for at in range(block.start, block.end):
-                bare[at] = lines[at][max(block.width, len(str(block.number(at)))) + width :]
+            bare[block.start : block.end] = block.texts
         conversation = self.conversation
         kept = conversation._add(self.call.name if self.call else "a tool", bare)
         out: list[str] = []
@@ -179,7 +190,7 @@ class Told:
         note = "" if self.conversation.numbered else gutters.NOTE
         self.conversation.numbered = True
         out = [block.head(note)]
-        self.gone.append("".join([block.gutter(at) for at in range(block.start, block.end)]))
+        self.gone.append("".join(block.gutters))
         numbers: list[str] = []
         number, due = block.first, True
         for piece in self._pieces(bare, kept, block.start, block.end):
@@ -199,36 +210,31 @@ class Told:
 
     def _pieces(self, bare: list[str], kept: list[str | None], start: int, end: int) -> Pieces:
         """The lines from `start` to `end`, with runs for those that stand above."""
-        where, own = self.conversation.where, len(self.conversation.sources) - 1
+        conversation = self.conversation
+        where, sources, own = conversation.where, conversation.sources, (len(conversation.sources) - 1) * SHIFT
         pieces: Pieces = []
         at = free = start
         while at < end:
             line = bare[at]
-            if len(line) <= 2:
-                pieces.append(line)
-                at += 1
-                continue
-            place = where.get(line)
-            run = None if place is None else self._run(bare, at, end, free, place)
-            if run is None:
-                if place is None:
-                    where[line] = (own, at)
-                pieces.append(line)
-                at += 1
-                continue
-            back = at - (run[1])
-            if back:
-                del pieces[-back:]
-            count = run[0].count
-            pieces.append(run[0])
-            self.gone.append("\n".join(bare[at - back : at - back + count]))
-            kept[at - back : at - back + count] = [None] * count
-            at = free = at - back + count
+            place = where.get(line) if len(line) > 2 else NOWHERE
+            if place is None:
+                where[line] = own + at
+            elif place >= 0 and (len(line) >= LONG or neighbours(sources[place // SHIFT], place % SHIFT, bare, at)):
+                run, begin = self._run(bare, at, end, free, place)
+                if run is not None:
+                    del pieces[len(pieces) - at + begin :]
+                    at = free = begin + run.count
+                    pieces.append(run)
+                    self.gone.append("\n".join(bare[begin:at]))
+                    kept[begin:at] = [None] * run.count
+                    continue
+            pieces.append(line)
+            at += 1
         return pieces
 
-    def _run(self, bare: list[str], at: int, end: int, free: int, place: tuple[int, int]) -> tuple[Run, int] | None:
+    def _run(self, bare: list[str], at: int, end: int, free: int, place: int) -> tuple[Run | None, int]:
         """The run around this line, and where it starts."""
-        source, there = place
+        source, there = divmod(place, SHIFT)
         lines = self.conversation.sources[source]
         most = min(len(lines), at) if source == len(self.conversation.sources) - 1 else len(lines)
         stop, other = at + 1, there + 1
@@ -238,11 +244,11 @@ class Told:
         while begin > free and there > 0 and lines[there - 1] == bare[begin - 1]:
             begin, there = begin - 1, there - 1
         if lines is self.conversation.sources[-1]:
-            stop = min(stop, begin + at - place[1])
+            stop = min(stop, begin + at - place % SHIFT)
         count = stop - begin
         size = sum(map(len, bare[begin:stop])) if count >= RUN or len(bare[at]) >= LONG // RUN else 0
         if size < (SHORT if count >= RUN else LONG):
-            return None
+            return None, at
         return Run(source, there, count), begin
 
     def _named(self, run: Run) -> str:

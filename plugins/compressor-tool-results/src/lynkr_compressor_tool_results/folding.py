@@ -60,18 +60,21 @@ def grouped(lines: Sequence[str], depth: int) -> list[str]:
 
 def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
     """The end of the run from here with the most characters in common, and what they are; "" when it does not pay."""
-    first = lines[at]
-    if len(first) < SHORTEST or _SPLIT.match(first) is None:
+    common = lines[at]
+    if at + 1 == len(lines) or common[:SHORTEST] != lines[at + 1][:SHORTEST] or _SPLIT.match(common) is None:
         return at, ""
-    common, best, found = first, 0, (at, "")
+    best, found, cut = 0, (at, ""), len(common) + 1
     for end in range(at + 1, len(lines)):
-        common = commonprefix((common, lines[end]))
-        cut = _boundary(common)
-        if cut < SHORTEST:
-            break
+        line = lines[end]
+        if cut > len(common) or not line.startswith(common):
+            common = commonprefix((common, line))
+            cut = _boundary(common)
+            if cut < SHORTEST:
+                break
+            common = common[:cut]
         gain = cut * (end - at) - OVERHEAD
         if gain > best and end - at >= LEAST - 1:
-            best, found = gain, (end + 1, common[:cut])
+            best, found = gain, (end + 1, common)
     return found
 
 

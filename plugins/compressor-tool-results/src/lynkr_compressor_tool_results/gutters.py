@@ -7,6 +7,7 @@ Of a run of such lines the numbers are taken off, but for every tenth, the first
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ STEP = 10
 NOTE = "; the first and every 10th are numbered"
 """Said once in a conversation."""
 WIDTH = 6
+MOST = 20_000
+"""Numbers whose gutters are kept ready."""
 MARK = "→"
 """Columns of a number and what stands after it, unless the head says otherwise."""
 
@@ -24,24 +27,23 @@ _MARK = re.compile(r'\[lines (\d+)-(\d+)(?: of width (\d+))?(?: with "([^"]+)")?
 
 
 class Block(NamedTuple):
-    """Lines `start` to `end` of a text (end exclusive) are numbered from `first`, in `width` columns, before `mark`."""
+    """Lines `start` to `end` of a text (end exclusive) are numbered from `first`, in `width` columns, before `mark`.
+
+    `gutters` are these as they stood, `texts` what they stood before.
+    """
 
     start: int
     end: int
     first: int
     width: int
     mark: str
-
-    def number(self, line: int) -> int:
-        return self.first + line - self.start
-
-    def gutter(self, line: int) -> str:
-        return f"{self.number(line):>{self.width}}{self.mark}"
+    gutters: list[str]
+    texts: list[str]
 
     def head(self, note: str) -> str:
         width = "" if self.width == WIDTH else f" of width {self.width}"
         mark = "" if self.mark == MARK else f' with "{self.mark}"'
-        return f"[lines {self.first}-{self.number(self.end - 1)}{width}{mark}{note}]"
+        return f"[lines {self.first}-{self.first + self.end - self.start - 1}{width}{mark}{note}]"
 
 
 def blocks(lines: Sequence[str]) -> list[Block]:
@@ -49,7 +51,8 @@ def blocks(lines: Sequence[str]) -> list[Block]:
     found: list[Block] = []
     at, last = 0, len(lines) - LEAST
     while at <= last:
-        block = _block(lines, at) if (lines[at][:1] or "x") in " 0123456789" else None
+        match = _GUTTER.match(lines[at])
+        block = None if match is None else _block(lines, at, match)
         if block is None:
             at += 1
             continue
@@ -58,24 +61,32 @@ def blocks(lines: Sequence[str]) -> list[Block]:
     return found
 
 
-def _block(lines: Sequence[str], at: int) -> Block | None:
-    match = _GUTTER.match(lines[at])
-    if match is None:
-        return None
+def _block(lines: Sequence[str], at: int, match: re.Match[str]) -> Block | None:
     blanks, digits, mark = match.groups()
-    if mark in (": ", "| ", " | ") and not lines[at + 1].startswith(f"{int(digits) + 1:>{len(blanks + digits)}}{mark}"):
-        mark = mark.rstrip(" ")
+    number, second = int(digits), lines[at + 1]
     width = len(blanks) + len(digits) if blanks else (WIDTH if len(digits) >= WIDTH else 0)
-    number = int(digits)
-    if f"{number:>{width}}" != blanks + digits:
+    if mark[-1] == " " and not second.startswith(f"{number + 1:>{width}}{mark}"):
+        mark = mark.rstrip(" ")
+    if f"{number:>{width}}" != blanks + digits or not second.startswith(f"{number + 1:>{width}}{mark}"):
         return None
-    end = at
-    for line in lines[at:]:
-        if not line.startswith(f"{number:>{width}}{mark}"):
-            break
-        number += 1
-        end += 1
-    return Block(at, end, int(digits), width, mark) if end - at >= LEAST else None
+    first = int(digits)
+    size = width + len(mark)
+    if width == WIDTH and first + len(lines) - at < MOST:  # all gutters have one length, and are compared in one go
+        gutters = table(mark)[first : first + len(lines) - at]
+        heads = [line[:size] for line in lines[at:]]
+        count = len(heads) if heads == gutters else next(i for i, head in enumerate(heads) if head != gutters[i])
+        texts = [line[size:] for line in lines[at : at + count]]
+    else:
+        count = next((i for i, line in enumerate(lines[at:]) if not line.startswith(f"{first + i:>{width}}{mark}")), len(lines) - at)
+        gutters = [f"{number:>{width}}{mark}" for number in range(first, first + count)]
+        texts = [line[len(gutter) :] for line, gutter in zip(lines[at:], gutters, strict=False)]
+    return Block(at, at + count, first, width, mark, gutters[:count], texts) if count >= LEAST else None
+
+
+@lru_cache(maxsize=8)
+def table(mark: str) -> list[str]:
+    """The gutters of all numbers in the usual width."""
+    return [f"{number:>{WIDTH}}{mark}" for number in range(MOST)]
 
 
 class Head(NamedTuple):
