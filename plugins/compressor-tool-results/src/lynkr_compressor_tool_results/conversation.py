@@ -21,7 +21,7 @@ RUN = 6
 SHORT, LONG = 120, 400
 """Characters that such a run must have, and those that are worth naming whatever their lines."""
 MARGIN = 4
-"""Tokens that must be won: the parts are counted, and where they meet the sum may differ."""
+"""Tokens that must be won, or it is not worth a reader's while."""
 QUOTED = 40
 
 OPENS, CLOSES = "<system-reminder>", "</system-reminder>"
@@ -103,7 +103,7 @@ class Conversation:
         return known
 
     def count(self, *texts: str) -> int:
-        return self._count(*texts) if texts else 0
+        return self._count(*texts)
 
 
 class Told:
@@ -114,22 +114,17 @@ class Told:
         self.call = call
         self.is_file = shows_file(call)
         self.original = text
-        self.gone: list[str] = []  # texts that are not sent
-        self.added: list[str] = []  # texts that are sent for them
 
     def result(self) -> tuple[str, int]:
-        text = self.original if self.is_file else shown(self.original)
-        numbered = self.conversation.numbered
-        made = self._lines(self._without_reminders(text).split("\n"))
-        saved = self._won() if len(text) >= SMALLEST else 0
-        if saved < MARGIN:
-            self.conversation.numbered = numbered
-            return text, (len(self.original) - len(text)) // 3
-        return "\n".join(made), saved
-
-    def _won(self) -> int:
-        """Tokens; those of what is gone and added, as counting the whole of a long text costs more than all else."""
-        return self.conversation.count(*self.gone) - self.conversation.count(*self.added) if self.gone else 0
+        conversation, original = self.conversation, self.original
+        text = original if self.is_file else shown(original)
+        numbered = conversation.numbered
+        made = "\n".join(self._lines(self._without_reminders(text).split("\n")))
+        if made != text and (len(text) < SMALLEST or conversation.count(text) - conversation.count(made) < MARGIN):
+            made = text
+            conversation.numbered = numbered
+        saved = 0 if made == original else conversation.count(original) - conversation.count(made)
+        return (made, saved) if saved > 0 else (original, 0)
 
     def _without_reminders(self, text: str) -> str:
         out: list[str] = []
@@ -140,8 +135,6 @@ class Told:
             out.append(text[at : end if known is None else start])
             if known is not None:
                 out.append(f"[reminder {known} again]")
-                self.gone.append(text[start:end])
-                self.added.append(out[-1])
             at = end
         return "".join([*out, text[at:]])
 
@@ -179,19 +172,13 @@ class Told:
         folded = folding.fold(lines)
         if len(folded) == len(lines) and folded == lines:
             return lines
-        before, after = "\n".join(lines), "\n".join(folded)
-        if self.conversation.count(after) >= self.conversation.count(before):
-            return lines
-        self.gone.append(before)
-        self.added.append(after)
-        return folded
+        count = self.conversation.count
+        return lines if count("\n".join(folded)) >= count("\n".join(lines)) else folded
 
     def _block(self, bare: list[str], kept: list[str | None], block: Block) -> list[str]:
         note = "" if self.conversation.numbered else gutters.NOTE
         self.conversation.numbered = True
         out = [block.head(note)]
-        self.gone.append("".join(block.gutters))
-        numbers: list[str] = []
         number, due = block.first, True
         for piece in self._pieces(bare, kept, block.start, block.end):
             if not isinstance(piece, str):
@@ -200,12 +187,10 @@ class Told:
                 due = True
                 continue
             if due or number % gutters.STEP == 0:
-                numbers.append(f"{number}{block.mark}")
-                piece = numbers[-1] + piece
+                piece = f"{number}{block.mark}{piece}"
             out.append(piece)
             number += 1
             due = False
-        self.added += [out[0], "".join(numbers)]
         return out
 
     def _pieces(self, bare: list[str], kept: list[str | None], start: int, end: int) -> Pieces:
@@ -225,7 +210,6 @@ class Told:
                     del pieces[len(pieces) - at + begin :]
                     at = free = begin + run.count
                     pieces.append(run)
-                    self.gone.append("\n".join(bare[begin:at]))
                     kept[begin:at] = [None] * run.count
                     continue
             pieces.append(line)
@@ -257,5 +241,4 @@ class Told:
         name = self.conversation.names[run.source]
         quotes = f'"{first.strip()[:QUOTED]}"' if run.count == 1 else f'"{first.strip()[:QUOTED]}" ... "{last.strip()[:QUOTED]}"'
         mark = f"[{run.count} line{'s' * (run.count > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"
-        self.added.append(mark)
         return mark

@@ -29,7 +29,7 @@ _MARK = re.compile(r'\[lines (\d+)-(\d+)(?: of width (\d+))?(?: with "([^"]+)")?
 class Block(NamedTuple):
     """Lines `start` to `end` of a text (end exclusive) are numbered from `first`, in `width` columns, before `mark`.
 
-    `gutters` are these as they stood, `texts` what they stood before.
+    `texts`: what these stand before.
     """
 
     start: int
@@ -37,7 +37,6 @@ class Block(NamedTuple):
     first: int
     width: int
     mark: str
-    gutters: list[str]
     texts: list[str]
 
     def head(self, note: str) -> str:
@@ -80,7 +79,7 @@ def _block(lines: Sequence[str], at: int, match: re.Match[str]) -> Block | None:
         count = next((i for i, line in enumerate(lines[at:]) if not line.startswith(f"{first + i:>{width}}{mark}")), len(lines) - at)
         gutters = [f"{number:>{width}}{mark}" for number in range(first, first + count)]
         texts = [line[len(gutter) :] for line, gutter in zip(lines[at:], gutters, strict=False)]
-    return Block(at, at + count, first, width, mark, gutters[:count], texts) if count >= LEAST else None
+    return Block(at, at + count, first, width, mark, texts) if count >= LEAST else None
 
 
 @lru_cache(maxsize=8)
