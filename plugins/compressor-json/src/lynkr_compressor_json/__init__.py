@@ -1,0 +1,181 @@
+"""JSON in tool results, in whichever notation takes the fewest tokens and gives the same value back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from toon_format import decode as read_toon
+from toon_format import encode as write_toon
+
+from lynkr_compressor_json.memory import Memory
+from lynkr_compressor_json.reads import shows_file
+from lynkr_compressor_json.tables import tabled, untabled
+from lynkr_compressor_json.values import Number, Special, read, write
+from lynkr_core.errors import Unavailable
+from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.plugins import Context, Plugin
+from lynkr_core.remarks import save
+from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
+
+__all__ = ["Config", "JsonResults", "expanded", "plugin"]
+
+log = logging.getLogger("lynkr.compressor-json")
+SMALLEST = 60
+"""Characters of a result below which nothing is tried."""
+LARGEST = 1_000_000
+MARGIN = 0.02
+"""A notation that is not JSON must be so much smaller than JSON."""
+REMEMBERED = 50_000
+"""Results, most of them only as no JSON."""
+MEGABYTE = 1 << 20
+_LIKE_JSON = re.compile(r"\s*[\[{]")
+
+
+class Told(Struct, frozen=True):
+    """What a result says instead (None: as it came), and the tokens that this saves."""
+
+    text: str | None = None
+    tokens: int = 0
+
+
+UNCHANGED = Told()
+
+
+class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+    """`[compressor.json]`"""
+
+    min_bytes: Annotated[
+        int, Meta(ge=0, description="Bytes of JSON from which TOON is tried; what is smaller is minified or told as tables.")
+    ] = 4096
+    fail_open: Annotated[
+        bool, Meta(description="Whether a result that cannot be read or written goes out as it came; else the request is refused.")
+    ] = True
+    memory: Annotated[int, Meta(ge=1, le=4096, description="Megabytes for what was made of earlier results.")] = 32
+
+
+class JsonResults:
+    """Tells each result by itself, so that the same result gives the same text wherever it stands."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self.config = config
+        self.name = f"{context.kind}.{context.name}"
+        self.count = context.tokens.count
+        self.told: Memory[Told] = Memory(REMEMBERED, config.memory * MEGABYTE)
+
+    def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
+        calls: dict[str, ToolCall] = {}
+        messages: list[Message] = []
+        saved = 0
+        for message in request.messages:
+            for part in message.parts:
+                if type(part) is ToolCall:
+                    calls[part.id] = part
+                elif type(part) is ToolCallResponse:
+                    changed, tokens = self.message(exchange.principal.id, message, calls)
+                    if tokens:
+                        saved += tokens
+                        message = changed
+                    break
+            messages.append(message)
+        if not saved:
+            return None
+        save(exchange, self.name, saved)
+        return request.edit(messages=tuple(messages))
+
+    def message(self, principal: str, message: Message, calls: dict[str, ToolCall]) -> tuple[Message, int]:
+        """The message with its results told, and the tokens that this saves."""
+        parts: list[Part] = []
+        saved = 0
+        for part in message.parts:
+            if type(part) is ToolCallResponse:
+                content, tokens = self.content(principal, part, calls.get(part.id))
+                if tokens:
+                    saved += tokens
+                    part = part.edit(content=content)
+            parts.append(part)
+        return (message.edit(parts=tuple(parts)), saved) if saved else (message, 0)
+
+    def content(self, principal: str, result: ToolCallResponse, call: ToolCall | None) -> tuple[tuple[Part, ...], int]:
+        content: list[Part] = []
+        saved = 0
+        for one in result.content:
+            if type(one) is Text and SMALLEST <= len(one.text) <= LARGEST and _LIKE_JSON.match(one.text):
+                told = self.tell(principal, one.text, call)
+                saved += told.tokens
+                content.append(one if told.text is None else one.edit(text=told.text))
+            else:
+                content.append(one)
+        return tuple(content), saved
+
+    def tell(self, principal: str, text: str, call: ToolCall | None) -> Told:
+        """What is said instead of this text. Raises `Unavailable` for an error, if errors are not to be passed over."""
+        is_file = shows_file(call)
+        key = (principal, hash((text, is_file)))
+        told = self.told.get(key)
+        if told is None:
+            told = UNCHANGED if is_file else self._made(text)
+            self.told.set(key, told, 200 + 2 * len(told.text or ""))
+        return told
+
+    def _made(self, text: str) -> Told:
+        try:
+            return self._smallest(text)
+        except (ValueError, Special, RecursionError):  # no JSON, or none that everybody reads alike
+            return UNCHANGED
+        except Exception as error:
+            if not self.config.fail_open:
+                raise Unavailable(f"{self.name}: a tool's JSON could not be told: {type(error).__name__}") from error
+            log.warning("%s: a result is left as it is: %s", self.name, type(error).__name__)
+            return UNCHANGED
+
+    def _smallest(self, text: str) -> Told:
+        value = read(text)
+        minified = write(value)
+        minified.encode()  # a lone surrogate is nobody's text
+        best, tokens = minified, self.count(minified)
+        for other in self._others(text, value, minified):
+            if (count := self.count(other)) < tokens * (1 - MARGIN):
+                best, tokens = other, count
+        saved = self.count(text) - tokens
+        return Told(best, saved) if saved > 0 else UNCHANGED
+
+    def _others(self, text: str, value: Any, minified: str) -> list[str]:
+        """The same value in other notations, of those that give it back."""
+        found: list[str] = []
+        table = tabled(value)
+        if table is not None and len(table) < len(minified) and write(untabled(table)) == minified:
+            found.append(table)
+        if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text, minified)) is not None:
+            found.append(toon)
+        return found
+
+
+def as_toon(text: str, minified: str) -> str | None:
+    """None when it does not give the same value back, with its keys in their order and its numbers as they were spelt."""
+    try:
+        toon = write_toon(json.loads(text))
+        same = write(read_toon(toon, parse_int=Number, parse_float=Number)) == minified
+    except Exception:  # whatever the library thinks of this value
+        return None
+    return toon if same else None
+
+
+def expanded(text: str) -> str | None:
+    """The minified JSON that a text stands for; None for what is no JSON and no notation of it."""
+    for reading in (read, untabled, _from_toon):
+        try:
+            return write(reading(text))
+        except Exception:  # this notation it is not
+            continue
+    return None
+
+
+def _from_toon(text: str) -> Any:
+    return read_toon(text, parse_int=Number, parse_float=Number)
+
+
+plugin = Plugin(api=1, config=Config, create=JsonResults, rank=1)
