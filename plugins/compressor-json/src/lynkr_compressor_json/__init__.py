@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -21,7 +22,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
 
-__all__ = ["Config", "JsonResults", "expanded", "plugin"]
+__all__ = ["Config", "JsonResults", "expand", "expanded", "plugin"]
 
 log = logging.getLogger("lynkr.compressor-json")
 SMALLEST = 60
@@ -172,6 +173,18 @@ def expanded(text: str) -> str | None:
         except Exception:  # this notation it is not
             continue
     return None
+
+
+def expand(request: Request, count: Callable[..., int]) -> Request:
+    """A request with minified JSON in the place of every other notation of it. `count` is not needed."""
+    return request.edit(messages=tuple([message.edit(parts=tuple(map(_expanded, message.parts))) for message in request.messages]))
+
+
+def _expanded(part: Part) -> Part:
+    if type(part) is not ToolCallResponse:
+        return part
+    texts = [one.edit(text=expanded(one.text) or one.text) if type(one) is Text else one for one in part.content]
+    return part.edit(content=tuple(texts))
 
 
 def _from_toon(text: str) -> Any:

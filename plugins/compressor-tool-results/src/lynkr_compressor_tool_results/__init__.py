@@ -7,13 +7,14 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from lynkr_compressor_tool_results.conversation import Conversation
+from lynkr_compressor_tool_results.expansion import expand
 from lynkr_compressor_tool_results.memory import Memory
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
 
-__all__ = ["Config", "ToolResults", "plugin"]
+__all__ = ["Config", "ToolResults", "expand", "plugin"]
 
 TOLD = 200_000
 """Messages remembered; most of them only as unchanged."""

@@ -1,6 +1,6 @@
 """What neighbouring lines have in common, said once: how they begin (paths of hits, roots of listings, stamps), and diff headers.
 
-`[3 lines begin with src/app.py]` stands before three lines that lack it; such marks may stand inside one another.
+`[3 lines begin with src/app.py]` stands before three lines that lack it.
 After `diff --git a/x b/x` the lines `--- a/x` and `+++ b/x` follow from it: the line `index …` ends in ` (---, +++)` instead.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from os.path import commonprefix
 
 LEAST = 3
@@ -16,7 +17,9 @@ SHORTEST = 10
 """Characters of a beginning."""
 OVERHEAD = 28
 """Characters that a mark costs, as many tokens as it may."""
-DEEPEST = 3
+AROUND = 12
+"""Lines before a hit in which its path is looked for."""
+HIT_MARKS = (":", "-")
 DIFF = " (---, +++)"
 
 _MARK = re.compile(r"\[(\d+) lines begin with (.+)\]")
@@ -28,34 +31,43 @@ _ENDS = "/ \t:"
 
 def fold(lines: Sequence[str]) -> list[str]:
     """Fewer or the same lines; `unfold` gives them back."""
-    return grouped(_without_paths(lines), DEEPEST)
+    return grouped(_without_paths(lines))
 
 
 def unfold(lines: Sequence[str]) -> list[str]:
-    return list(_with_paths(_ungrouped(iter(lines), None)))
-
-
-def is_mark(line: str) -> bool:
-    """Whether a line could be taken for one of these marks."""
-    return _MARK.fullmatch(line) is not None or line.endswith(DIFF)
+    return list(_with_paths(_ungrouped(iter(lines))))
 
 
 # how lines begin
-def grouped(lines: Sequence[str], depth: int) -> list[str]:
-    if len(lines) < LEAST or depth == 0:
-        return list(lines)
+def grouped(lines: Sequence[str]) -> list[str]:
+    paths = [match[1] if (match := _HIT.match(line)) else "" for line in lines]
     out: list[str] = []
     at = 0
     while at < len(lines):
-        end, begin = _alike(lines, at)
+        end, begin = _hits(lines, paths, at) or _alike(lines, at)
         if begin:
             out.append(f"[{end - at} lines begin with {begin}]")
-            out += grouped([line[len(begin) :] for line in lines[at:end]], depth - 1)
+            out += [line[len(begin) :] for line in lines[at:end]]
         else:
             end = at + 1
             out.append(lines[at])
         at = end
     return out
+
+
+def _hits(lines: Sequence[str], paths: Sequence[str], at: int) -> tuple[int, str] | None:
+    """The end of the hits in one file that begin here, with the lines around them, and its path, whole. None for what is no hit.
+
+    A line around a hit (`path-12-text`) tells its path only beside one: a path may have such numbers of its own.
+    """
+    path = next((path for path in paths[at : at + AROUND] if path and lines[at].startswith(path)), None)
+    if path is None or lines[at][len(path) : len(path) + 1] not in HIT_MARKS:
+        return None
+    end = at
+    while end < len(lines) and lines[end].startswith(path) and lines[end][len(path) : len(path) + 1] in HIT_MARKS:
+        end += 1
+    worth = (end - at - 1) * len(path) > OVERHEAD
+    return (end, path) if worth else (at, "")
 
 
 def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
@@ -83,21 +95,14 @@ def _boundary(common: str) -> int:
     return max([common.rfind(mark) for mark in _ENDS]) + 1
 
 
-def _ungrouped(lines: Iterator[str], wanted: int | None) -> Iterator[str]:
-    """So many lines, or all."""
-    made = 0
-    while wanted is None or made < wanted:
-        line = next(lines, None)
-        if line is None:
-            return
+def _ungrouped(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
         match = _MARK.fullmatch(line)
         if match is None:
             yield line
-            made += 1
             continue
-        for inner in _ungrouped(lines, int(match[1])):
+        for inner in islice(lines, int(match[1])):
             yield match[2] + inner
-            made += 1
 
 
 # diff headers
