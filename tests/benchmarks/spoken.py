@@ -43,7 +43,9 @@ def conversations(folder: Path) -> Iterator[Spoken]:
         if file.name.startswith("tool_results"):
             continue
         for record in lines(file):
-            yield Spoken(file.name.split(".")[0], record, [tool for name in record["tools_ref"] for tool in schemas(folder, name)])
+            yield Spoken(
+                file.name.split(".")[0], record, [tool for name in record["tools_ref"] for tool in schemas(folder, name)]
+            )
 
 
 def schemas(folder: Path, reference: str) -> list[Any]:

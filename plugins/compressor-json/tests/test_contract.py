@@ -1,5 +1,5 @@
 from lynkr_compressor_json import expanded, plugin
-from lynkr_core.request import Request, Text, ToolCallResponse
+from lynkr_core.request import Request
 from lynkr_core.testing.contracts.compressor import CompressorContract, tidy
 
 

@@ -30,6 +30,8 @@ SMALLEST = 60
 LARGEST = 1_000_000
 MARGIN = 0.02
 """A notation that is not JSON must be so much smaller than JSON."""
+CUT = 0.07
+"""So much smaller must a table be in which values are cut in two: whole ones can be found, and quoted, as they are."""
 REMEMBERED = 50_000
 """Results, most of them only as no JSON."""
 MEGABYTE = 1 << 20
@@ -53,7 +55,8 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         int, Meta(ge=0, description="Bytes of JSON from which TOON is tried; what is smaller is minified or told as tables.")
     ] = 4096
     fail_open: Annotated[
-        bool, Meta(description="Whether a result that cannot be read or written goes out as it came; else the request is refused.")
+        bool,
+        Meta(description="Whether a result that cannot be read or written goes out as it came; else the request is refused."),
     ] = True
     memory: Annotated[int, Meta(ge=1, le=4096, description="Megabytes for what was made of earlier results.")] = 32
 
@@ -138,20 +141,21 @@ class JsonResults:
         minified = write(value)
         minified.encode()  # a lone surrogate is nobody's text
         best, tokens = minified, self.count(minified)
-        for other in self._others(text, value, minified):
-            if (count := self.count(other)) < tokens * (1 - MARGIN):
+        for other, margin in self._others(text, value, minified):
+            if (count := self.count(other)) < tokens * (1 - margin):
                 best, tokens = other, count
         saved = self.count(text) - tokens
         return Told(best, saved) if saved > 0 else UNCHANGED
 
-    def _others(self, text: str, value: Any, minified: str) -> list[str]:
-        """The same value in other notations, of those that give it back."""
-        found: list[str] = []
-        table = tabled(value)
-        if table is not None and len(table) < len(minified) and write(untabled(table)) == minified:
-            found.append(table)
+    def _others(self, text: str, value: Any, minified: str) -> list[tuple[str, float]]:
+        """The same value in other notations, of those that give it back, and how much smaller each must be than the best before it."""
+        found: list[tuple[str, float]] = []
         if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text, minified)) is not None:
-            found.append(toon)
+            found.append((toon, MARGIN))
+        for whole, margin in ((True, MARGIN), (False, CUT)):
+            table = tabled(value, whole)
+            if table is not None and len(table) < len(minified) and write(untabled(table)) == minified:
+                found.append((table, margin))
         return found
 
 
@@ -167,17 +171,21 @@ def as_toon(text: str, minified: str) -> str | None:
 
 def expanded(text: str) -> str | None:
     """The minified JSON that a text stands for; None for what is no JSON and no notation of it."""
-    for reading in (read, untabled, _from_toon):
-        try:
-            return write(reading(text))
-        except Exception:  # this notation it is not
-            continue
-    return None
+    return next((value for reading in (read, untabled, _from_toon) if (value := _read_by(reading, text)) is not None), None)
+
+
+def _read_by(reading: Callable[[str], Any], text: str) -> str | None:
+    try:
+        return write(reading(text))
+    except Exception:  # this notation it is not
+        return None
 
 
 def expand(request: Request, count: Callable[..., int]) -> Request:
     """A request with minified JSON in the place of every other notation of it. `count` is not needed."""
-    return request.edit(messages=tuple([message.edit(parts=tuple(map(_expanded, message.parts))) for message in request.messages]))
+    return request.edit(
+        messages=tuple([message.edit(parts=tuple(map(_expanded, message.parts))) for message in request.messages])
+    )
 
 
 def _expanded(part: Part) -> Part:

@@ -31,9 +31,9 @@ class Column:
         self.slots = slots
 
 
-def column(values: Sequence[Any]) -> Column:
-    """Of one key's values, in the order of the rows."""
-    if all([isinstance(value, str) and not isinstance(value, Number) for value in values]):
+def column(values: Sequence[Any], whole: bool) -> Column:
+    """Of one key's values, in the order of the rows. `whole`: none of them is cut."""
+    if not whole and all(isinstance(value, str) and not isinstance(value, Number) for value in values):
         return strings(values)
     texts = ["" if value is MISSING else cell(value) for value in values]
     first = values[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -33,10 +33,8 @@ def _command(call: ToolCall) -> str | None:
         arguments: Any = _decode(call.arguments)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    for key in _COMMANDS if isinstance(arguments, dict) else ():
-        value: Any = arguments.get(key)
-        if isinstance(value, str):
-            return value
-        if isinstance(value, list):
-            return " ".join([str(word) for word in value])
-    return None
+    if not isinstance(arguments, dict):
+        return None
+    given = cast("dict[str, Any]", arguments)
+    value = next((given[key] for key in _COMMANDS if isinstance(given.get(key), (str, list))), None)
+    return " ".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else value

@@ -44,8 +44,8 @@ class Table:
         self.rows: list[Object] = []
 
 
-def tabled(value: Any) -> str | None:
-    """None for a value with nothing to put into tables."""
+def tabled(value: Any, whole: bool = False) -> str | None:
+    """None for a value with nothing to put into tables. `whole`: no string is cut into what all rows share and what they do not."""
     tables: dict[tuple[str, ...], Table] = {}
     _gather(value, tables)
     kept = {keys: (number, table) for number, (keys, table) in enumerate(_worth(tables), 1)}
@@ -53,7 +53,7 @@ def tabled(value: Any) -> str | None:
         return None
     out = [_skeleton(value, kept)]
     for number, table in kept.values():
-        template, slots = _columns(table)
+        template, slots = _columns(table, whole)
         told = list(map(_again, slots))
         note = NOTE if told != slots else ""
         out.append(f"@{number}: {len(table.rows)} rows fill _ and {{}} of {template}{note}")
@@ -81,14 +81,14 @@ def _gather(value: Any, tables: dict[tuple[str, ...], Table]) -> None:
 
 def union(rows: Sequence[Any]) -> tuple[str, ...]:
     """All keys of these objects, in an order that is each object's own; () when there is none, or they are no objects."""
-    if not rows or not all([isinstance(row, dict) and row for row in rows]):
+    if not rows or not all(isinstance(row, dict) and bool(cast("Object", row)) for row in rows):
         return ()
     objects = cast("Sequence[Object]", rows)
     keys = list(max(objects, key=len))
     for row in objects:
         if tuple(row) != tuple(keys):
             _merge(keys, row)
-    if any([[key for key in keys if key in row] != list(row) for row in objects]):
+    if any([key for key in keys if key in row] != list(row) for row in objects):
         return ()
     shared = sum(map(len, objects)) / (len(keys) * len(objects))
     return tuple(keys) if shared > 0.5 else ()
@@ -117,17 +117,17 @@ def _skeleton(value: Any, kept: dict[tuple[str, ...], tuple[int, Table]]) -> str
     return write(value)
 
 
-def _columns(table: Table) -> tuple[str, list[list[str]]]:
+def _columns(table: Table, whole: bool) -> tuple[str, list[list[str]]]:
     slots: list[list[str]] = []
-    return _template(table.keys, table.rows, slots), slots
+    return _template(table.keys, table.rows, slots, whole), slots
 
 
-def _template(keys: Sequence[str], rows: Sequence[Object], slots: list[list[str]]) -> str:
+def _template(keys: Sequence[str], rows: Sequence[Object], slots: list[list[str]], whole: bool) -> str:
     out: list[str] = []
     for key in keys:
         values = [row.get(key, MISSING) for row in rows]
         inner = _alike(values)
-        made = _template(inner, values, slots) if inner else _filled(column(values), slots)
+        made = _template(inner, values, slots, whole) if inner else _filled(column(values, whole), slots)
         out.append(f"{write(key)}:{made}")
     return "{" + ",".join(out) + "}"
 
@@ -138,7 +138,7 @@ def _alike(values: Sequence[Any]) -> tuple[str, ...]:
     if not isinstance(first, dict) or not first:
         return ()
     keys = tuple(cast("Object", first))
-    return keys if all([isinstance(value, dict) and tuple(cast("Object", value)) == keys for value in values]) else ()
+    return keys if all(isinstance(value, dict) and tuple(cast("Object", value)) == keys for value in values) else ()
 
 
 def _filled(one: Column, slots: list[list[str]]) -> str:

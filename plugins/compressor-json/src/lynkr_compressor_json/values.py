@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, cast
 
 
 class Number(str):
@@ -43,7 +43,9 @@ def write(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
     if isinstance(value, dict):
-        return "{" + ",".join([f"{encode_basestring(key)}:{write(one)}" for key, one in value.items()]) + "}"
+        return (
+            "{" + ",".join([f"{encode_basestring(key)}:{write(one)}" for key, one in cast("dict[str, Any]", value).items()]) + "}"
+        )
     if isinstance(value, list):
-        return "[" + ",".join([write(one) for one in value]) + "]"
+        return "[" + ",".join([write(one) for one in cast("list[Any]", value)]) + "]"
     return "null" if value is None else "true" if value else "false"

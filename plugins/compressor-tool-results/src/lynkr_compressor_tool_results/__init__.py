@@ -51,7 +51,7 @@ class ToolResults:
 
     def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
         spoken = [message for message in request.messages if is_tools(message)]
-        if not any(type(part) is ToolCallResponse for message in spoken for part in message.parts):
+        if not spoken:
             return None
         told = self.tell(exchange.principal.id, spoken)
         changed = {id(message): rewritten(message, one.texts) for message, one in zip(spoken, told, strict=True) if one.texts}
@@ -78,7 +78,12 @@ class ToolResults:
 
 
 def is_tools(message: Message) -> bool:
-    return any([type(part) is ToolCallResponse or type(part) is ToolCall for part in message.parts])
+    """Whether it has calls or results."""
+    for part in message.parts:
+        kind = type(part)
+        if kind is ToolCallResponse or kind is ToolCall:
+            return True
+    return False
 
 
 def chained(principal: str, messages: list[Message]) -> list[tuple[str, int]]:
@@ -128,7 +133,7 @@ def rewritten(message: Message, texts: tuple[str | None, ...]) -> Message:
         for one in part.content:
             text = next(left) if type(one) is Text else None
             content.append(one if text is None else one.edit(text=text))
-        same = all([new is old for new, old in zip(content, part.content, strict=True)])
+        same = all(new is old for new, old in zip(content, part.content, strict=True))
         parts.append(part if same else part.edit(content=tuple(content)))
     return message.edit(parts=tuple(parts))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ _PIPED = re.compile(r"\|\s*(?:head|tail|less|more|tee)\b[^|;&]*")
 COMMANDS = ("command", "cmd", "script", "input", "code")
 LEAST = 6
 """Lines of an argument that is worth looking at."""
+DEEPEST = 8
 _decode = msgspec.json.Decoder().decode
 
 
@@ -36,13 +37,11 @@ def _command(call: ToolCall) -> str | None:
         arguments: Any = _decode(call.arguments)
     except (msgspec.DecodeError, UnicodeEncodeError):
         return None
-    for key in COMMANDS if isinstance(arguments, dict) else ():
-        value: Any = arguments.get(key)
-        if isinstance(value, str):
-            return value
-        if isinstance(value, list):
-            return " ".join([str(word) for word in value])
-    return None
+    if not isinstance(arguments, dict):
+        return None
+    given = cast("dict[str, Any]", arguments)
+    value = next((given[key] for key in COMMANDS if isinstance(given.get(key), (str, list))), None)
+    return " ".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else value
 
 
 def written(call: ToolCall) -> list[str]:
@@ -62,6 +61,7 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         if value.count("\n") >= LEAST - 1:
             yield value
-    elif depth < 8 and isinstance(value, (list, dict)):
-        for inner in value.values() if isinstance(value, dict) else value:
+    elif depth < DEEPEST and isinstance(value, (list, dict)):
+        held = cast("dict[str, Any] | list[Any]", value)
+        for inner in held.values() if isinstance(held, dict) else held:
             yield from _texts(inner, depth + 1)

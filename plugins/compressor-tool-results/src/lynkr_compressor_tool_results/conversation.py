@@ -26,6 +26,8 @@ QUOTED = 40
 
 OPENS, CLOSES = "<system-reminder>", "</system-reminder>"
 AGAIN = re.compile(r"\[reminder (\d+) again\]")
+ESCAPED = re.compile(r'["\\]|\S\t')
+"""What stands otherwise in the JSON of a call's arguments, so that an edit could not quote it from there."""
 SAME = re.compile(r"\[(\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
 MARKS = re.compile(r"\[(?:lines \d|\d+ lines? (?:begin|as in) |reminder \d)| \(---, \+\+\+\)")
 """What a text could have of its own that would be taken for something said here. Such a text is left alone."""
@@ -34,7 +36,7 @@ _SIGNS = ("[lines ", " begin with ", " above (", "[reminder ", " (---, +++)")
 
 def is_marked(text: str) -> bool:
     """Whether something in it would be taken for what is said here."""
-    return any([sign in text for sign in _SIGNS]) and MARKS.search(text) is not None
+    return any(sign in text for sign in _SIGNS) and MARKS.search(text) is not None
 
 
 class Run(NamedTuple):
@@ -42,7 +44,7 @@ class Run(NamedTuple):
 
     source: int
     line: int
-    count: int
+    lines: int
 
 
 Pieces = list[str | Run]
@@ -74,13 +76,15 @@ class Conversation:
         """The agent's own words: what it writes into files stands there for later results."""
         self.calls[call.id] = call
         if lines := written(call):
-            self._add(call.name, lines)
-            where = self.where
-            for place, line in enumerate(lines, (len(self.sources) - 1) * SHIFT):
-                if len(line) > 2:
-                    where.setdefault(line, place)
+            kept = self.add(call.name, lines)
+            where, first = self.where, (len(self.sources) - 1) * SHIFT
+            for at, line in enumerate(lines):
+                if ESCAPED.search(line):
+                    kept[at] = None
+                elif len(line) > 2:
+                    where.setdefault(line, first + at)
 
-    def _add(self, name: str, lines: list[str]) -> list[str | None]:
+    def add(self, name: str, lines: list[str]) -> list[str | None]:
         kept: list[str | None] = list(lines)
         self.sources.append(kept)
         self.names.append(name)
@@ -144,7 +148,7 @@ class Told:
         for block in found:
             bare[block.start : block.end] = block.texts
         conversation = self.conversation
-        kept = conversation._add(self.call.name if self.call else "a tool", bare)
+        kept = conversation.add(self.call.name if self.call else "a tool", bare)
         out: list[str] = []
         at = 0
         for block in [*found, None]:
@@ -183,7 +187,7 @@ class Told:
         for piece in self._pieces(bare, kept, block.start, block.end):
             if not isinstance(piece, str):
                 out.append(self._named(piece))
-                number += piece.count
+                number += piece.lines
                 due = True
                 continue
             if due or number % gutters.STEP == 0:
@@ -208,9 +212,9 @@ class Told:
                 run, begin = self._run(bare, at, end, free, place)
                 if run is not None:
                     del pieces[len(pieces) - at + begin :]
-                    at = free = begin + run.count
+                    at = free = begin + run.lines
                     pieces.append(run)
-                    kept[begin:at] = [None] * run.count
+                    kept[begin:at] = [None] * run.lines
                     continue
             pieces.append(line)
             at += 1
@@ -236,9 +240,12 @@ class Told:
         return Run(source, there, count), begin
 
     def _named(self, run: Run) -> str:
-        lines = [line for line in self.conversation.sources[run.source][run.line : run.line + run.count] if line and len(line.strip()) > 3]
+        lines = [
+            line
+            for line in self.conversation.sources[run.source][run.line : run.line + run.lines]
+            if line and len(line.strip()) > 3
+        ]
         first, last = (lines[0], lines[-1]) if lines else ("", "")
         name = self.conversation.names[run.source]
-        quotes = f'"{first.strip()[:QUOTED]}"' if run.count == 1 else f'"{first.strip()[:QUOTED]}" ... "{last.strip()[:QUOTED]}"'
-        mark = f"[{run.count} line{'s' * (run.count > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"
-        return mark
+        quotes = f'"{first.strip()[:QUOTED]}"' if run.lines == 1 else f'"{first.strip()[:QUOTED]}" ... "{last.strip()[:QUOTED]}"'
+        return f"[{run.lines} line{'s' * (run.lines > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"

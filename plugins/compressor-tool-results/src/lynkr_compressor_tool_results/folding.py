@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from os.path import commonprefix
 
 LEAST = 3
 """Lines that must begin alike."""
@@ -79,7 +78,7 @@ def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
     for end in range(at + 1, len(lines)):
         line = lines[end]
         if cut > len(common) or not line.startswith(common):
-            common = commonprefix((common, line))
+            common = shared(common, line)
             cut = _boundary(common)
             if cut < SHORTEST:
                 break
@@ -88,6 +87,12 @@ def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
         if gain > best and end - at >= LEAST - 1:
             best, found = gain, (end + 1, common)
     return found
+
+
+def shared(one: str, other: str) -> str:
+    """How both begin."""
+    least = min(len(one), len(other))
+    return one[: next((i for i in range(least) if one[i] != other[i]), least)]
 
 
 def _boundary(common: str) -> int:

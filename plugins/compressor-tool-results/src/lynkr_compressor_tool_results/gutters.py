@@ -7,8 +7,8 @@ Of a run of such lines the numbers are taken off, but for every tenth, the first
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 LEAST = 5
@@ -76,7 +76,9 @@ def _block(lines: Sequence[str], at: int, match: re.Match[str]) -> Block | None:
         count = len(heads) if heads == gutters else next(i for i, head in enumerate(heads) if head != gutters[i])
         texts = [line[size:] for line in lines[at : at + count]]
     else:
-        count = next((i for i, line in enumerate(lines[at:]) if not line.startswith(f"{first + i:>{width}}{mark}")), len(lines) - at)
+        count = next(
+            (i for i, line in enumerate(lines[at:]) if not line.startswith(f"{first + i:>{width}}{mark}")), len(lines) - at
+        )
         gutters = [f"{number:>{width}}{mark}" for number in range(first, first + count)]
         texts = [line[len(gutter) :] for line, gutter in zip(lines[at:], gutters, strict=False)]
     return Block(at, at + count, first, width, mark, texts) if count >= LEAST else None
