@@ -25,18 +25,12 @@ MARGIN = 4
 QUOTED = 40
 
 OPENS, CLOSES = "<system-reminder>", "</system-reminder>"
-AGAIN = re.compile(r"\[reminder (\d+) again\]")
+SIGN = "[= "
+"""How everything begins that is said here. A text that has it of its own is left alone."""
+AGAIN = re.compile(r"\[= reminder (\d+) again\]")
+SAME = re.compile(r"\[= (\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
 ESCAPED = re.compile(r'["\\]|\S\t')
 """What stands otherwise in the JSON of a call's arguments, so that an edit could not quote it from there."""
-SAME = re.compile(r"\[(\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
-MARKS = re.compile(r"\[(?:lines \d|\d+ lines? (?:begin|as in) |reminder \d)| \(---, \+\+\+\)")
-"""What a text could have of its own that would be taken for something said here. Such a text is left alone."""
-_SIGNS = ("[lines ", " begin with ", " above (", "[reminder ", " (---, +++)")
-
-
-def is_marked(text: str) -> bool:
-    """Whether something in it would be taken for what is said here."""
-    return any(sign in text for sign in _SIGNS) and MARKS.search(text) is not None
 
 
 class Run(NamedTuple):
@@ -47,16 +41,26 @@ class Run(NamedTuple):
     lines: int
 
 
-Pieces = list[str | Run]
+class Piece(NamedTuple):
+    """Lines `begin` to `stop` (exclusive) of a result: as they are, or a run that stands above."""
+
+    run: Run | None
+    begin: int
+    stop: int
+
+
 SHIFT = 1 << 24
 """More lines than a result has."""
-NOWHERE = -1
-"""The place of a line that says too little to look for it."""
+TRIVIAL = 2
+"""Characters of a line that says too little to look for it."""
 
 
-def neighbours(lines: Sequence[str | None], there: int, bare: Sequence[str], at: int) -> bool:
-    """Whether the line before or after is the same too."""
-    return lines[there + 1 : there + 2] == bare[at + 1 : at + 2] or (there > 0 and at > 0 and lines[there - 1] == bare[at - 1])
+def beside(lines: Sequence[str | None], there: int, bare: Sequence[str], at: int) -> bool:
+    """Whether the line after or before is the same too."""
+    after, next = there + 1, at + 1
+    if after < len(lines) and next < len(bare) and lines[after] == bare[next]:
+        return True
+    return there > 0 and at > 0 and lines[there - 1] == bare[at - 1]
 
 
 class Conversation:
@@ -81,7 +85,7 @@ class Conversation:
             for at, line in enumerate(lines):
                 if ESCAPED.search(line):
                     kept[at] = None
-                elif len(line) > 2:
+                elif len(line) > TRIVIAL:
                     where.setdefault(line, first + at)
 
     def add(self, name: str, lines: list[str]) -> list[str | None]:
@@ -94,7 +98,7 @@ class Conversation:
     def answered(self, id: str, text: str) -> tuple[str, int]:
         """A result's text as it is sent, and the tokens that this saves."""
         call = self.calls.get(id)
-        if len(text) > LARGEST or is_marked(text):
+        if len(text) > LARGEST or SIGN in text:
             return text, 0
         return Told(self, call, text).result()
 
@@ -138,7 +142,7 @@ class Told:
             known = self.conversation.repeated(text[start:end])
             out.append(text[at : end if known is None else start])
             if known is not None:
-                out.append(f"[reminder {known} again]")
+                out.append(f"[= reminder {known} again]")
             at = end
         return "".join([*out, text[at:]])
 
@@ -161,15 +165,11 @@ class Told:
 
     def _plain(self, bare: list[str], kept: list[str | None], start: int, end: int) -> list[str]:
         out: list[str] = []
-        literal: list[str] = []
-        for piece in [*self._pieces(bare, kept, start, end), None]:
-            if isinstance(piece, str):
-                literal.append(piece)
-                continue
-            out += literal if self.is_file else self._folded(literal)
-            literal = []
-            if piece is not None:
-                out.append(self._named(piece))
+        for run, begin, stop in self._pieces(bare, kept, start, end):
+            if run is not None:
+                out.append(self._named(run))
+            else:
+                out += bare[begin:stop] if self.is_file else self._folded(bare[begin:stop])
         return out
 
     def _folded(self, lines: list[str]) -> list[str]:
@@ -183,42 +183,42 @@ class Told:
         note = "" if self.conversation.numbered else gutters.NOTE
         self.conversation.numbered = True
         out = [block.head(note)]
-        number, due = block.first, True
-        for piece in self._pieces(bare, kept, block.start, block.end):
-            if not isinstance(piece, str):
-                out.append(self._named(piece))
-                number += piece.lines
-                due = True
+        for run, begin, stop in self._pieces(bare, kept, block.start, block.end):
+            if run is not None:
+                out.append(self._named(run))
                 continue
-            if due or number % gutters.STEP == 0:
-                piece = f"{number}{block.mark}{piece}"
-            out.append(piece)
-            number += 1
-            due = False
+            first, offset = len(out) - begin, block.first - block.start
+            out += bare[begin:stop]
+            due = begin + (-begin - offset) % gutters.STEP
+            for at in (begin, *range(due + gutters.STEP if due == begin else due, stop, gutters.STEP)):
+                out[first + at] = f"{offset + at}{block.mark}{bare[at]}"
         return out
 
-    def _pieces(self, bare: list[str], kept: list[str | None], start: int, end: int) -> Pieces:
+    def _pieces(self, bare: list[str], kept: list[str | None], start: int, end: int) -> list[Piece]:
         """The lines from `start` to `end`, with runs for those that stand above."""
         conversation = self.conversation
-        where, sources, own = conversation.where, conversation.sources, (len(conversation.sources) - 1) * SHIFT
-        pieces: Pieces = []
+        known, sources, own = conversation.where.setdefault, conversation.sources, (len(conversation.sources) - 1) * SHIFT
+        pieces: list[Piece] = []
         at = free = start
         while at < end:
-            line = bare[at]
-            place = where.get(line) if len(line) > 2 else NOWHERE
-            if place is None:
-                where[line] = own + at
-            elif place >= 0 and (len(line) >= LONG or neighbours(sources[place // SHIFT], place % SHIFT, bare, at)):
+            for here in range(at, end):
+                line, at = bare[here], here
+                if len(line) <= TRIVIAL:
+                    continue
+                place = known(line, own + at)
+                if place == own + at or not (len(line) >= LONG or beside(sources[place // SHIFT], place % SHIFT, bare, at)):
+                    continue
                 run, begin = self._run(bare, at, end, free, place)
                 if run is not None:
-                    del pieces[len(pieces) - at + begin :]
-                    at = free = begin + run.lines
-                    pieces.append(run)
-                    kept[begin:at] = [None] * run.lines
-                    continue
-            pieces.append(line)
-            at += 1
-        return pieces
+                    break
+            else:
+                break
+            if begin > free:
+                pieces.append(Piece(None, free, begin))
+            at = free = begin + run.lines
+            pieces.append(Piece(run, begin, at))
+            kept[begin:at] = [None] * run.lines
+        return [*pieces, Piece(None, free, end)] if free < end else pieces
 
     def _run(self, bare: list[str], at: int, end: int, free: int, place: int) -> tuple[Run | None, int]:
         """The run around this line, and where it starts."""
@@ -248,4 +248,4 @@ class Told:
         first, last = (lines[0], lines[-1]) if lines else ("", "")
         name = self.conversation.names[run.source]
         quotes = f'"{first.strip()[:QUOTED]}"' if run.lines == 1 else f'"{first.strip()[:QUOTED]}" ... "{last.strip()[:QUOTED]}"'
-        return f"[{run.lines} line{'s' * (run.lines > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"
+        return f"[= {run.lines} line{'s' * (run.lines > 1)} as in {name} above ({run.source}:{run.line}): {quotes}]"

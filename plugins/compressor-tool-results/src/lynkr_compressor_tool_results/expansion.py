@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 
 from lynkr_compressor_tool_results import folding, gutters
-from lynkr_compressor_tool_results.conversation import AGAIN, MARKS, SAME, Conversation, Count
+from lynkr_compressor_tool_results.conversation import AGAIN, SAME, SIGN, Conversation, Count
 from lynkr_compressor_tool_results.gutters import Head
 from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
 
@@ -36,7 +36,7 @@ class Expander:
 
     def text(self, id: str, told: str) -> str:
         """The next result in full. What has a mark of its own was left alone, so it is what it is."""
-        if MARKS.search(told):
+        if SIGN in told:
             trial = copy.deepcopy(self.conversation)
             full = Reading(trial).full(told)
             if full is not None and trial.answered(id, full)[0] == told:

@@ -1,7 +1,7 @@
 """What neighbouring lines have in common, said once: how they begin (paths of hits, roots of listings, stamps), and diff headers.
 
-`[3 lines begin with src/app.py]` stands before three lines that lack it.
-After `diff --git a/x b/x` the lines `--- a/x` and `+++ b/x` follow from it: the line `index …` ends in ` (---, +++)` instead.
+`[= 3 lines begin with src/app.py]` stands before three lines that lack it.
+After `diff --git a/x b/x` the lines `--- a/x` and `+++ b/x` follow from it: the line `index …` ends in ` [= ---, +++]` instead.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ OVERHEAD = 28
 AROUND = 12
 """Lines before a hit in which its path is looked for."""
 HIT_MARKS = (":", "-")
-DIFF = " (---, +++)"
+DIFF = " [= ---, +++]"
 
-_MARK = re.compile(r"\[(\d+) lines begin with (.+)\]")
+_MARK = re.compile(r"\[= (\d+) lines begin with (.+)\]")
 _HIT = re.compile(r"([^\s:][^:\n]*?):\d+[:-]")
 _SPLIT = re.compile(r"^(?:[^\s:]+:|\S*/|\d[\d:TZ.,+-]*\s|[A-Za-z]+ {2,}|\S+\t)")
 _GIT = re.compile(r"diff --git a/(.+) b/(.+)")
@@ -45,7 +45,7 @@ def grouped(lines: Sequence[str]) -> list[str]:
     while at < len(lines):
         end, begin = _hits(lines, paths, at) or _alike(lines, at)
         if begin:
-            out.append(f"[{end - at} lines begin with {begin}]")
+            out.append(f"[= {end - at} lines begin with {begin}]")
             out += [line[len(begin) :] for line in lines[at:end]]
         else:
             end = at + 1

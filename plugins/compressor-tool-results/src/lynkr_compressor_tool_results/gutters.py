@@ -1,7 +1,7 @@
 """Line numbers before each line, as tools that read files put them: `    12→text`.
 
 Of a run of such lines the numbers are taken off, but for every tenth, the first, and the one after a gap; the line
-`[lines 12-71]` before it says which they are. The text after the number is never changed.
+`[= lines 12-71]` before it says which they are. The text after the number is never changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MARK = "→"
 """Columns of a number and what stands after it, unless the head says otherwise."""
 
 _GUTTER = re.compile(r"( *)(\d{1,7})(→|\t|\| ?| \| ?|: ?)")
-_MARK = re.compile(r'\[lines (\d+)-(\d+)(?: of width (\d+))?(?: with "([^"]+)")?(?:; [^\]]*)?\]')
+_MARK = re.compile(r'\[= lines (\d+)-(\d+)(?: of width (\d+))?(?: with "([^"]+)")?(?:; [^\]]*)?\]')
 
 
 class Block(NamedTuple):
@@ -42,7 +42,7 @@ class Block(NamedTuple):
     def head(self, note: str) -> str:
         width = "" if self.width == WIDTH else f" of width {self.width}"
         mark = "" if self.mark == MARK else f' with "{self.mark}"'
-        return f"[lines {self.first}-{self.first + self.end - self.start - 1}{width}{mark}{note}]"
+        return f"[= lines {self.first}-{self.first + self.end - self.start - 1}{width}{mark}{note}]"
 
 
 def blocks(lines: Sequence[str]) -> list[Block]:
