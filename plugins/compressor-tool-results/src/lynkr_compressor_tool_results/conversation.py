@@ -63,6 +63,15 @@ def beside(lines: Sequence[str | None], there: int, bare: Sequence[str], at: int
     return there > 0 and at > 0 and lines[there - 1] == bare[at - 1]
 
 
+class State(NamedTuple):
+    """How far a conversation has been read."""
+
+    sources: int
+    reminders: int
+    numbered: bool
+    size: int
+
+
 class Conversation:
     """Reads tool calls and results in their order. What it says of one depends on nothing but those before it."""
 
@@ -102,13 +111,25 @@ class Conversation:
             return text, 0
         return Told(self, call, text).result()
 
+    @property
+    def state(self) -> State:
+        """To come back to."""
+        return State(len(self.sources), len(self.reminders), self.numbered, self.size)
+
+    def back(self, state: State) -> None:
+        """Forgets all that was read since; what came last stands last in each of its dictionaries."""
+        del self.sources[state.sources :], self.names[state.sources :]
+        while self.where and next(reversed(self.where.values())) >= state.sources * SHIFT:
+            self.where.popitem()
+        while len(self.reminders) > state.reminders:
+            self.reminders.popitem()
+        self.numbered, self.size = state.numbered, state.size
+
     # for what is made of it
-    def repeated(self, reminder: str) -> int | None:
-        """The number of a reminder that was there before."""
-        known = self.reminders.get(reminder)
-        if known is None:
-            self.reminders[reminder] = len(self.reminders) + 1
-        return known
+    def repeated(self, reminder: str, before: int) -> int | None:
+        """The number of a reminder, if it is one of the first `before`."""
+        known = self.reminders.setdefault(reminder, len(self.reminders) + 1)
+        return known if known <= before else None
 
     def count(self, *texts: str) -> int:
         return self._count(*texts)
@@ -136,10 +157,10 @@ class Told:
 
     def _without_reminders(self, text: str) -> str:
         out: list[str] = []
-        at = 0
+        at, before = 0, len(self.conversation.reminders)
         while (start := text.find(OPENS, at)) >= 0 and (end := text.find(CLOSES, start)) >= 0:
             end += len(CLOSES)
-            known = self.conversation.repeated(text[start:end])
+            known = self.conversation.repeated(text[start:end], before)
             out.append(text[at : end if known is None else start])
             if known is not None:
                 out.append(f"[= reminder {known} again]")

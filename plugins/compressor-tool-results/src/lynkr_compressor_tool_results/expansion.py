@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 from lynkr_compressor_tool_results import folding, gutters
@@ -36,13 +35,14 @@ class Expander:
 
     def text(self, id: str, told: str) -> str:
         """The next result in full. What has a mark of its own was left alone, so it is what it is."""
-        if SIGN in told:
-            trial = copy.deepcopy(self.conversation)
-            full = Reading(trial).full(told)
-            if full is not None and trial.answered(id, full)[0] == told:
-                self.conversation = trial
+        conversation = self.conversation
+        full = Reading(conversation).full(told) if SIGN in told else None
+        if full is not None:
+            before = conversation.state
+            if conversation.answered(id, full)[0] == told:
                 return full
-        self.conversation.answered(id, told)
+            conversation.back(before)
+        conversation.answered(id, told)
         return told
 
 
