@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr_compressor_json import as_toon, expanded, plugin
+from lynkr_compressor_json import as_toon, expanded, from_toon, plugin
 from lynkr_compressor_json.tables import tabled, untabled
 from lynkr_compressor_json.values import read, write
 from lynkr_core.errors import Unavailable
@@ -98,11 +98,23 @@ def test_files_are_left_alone():
     assert told(text, ToolCall(id="1", name="Bash", arguments='{"command":"gh api x | head -50"}')) != text
 
 
-def test_toon_must_give_the_same_value_back():
-    rows = json.dumps([{"id": n, "name": f"name {n}"} for n in range(3)])
-    assert (as_toon(rows, write(read(rows))) or "").startswith("[3]{id,name}:")
-    for text in ('[{"a":1.0}]', '{"a":-0.0}', '[{"b":1,"a":2},{"a":1,"b":2}]', '{"a":"\\ud800"}'):
-        assert as_toon(text, write(read(text))) is None
+def test_toon_is_taken_for_what_it_tells_best_and_only_if_it_gives_the_value_back():
+    rows = [{"id": n, "tags": ["red", "blue", "green"]} for n in range(3)]
+    deep = {
+        "section": {"title": "of some length", "inner": {f"key_{n}": {"name": f"a name {n}", "of": {"x": n}} for n in range(90)}}
+    }
+    for value in (rows, deep, {"a": 1.0, "b": deep}, [{"b": 1, "a": 2, "c": deep}, {"a": 1, "b": 2}]):
+        text = told(value)
+        assert expanded(text) == json.dumps(value, separators=(",", ":"))
+    assert from_toon(as_toon('{"a":1}') or "") == {"a": "1"}
+    assert as_toon('{"a":"\\ud800"}') is None
+
+
+def test_what_toon_spells_otherwise_is_not_sent_in_it(monkeypatch: pytest.MonkeyPatch):
+    text = json.dumps([{"price": 1.0, "name": f"name {n}"} for n in range(200)])
+    monkeypatch.setattr("lynkr_compressor_json.tabled", lambda value, whole: None)
+    assert told(text) == text.replace(", ", ",").replace(": ", ":")
+    assert told(text.replace("1.0", "1.5")).startswith("[200]{price,name}:")
 
 
 def test_an_error_leaves_the_result_or_refuses_the_request(monkeypatch: pytest.MonkeyPatch):

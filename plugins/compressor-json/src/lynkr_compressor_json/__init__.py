@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -141,37 +141,38 @@ class JsonResults:
         minified = write(value)
         minified.encode()  # a lone surrogate is nobody's text
         best, tokens = minified, self.count(minified)
-        for other, margin in self._others(text, value, minified):
-            if (count := self.count(other)) < tokens * (1 - margin):
+        for other, margin, reading in self._others(text, value):
+            count = self.count(other)
+            if count < tokens * (1 - margin) and _read_by(reading, other) == minified:  # reading takes the longest, so it is last
                 best, tokens = other, count
         saved = self.count(text) - tokens
         return Told(best, saved) if saved > 0 else UNCHANGED
 
-    def _others(self, text: str, value: Any, minified: str) -> list[tuple[str, float]]:
-        """The same value in other notations, of those that give it back, and how much smaller each must be than the best before it."""
-        found: list[tuple[str, float]] = []
-        if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text, minified)) is not None:
-            found.append((toon, MARGIN))
+    def _others(self, text: str, value: Any) -> Iterator[tuple[str, float, Callable[[str], Any]]]:
+        """The same value in other notations, how much smaller each must be than the best before it, and what reads it."""
+        if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text)) is not None:
+            yield toon, MARGIN, from_toon
         for whole, margin in ((True, MARGIN), (False, CUT)):
-            table = tabled(value, whole)
-            if table is not None and len(table) < len(minified) and write(untabled(table)) == minified:
-                found.append((table, margin))
-        return found
+            if (table := tabled(value, whole)) is not None:
+                yield table, margin, untabled
 
 
-def as_toon(text: str, minified: str) -> str | None:
-    """None when it does not give the same value back, with its keys in their order and its numbers as they were spelt."""
+def as_toon(text: str) -> str | None:
+    """None for what the library does not write."""
     try:
-        toon = write_toon(json.loads(text))
-        same = write(read_toon(toon, parse_int=Number, parse_float=Number)) == minified
-    except Exception:  # whatever the library thinks of this value
+        return write_toon(json.loads(text))
+    except Exception:  # whatever it thinks of this value
         return None
-    return toon if same else None
+
+
+def from_toon(text: str) -> Any:
+    """The value, its numbers as they are spelt in TOON."""
+    return read_toon(text, parse_int=Number, parse_float=Number)
 
 
 def expanded(text: str) -> str | None:
     """The minified JSON that a text stands for; None for what is no JSON and no notation of it."""
-    return next((value for reading in (read, untabled, _from_toon) if (value := _read_by(reading, text)) is not None), None)
+    return next((value for reading in (read, untabled, from_toon) if (value := _read_by(reading, text)) is not None), None)
 
 
 def _read_by(reading: Callable[[str], Any], text: str) -> str | None:
@@ -193,10 +194,6 @@ def _expanded(part: Part) -> Part:
         return part
     texts = [one.edit(text=expanded(one.text) or one.text) if type(one) is Text else one for one in part.content]
     return part.edit(content=tuple(texts))
-
-
-def _from_toon(text: str) -> Any:
-    return read_toon(text, parse_int=Number, parse_float=Number)
 
 
 plugin = Plugin(api=1, config=Config, create=JsonResults, rank=1)
