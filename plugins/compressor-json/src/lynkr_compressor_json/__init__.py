@@ -150,11 +150,11 @@ class JsonResults:
 
     def _others(self, text: str, value: Any) -> Iterator[tuple[str, float, Callable[[str], Any]]]:
         """The same value in other notations, how much smaller each must be than the best before it, and what reads it."""
-        if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text)) is not None:
-            yield toon, MARGIN, from_toon
         for whole, margin in ((True, MARGIN), (False, CUT)):
             if (table := tabled(value, whole)) is not None:
                 yield table, margin, untabled
+        if len(text.encode()) >= self.config.min_bytes and (toon := as_toon(text)) is not None:
+            yield toon, MARGIN, from_toon
 
 
 def as_toon(text: str) -> str | None:
