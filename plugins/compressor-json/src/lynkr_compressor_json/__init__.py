@@ -27,7 +27,7 @@ __all__ = ["Config", "JsonResults", "expand", "expanded", "plugin"]
 log = logging.getLogger("lynkr.compressor-json")
 SMALLEST = 60
 """Characters of a result below which nothing is tried."""
-LARGEST = 1_000_000
+LARGEST = 256_000
 MARGIN = 0.02
 """A notation that is not JSON must be so much smaller than JSON."""
 CUT = 0.07

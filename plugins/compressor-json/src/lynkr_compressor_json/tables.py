@@ -85,9 +85,12 @@ def union(rows: Sequence[Any]) -> tuple[str, ...]:
         return ()
     objects = cast("Sequence[Object]", rows)
     keys = list(max(objects, key=len))
+    most = 2 * len(keys)
     for row in objects:
-        if tuple(row) != tuple(keys):
+        if list(row) != keys:
             _merge(keys, row)
+        if len(keys) > most:
+            return ()
     if any([key for key in keys if key in row] != list(row) for row in objects):
         return ()
     shared = sum(map(len, objects)) / (len(keys) * len(objects))

@@ -15,7 +15,8 @@ from lynkr_core.request import ToolCall
 Count = Callable[..., int]
 SMALLEST = 120
 """Characters of a result below which nothing is tried."""
-LARGEST = 2_000_000
+LARGEST = 1_000_000
+"""And above which it is left alone: others are waiting."""
 RUN = 6
 """Lines that must stand above in the same order; fewer may if they are long."""
 SHORT, LONG = 120, 400

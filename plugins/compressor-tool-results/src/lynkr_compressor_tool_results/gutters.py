@@ -17,6 +17,8 @@ STEP = 10
 NOTE = "; the first and every 10th are numbered"
 """Said once in a conversation."""
 WIDTH = 6
+CHUNK = 64
+"""Lines that are looked at together, at first."""
 MOST = 20_000
 """Numbers whose gutters are kept ready."""
 MARK = "→"
@@ -69,19 +71,30 @@ def _block(lines: Sequence[str], at: int, match: re.Match[str]) -> Block | None:
     if f"{number:>{width}}" != blanks + digits or not second.startswith(f"{number + 1:>{width}}{mark}"):
         return None
     first = int(digits)
-    size = width + len(mark)
-    if width == WIDTH and first + len(lines) - at < MOST:  # all gutters have one length, and are compared in one go
-        gutters = table(mark)[first : first + len(lines) - at]
-        heads = [line[:size] for line in lines[at:]]
+    texts: list[str] = []
+    while at + len(texts) < len(lines):
+        found = _texts(lines, at + len(texts), first + len(texts), width, mark, max(len(texts), CHUNK))
+        texts += found
+        if len(found) < max(len(texts) - len(found), CHUNK):
+            break
+    return Block(at, at + len(texts), first, width, mark, texts) if len(texts) >= LEAST else None
+
+
+def _texts(lines: Sequence[str], at: int, first: int, width: int, mark: str, most: int) -> list[str]:
+    """What stands behind the numbers from `first` on, of at most so many lines."""
+    chunk = lines[at : at + most]
+    if width == WIDTH and first + most < MOST:  # all gutters have one length, and are compared in one go
+        size, gutters = width + len(mark), table(mark)[first : first + len(chunk)]
+        heads = [line[:size] for line in chunk]
         count = len(heads) if heads == gutters else next(i for i, head in enumerate(heads) if head != gutters[i])
-        texts = [line[size:] for line in lines[at : at + count]]
-    else:
-        count = next(
-            (i for i, line in enumerate(lines[at:]) if not line.startswith(f"{first + i:>{width}}{mark}")), len(lines) - at
-        )
-        gutters = [f"{number:>{width}}{mark}" for number in range(first, first + count)]
-        texts = [line[len(gutter) :] for line, gutter in zip(lines[at:], gutters, strict=False)]
-    return Block(at, at + count, first, width, mark, texts) if count >= LEAST else None
+        return [line[size:] for line in chunk[:count]]
+    found: list[str] = []
+    for number, line in enumerate(chunk, first):
+        gutter = f"{number:>{width}}{mark}"
+        if not line.startswith(gutter):
+            break
+        found.append(line[len(gutter) :])
+    return found
 
 
 @lru_cache(maxsize=8)
