@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,11 @@ class Out(NamedTuple):
     seconds: float
 
 
+def now(answer: Any) -> Any:
+    """The answer of a compressor, which waits for nothing but stores in memory."""
+    return asyncio.run(answer) if asyncio.iscoroutine(answer) else answer
+
+
 class Compressors:
     """Those of these names, each with the same count; made anew, they remember nothing."""
 
@@ -55,7 +61,7 @@ class Compressors:
         began = time.process_time()
         before = after = exchange.request
         for plugin in self.made:
-            after = plugin.transform_request(exchange, after, self.candidate) or after
+            after = now(plugin.transform_request(exchange, after, self.candidate)) or after
         sent = body if after is before else encode(dialect.encode_request(after, []))
         return Out(exchange, before, after, sent, len(body), time.process_time() - began)
 

@@ -74,15 +74,14 @@ def tool_text(tool: Tool) -> str:
 
 
 def exact() -> Tokens:
-    """As the plugin `tokens` counts, when it or its library is here; else estimated."""
+    """As the plugin `tokens` counts, where it is installed; else estimated."""
     tokens = Tokens()
     try:
-        import bpe_openai
+        from lynkr_tokens import count
     except ImportError:
-        print("# bpe-openai is not installed: tokens are estimated", file=sys.stderr)
-        return tokens
-    count = bpe_openai.get_encoding("o200k_base")._backend.count
-    tokens.use(lambda said: [sum(count(one[i : i + 100_000]) for i in range(0, len(one), 100_000)) for one in said])
+        print("# lynkr-tokens is not installed: tokens are estimated", file=sys.stderr)
+    else:
+        tokens.use(count)
     return tokens
 
 
