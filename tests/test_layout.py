@@ -62,6 +62,8 @@ REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
 LARGER = {
     "policy-budget": 790,
     "policy-ratelimit": 420,
+    "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
+    "compressor-json": 500,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
