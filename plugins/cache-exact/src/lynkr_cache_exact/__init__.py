@@ -20,7 +20,7 @@ from lynkr_core.exchange import Exchange, Key, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import missed
 from lynkr_core.routes import Route
-from lynkr_core.stores import KeyValue, MemoryStore
+from lynkr_core.stores import KeyValue
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -67,7 +67,7 @@ class ExactCache:
         self.config = config
         values = values_of(context, config.store)
         name = f"cache-{context.name}"
-        self.shelf = Shelf(name, None if isinstance(values, MemoryStore) else values, config.memory, clock=clock)
+        self.shelf = Shelf(name, None if values is context.stores.memory else values, config.memory, clock=clock)
         self.clerk = Clerk(f"cache.{context.name}", config, config.tool_calls, clock)
         self.flights = Flights()
         self.patience = config.wait

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from lynkr_cache_exact.answer import Gathered, content_type, flaw, is_ambiguous, kept, replay, understood
 from lynkr_cache_exact.entry import Entry
@@ -44,7 +44,7 @@ class Terms(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "zero"
     ignore: Annotated[
         list[Literal["user", "metadata"]], Meta(description="Fields in which requests may differ and have one answer.")
-    ] = ["metadata"]
+    ] = field(default_factory=lambda: ["metadata"])
     headers: Annotated[list[str], Meta(description="Request headers, beside those to lynkr, that an answer depends on.")] = []
     max_request: Annotated[Bytes, Meta(description="Bytes of a request; larger ones are left alone.")] = MiB
     max_answer: Annotated[Bytes, Meta(description="Bytes of an answer; larger ones are not kept.")] = MiB

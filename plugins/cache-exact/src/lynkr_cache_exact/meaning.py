@@ -25,6 +25,12 @@ ELSEWHERE = frozenset({
 OWN_TOOLS = ("function", "custom")
 MANNER = frozenset({"native", "edited", "dialect", "model", "stream", "service_tier", "cache_key", "system", "messages"})
 """Fields of a request that say how it is to be served, not what is asked; its model and conversation are told apart."""
+SIMPLE = frozenset({
+    "model", "stream", "stream_options", "messages", "input", "system", "instructions", "tools", "temperature", "top_p", "seed", "stop",
+    "stop_sequences", "max_tokens", "max_completion_tokens", "max_output_tokens", "user", "metadata", "service_tier",
+    "prompt_cache_key",
+})  # fmt: skip
+"""Keys of bodies that every dialect reads to the last detail, or that do not count; all others count as they stand there, too."""
 NOT_MEANT = frozenset({"native", "edited", "cache"})
 """Fields of a node that change nothing of what it says: where it came from, and markers of providers' prompt caches."""
 NOTHING = (b"null", b"false", b"[]", b"{}", b'""')
@@ -41,7 +47,8 @@ def meaning(exchange: Exchange, ignore: Collection[str] = ()) -> Meaning:
     options = {name: value for name, value in said(request, MANNER).items() if name not in ignore}
     if isinstance(options.get("extra"), dict):
         options["extra"].pop("stream_options", None)
-    return [options, conversation(request)]
+    rest = {key: value for key, value in exchange.envelope.fields.items() if key not in SIMPLE}
+    return [options, plain(rest), conversation(request)]
 
 
 def conversation(request: Request) -> list[Any]:
