@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from lynkr_cache_exact.entry import Entry, describe, pack, unpack
@@ -64,6 +64,18 @@ class Shelf:
             if entry is not None and entry.until > self._clock():
                 self._hold(key, entry)
         return entry if entry is not None and entry.until > self._clock() else None
+
+    async def under(self, beginning: str, most: int) -> dict[str, Entry]:
+        """Entries in the store whose keys begin so; none without a store."""
+        if self._values is None:
+            return {}
+        await self._notice()
+        try:
+            page = await self._watch.ask(scanned(self._values, self.prefix + beginning, most))
+        except OSError:
+            return {}
+        found = {key.removeprefix(self.prefix): unpack(value) for key, value in page.items()}
+        return {key: entry for key, entry in found.items() if entry is not None and entry.until > self._clock()}
 
     def put(self, key: str, entry: Entry) -> None:
         """At once in memory, soon in the store. What a purge has been asked for since it was begun is not kept."""
@@ -146,3 +158,7 @@ class Shelf:
         entry = self._held.pop(key, None)
         if entry is not None:
             self.bytes -= entry.size
+
+
+async def scanned(values: KeyValue, prefix: str, most: int) -> Mapping[str, bytes]:
+    return await values.scan(prefix, most)

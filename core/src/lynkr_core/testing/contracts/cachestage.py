@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -119,7 +119,7 @@ def answering(text: str) -> Script:
 
 
 @asynccontextmanager
-async def cache_stage(make: Any, stores: Stores | None = None) -> AsyncGenerator[CacheStage]:
+async def cache_stage(make: Callable[[Context], Any], stores: Stores | None = None) -> AsyncGenerator[CacheStage]:
     """`make(context)` gives the cache, which sits behind a `Door`."""
     async with ScriptedProvider() as upstream:
         transport, config, tiers, kept = (
