@@ -51,12 +51,17 @@ class Config(Terms):
         str, Meta(description="What makes the vectors: `minilm`, `static`, another installed one, or a `provider/model`.")
     ] = "minilm"
     threshold: Annotated[
-        float, Meta(ge=0.5, le=1, description="How alike two questions must be, 1 for the same; the literal guard decides before.")
+        float,
+        Meta(ge=0.5, le=1, description="How alike two questions must be, 1 for the same; the literal guard decides before."),
     ] = 0.92
-    longest: Annotated[int, Meta(ge=1, description="Characters of a question; of longer ones too little would be compared.")] = 600
+    longest: Annotated[int, Meta(ge=1, description="Characters of a question; of longer ones too little would be compared.")] = (
+        600
+    )
     entries: Annotated[int, Meta(ge=1, description="Answers that are compared for questions of one kind by one caller.")] = 200
     memory: Annotated[Bytes, Meta(description="Bytes of answers held in memory.")] = 64 * MiB
-    deadline: Annotated[float, Meta(gt=0, le=4, description="Seconds after which a vector that has not come is done without.")] = 1.0
+    deadline: Annotated[
+        float, Meta(gt=0, le=4, description="Seconds after which a vector that has not come is done without.")
+    ] = 1.0
 
 
 class Asked(Struct, frozen=True):

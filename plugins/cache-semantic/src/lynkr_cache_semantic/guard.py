@@ -1,8 +1,8 @@
 """What must agree to the word before two texts may share an answer, however near their vectors are.
 
-A text becomes a signature. All words stand in it but for a few that never change what is asked; a handful of words count as one another.
-What is asked (how, what, whether), modal verbs, the order of the words, what a preposition binds, numbers, quotes, names, paths and signs
-are all part of it, so two texts of one signature can differ in manner only. Languages other than English have no words that may differ.
+A text becomes a signature: all its words in their order, but for articles and what is only polite. A handful of words count as one another.
+Numbers, quotes, names, paths, signs, negation, modal verbs, direction and language are all words in an order, so two texts of one signature
+can differ in manner only. Languages other than English have no words that may differ.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 import unicodedata
 
 from lynkr_cache_semantic.words import (
-    BINDING,
     CONTRACTIONS,
     DROPPED,
-    FRAMES,
     HOMOGRAPHS,
-    MODALS,
+    KINDS,
     NUMBERS,
+    PHRASES,
     PLURALS,
+    POLITE,
     SAME,
     SHORT_FORMS,
 )  # fmt: skip
 
-Signature = list[object]
+Signature = list[str]
 CODE = re.compile(r"```|[{};]|=>|->|\\|\n\s*\n|(?:\n.*){4}")
 """Signs of code, logs or long prose, of which nothing may be left out."""
 TOKEN = re.compile(
@@ -32,42 +32,49 @@ TOKEN = re.compile(
     r"""|\w+(?:[./:_\\]\w+)+|\w*[a-z][A-Z]\w*|[A-Za-z]+[+#]+|\w+\(\)"""
     r"""|[^\W\d_]+\d\w*|\d+[^\W\d_]\w*)"""
     r"""|(?P<number>[-−]?\d[\d,.]*\d|[-−]?\d)"""
-    r"""|(?P<word>[^\W\d_]+(?:-[^\W\d_]+)*)|(?P<mixed>\w+)|(?P<stop>[,.?!:()\n])|(?P<sign>[^\w\s])""",
+    r"""|(?P<word>[^\W\d_]+(?:-[^\W\d_]+)*)|(?P<mixed>\w+)|(?P<stop>[,.?!:()\n])|(?P<sign>[^\w\s])"""
 )
-AHEAD = re.compile(r"^((?:in|on|at|for|as|before|after|when|with) [^,?!.;]{1,60}), (?=\w)(.*?)([?.!\s]*)$", re.IGNORECASE | re.DOTALL)
+AHEAD = re.compile(
+    r"^((?:in|on|at|for|as|before|after|when|with) [^,?!.;]{1,60}), (?=\w)(.*?)([?.!\s]*)$", re.IGNORECASE | re.DOTALL
+)
 """What a sentence begins with and could as well end with: `In Python, how …`."""
 OPENING = re.compile(r"[.?!:\n]\s*$|^\s*$")
 
 
 def signature(text: str) -> Signature | None:
-    """As JSON values; None for a text in which everything counts, such as code."""
+    """As JSON values; None for a text in which everything counts, such as code, and for one that only says hello."""
     plain = unicodedata.normalize("NFKC", text).replace("’", "'").strip()
     if not plain or CODE.search(plain):
         return None
-    kind, rest = framed(CONTRACTIONS.sub(lambda found: SHORT_FORMS[found.group(0).lower()], plain))
-    return signed(kind, tokens(rest))
+    plain = CONTRACTIONS.sub(lambda found: SHORT_FORMS[found.group(0).lower()], plain)
+    for pattern, together in PHRASES:
+        plain = pattern.sub(together, plain)
+    kind, rest = framed(plain)
+    words = tokens(rest)
+    return [kind, *words] if words else None
 
 
 def framed(text: str) -> tuple[str, str]:
     """What kind of question it is, and the text without the words that say so."""
-    kind, text = "", AHEAD.sub(r"\2, \1", text)
-    for name, pattern in FRAMES:
-        text, count = pattern.subn(" ", text, count=1)
-        if count and name:
-            kind = name
-            break
-    return kind, text
+    for pattern in POLITE:
+        text = pattern.sub(" ", text, count=1)
+    text = AHEAD.sub(r"\2, \1", text)
+    for kind, pattern in KINDS:
+        rest, count = pattern.subn(" ", text, count=1)
+        if count:
+            return kind, rest
+    return "", text
 
 
 def tokens(text: str) -> list[str]:
-    """Words as they count; a comma or an end of a sentence is `,`."""
+    """Words as they count. Sentences are kept apart, commas do not count."""
     found: list[str] = []
     for match in TOKEN.finditer(text):
         piece, group = match.group(0), match.lastgroup
         if group == "word":
             found += worded(piece, bool(OPENING.search(text[: match.start()])))
         elif group == "stop":
-            found.append(",")
+            found += ["."] if piece in ".?!" and found and text[match.end() :].strip(" .?!\n") else []
         elif group == "number":
             found.append(numbered(piece))
         else:
@@ -102,22 +109,3 @@ def singular(word: str) -> str:
     if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes")):
         return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
-
-
-def signed(kind: str, words: list[str]) -> Signature:
-    """The modal verbs; the words that no preposition binds, in their order; and what each preposition binds, in any order."""
-    modals: list[str] = []
-    bare: list[str] = []
-    bound: list[list[str]] = []
-    into = bare
-    for word in words:
-        if word == ",":
-            into = bare
-        elif word in MODALS:
-            modals.append(MODALS[word])
-        elif word in BINDING:
-            into = [BINDING[word]]
-            bound.append(into)
-        else:
-            into.append(word)
-    return [kind, sorted(modals), bare, sorted(bound)]
