@@ -53,7 +53,9 @@ def common(exchange: Exchange) -> HeaderItems:
     reason = exchange.selection.reason if exchange.selection else ""
     score = None if exchange.score is None else round(exchange.score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
-    headers += told(exchange.config, len(exchange.attempts), cache_of(exchange), exchange.saved_tokens, served, exchange.tier, score, reason)
+    headers += told(
+        exchange.config, len(exchange.attempts), cache_of(exchange), exchange.saved_tokens, served, exchange.tier, score, reason
+    )
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))

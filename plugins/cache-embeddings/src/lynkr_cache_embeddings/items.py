@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from lynkr_core.dialect import opens_with
 from lynkr_core.dialects.openai_embeddings import packed
 from lynkr_core.request import Response
 
@@ -24,10 +25,10 @@ _vectors = msgspec.json.Decoder(list[Vector])
 
 def items_of(raw: Raw) -> list[Raw]:
     """Texts, or lists of tokens; one list of tokens is one item. Raises what decoding raises."""
-    if memoryview(raw)[:1] == b'"':
+    if opens_with(raw, b'"'):
         return [raw]
     items = _items.decode(raw)
-    return [raw] if items and memoryview(items[0])[:1] not in (b'"', b"[") else items
+    return [raw] if items and not (opens_with(items[0], b'"') or opens_with(items[0], b"[")) else items
 
 
 def vectors_of(response: Response, base64: bool) -> list[Raw]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from lynkr_cache_exact import values_of
 from lynkr_cache_exact.clerk import Bytes, Clerk, MiB, Terms, Ticket
@@ -186,7 +186,7 @@ class SemanticCache:
         vector = np.frombuffer(known, np.float32) if known else await self._vector(asked.text)
         if vector is None:
             return
-        made = Entry(*[getattr(entry, name) for name in entry.__struct_fields__[:-1]], vector.tobytes())
+        made = structs.replace(entry, vector=vector.tobytes())
         self.shelf.put(asked.key, made)
         self.index.add(asked.group, asked.key, vector)
 

@@ -58,7 +58,8 @@ class Static:
 
     def of(self, text: str) -> Vector:
         ids = self._tokens.encode(text, add_special_tokens=False).ids
-        return normal(self._table[ids].mean(axis=0) if ids else np.zeros(self._table.shape[1], np.float32))
+        rows: Vector = self._table[ids] if ids else np.zeros((1, self._table.shape[1]), np.float32)
+        return normal(rows.mean(axis=0))
 
 
 def normal(vector: NDArray[Any]) -> Vector:

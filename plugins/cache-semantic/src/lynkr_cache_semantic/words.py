@@ -46,9 +46,12 @@ DROPPED = frozenset({"a", "an", "the", "do", "does", "am", "is", "are"})
 """Articles, and verbs that change places between a question and the same question in a sentence."""
 _COUNTED = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
-NUMBERS = {word: str(value) for value, word in enumerate(_COUNTED.split())}
-NUMBERS |= {word: str(value * 10) for value, word in enumerate(_TENS.split(), 2)}
-NUMBERS |= {"thousand": "1000", "million": "1000000"}
+NUMBERS = {
+    **{word: str(value) for value, word in enumerate(_COUNTED.split())},
+    **{word: str(value * 10) for value, word in enumerate(_TENS.split(), 2)},
+    "thousand": "1000",
+    "million": "1000000",
+}
 HOMOGRAPHS = frozenset({
     "polish", "turkey", "china", "march", "may", "august", "nice", "reading", "job", "mobile", "go", "rust", "swift", "ruby", "spark",
     "bath", "cork", "orange", "apple", "amazon", "meta", "windows", "word", "excel", "access", "java", "dart", "crystal", "julia",

@@ -65,7 +65,11 @@ class CacheContract(Contract):
     @pytest.fixture
     async def stage(self, anyio_backend: str, tmp_path: Path) -> AsyncGenerator[CacheStage]:
         async with cache_stage(lambda context: build(self.plugin, self.settings(tmp_path), context), self.stores()) as made:
+            made.after = self.settled
             yield made
+
+    async def settled(self, stage: CacheStage) -> None:
+        """Called after each exchange: waits for what is kept later than that."""
 
     async def warm(self, stage: CacheStage, **options: Any) -> None:
         """Asks once, and sees that it is found again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -61,6 +61,7 @@ class CacheStage:
 
     def __init__(self, kernel: Kernel, client: Client, provider: ScriptedProvider, door: Door) -> None:
         self.kernel, self.client, self.provider, self.door = kernel, client, provider, door
+        self.after: Callable[[CacheStage], Awaitable[None]] | None = None  # waits for what a cache keeps later
 
     @property
     def calls(self) -> int:
@@ -85,6 +86,8 @@ class CacheStage:
         sent = {"content-type": "application/json", "x-api-key": who, **(headers or {})}
         answer = await self.client.post(path, content=content, headers=sent)
         await until(lambda: len(self.door.outcomes) > over)
+        if self.after is not None:
+            await self.after(self)
         return answer
 
     def said(self, answer: Answer, dialect: str, streamed: bool) -> Response:
