@@ -4,6 +4,8 @@ import pytest
 
 from lynkr_core.errors import InvalidRequest, Unavailable
 from lynkr_core.hooks import MAX_FAILURES, Call, Hook, notify
+from lynkr_core.plugins import Loaded, compiled
+from lynkr_core.testing import factories
 
 pytestmark = pytest.mark.anyio
 
@@ -130,14 +132,14 @@ class Waits:
 
     patience = 30.0
 
-    async def pre_route(self, exchange: Exchange) -> None:
+    async def pre_route(self, exchange) -> None:
         await asyncio.sleep(0.2)
 
 
 class Comes:
     seen = False
 
-    async def pre_route(self, exchange: Exchange) -> None:
+    async def pre_route(self, exchange) -> None:
         await asyncio.sleep(0.01)
         self.seen = True
 

@@ -50,12 +50,11 @@ def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
 def common(exchange: Exchange) -> HeaderItems:
     id = exchange.id.encode()
     served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
+    cache = cache_of(exchange)
     reason = exchange.selection.reason if exchange.selection else ""
     score = None if exchange.score is None else round(exchange.score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
-    headers += told(
-        exchange.config, len(exchange.attempts), cache_of(exchange), exchange.saved_tokens, served, exchange.tier, score, reason
-    )
+    headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, score, reason)
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))

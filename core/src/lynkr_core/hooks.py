@@ -33,14 +33,11 @@ STAGE_SECONDS = 5.0
 class Call:
     """One plugin's implementation of one hook. Counts its calls, errors and seconds."""
 
-    __slots__ = (
-        "calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "patience", "plugin", "seconds",
-    )  # fmt: skip
+    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds", "wait")
 
-    def __init__(
-        self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str], patience: float = 0.0
-    ) -> None:  # fmt: skip
-        self.patience = patience  # seconds for which it may wait for the answer to somebody else's request, beside its stage's
+    def __init__(self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str]) -> None:
+        # seconds for which it may wait for the answer to somebody else's request, beside those of its stage
+        self.wait: float = getattr(getattr(function, "__self__", None), "patience", 0.0)
         self.hook = hook
         self.plugin = plugin
         self.closed = kind in FAIL_CLOSED
@@ -76,7 +73,7 @@ class Call:
             return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(max(until - time.monotonic(), 0.0) + self.patience):
+            async with asyncio.timeout(max(until - time.monotonic(), 0.0) + self.wait):
                 value = await (self.function(*args) if begun is None else begun)
         except Exception as error:
             return self.caught(error, args)
@@ -177,7 +174,7 @@ class Hook:
                 value = await call.later(args, until, value)
             if value is not None:
                 return value, call.plugin
-            if call.patience:  # what it has waited is not taken from those that come after it
+            if call.wait:  # what it has waited is not taken from those that come after it
                 until = max(until, time.monotonic() + self.deadline)
         return None, ""
 

@@ -213,5 +213,4 @@ def calls_of(registry: Registry, plugin: Loaded) -> Iterator[Call]:
         for implementation in caller.get_hookimpls():
             if implementation.plugin is plugin.instance:
                 function = cast("Callable[..., Any]", implementation.function)
-                patience = getattr(plugin.instance, "patience", 0.0)
-                yield Call(caller.name, plugin.kind, plugin.id, function, parameters(caller.name), patience)
+                yield Call(caller.name, plugin.kind, plugin.id, function, parameters(caller.name))

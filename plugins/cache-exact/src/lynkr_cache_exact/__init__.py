@@ -55,9 +55,9 @@ def values_of(context: Context, store: str | None) -> KeyValue:
 
 
 def patience(exchange: Exchange, most: float) -> float:
-    """Seconds that this request may wait: what is configured, and no longer than its caller does."""
+    """Seconds that this request may wait: what is configured, and no longer than half the time that its caller gives it."""
     asked = exchange.headers.get(DEADLINE, b"")
-    return min(most, int(asked) / 1000) if asked.isdigit() and len(asked) <= MAX_DIGITS else most
+    return min(most, int(asked) / 2000) if asked.isdigit() and len(asked) <= MAX_DIGITS else most
 
 
 class ExactCache:

@@ -177,9 +177,11 @@ class Clerk:
 
 
 def regular(exchange: Exchange, outcome: Outcome, ticket: Ticket) -> bool:
-    """Whether this is the answer that the request would get again: by the first candidate, nobody's place taken, no plugin missing."""
+    """Whether this is the answer that the request would get again: by the first candidate in one go, nobody's place taken, no plugin
+    missing, and no tool of lynkr's asked in between."""
     if outcome.status != "ok" or outcome.http_status != 200 or exchange.reply is not None or outcome.resumed or exchange.skipped:
         return False
     if exchange.body is not ticket.body or exchange.instead != ticket.instead:
         return False
-    return bool(exchange.attempts) and all(attempt.candidate is outcome.candidate for attempt in exchange.attempts)
+    answers = [attempt for attempt in exchange.attempts if attempt.error is None]
+    return len(answers) == 1 and all(attempt.candidate is outcome.candidate for attempt in exchange.attempts)
