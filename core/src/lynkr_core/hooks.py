@@ -33,7 +33,8 @@ STAGE_SECONDS = 5.0
 class Call:
     """One plugin's implementation of one hook. Counts its calls, errors and seconds."""
 
-    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds", "wait")
+    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds",
+                 "wait")  # fmt: skip
 
     def __init__(self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str]) -> None:
         # seconds for which it may wait for the answer to somebody else's request, beside those of its stage
