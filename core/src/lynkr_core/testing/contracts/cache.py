@@ -222,15 +222,12 @@ class CacheContract(Contract):
 
     @pytest.mark.anyio
     async def test_headers_cannot_ask_for_others_answers(self, stage: CacheStage) -> None:
-        await self.warm(stage)
         tricks: Mapping[str, str] = {
-            "x-lynkr-cache": "hit, on",
-            "x-lynkr-principal": "key_a",
-            "x-lynkr-team": "red",
-            "x-lynkr-user": "ann",
-        }
+            "x-lynkr-cache": "hit, on", "x-lynkr-principal": "key_a", "x-lynkr-team": "red", "x-lynkr-user": "ann",
+        }  # fmt: skip
         for name, value in tricks.items():
-            await self.never(stage, name, who="bob", headers={name: value})
+            await self.warm(stage, text=f"Who may read {name}?")
+            await self.never(stage, name, text=f"Who may read {name}?", who="bob", headers={name: value})
 
     @pytest.mark.anyio
     async def test_calls_of_tools_are_whole_or_not_kept(self, stage: CacheStage) -> None:
