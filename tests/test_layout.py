@@ -67,6 +67,8 @@ LARGER = {
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
+    "cache-exact": 800,  # and what the other caches share
+    "cache-semantic": 520,  # two embedders and those of providers, the guard and its vocabulary
     "scorer-heuristic": 1150,
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 560,

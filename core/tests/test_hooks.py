@@ -4,6 +4,8 @@ import pytest
 
 from lynkr_core.errors import InvalidRequest, Unavailable
 from lynkr_core.hooks import MAX_FAILURES, Call, Hook, notify
+from lynkr_core.plugins import Loaded, compiled
+from lynkr_core.testing import factories
 
 pytestmark = pytest.mark.anyio
 
@@ -123,3 +125,31 @@ async def test_notify_raises_nothing():
     one = call(broken)
     notify(one, ("e", ()))
     assert (one.errors, one.calls) == (1, 1)
+
+
+class Waits:
+    """A plugin that waits for somebody else's answer longer than a hook may take."""
+
+    patience = 30.0
+
+    async def pre_route(self, exchange) -> None:
+        await asyncio.sleep(0.2)
+
+
+class Comes:
+    seen = False
+
+    async def pre_route(self, exchange) -> None:
+        await asyncio.sleep(0.01)
+        self.seen = True
+
+
+@pytest.mark.anyio
+async def test_a_patient_plugin_may_wait_and_takes_nobody_s_time():
+    waits, comes = Waits(), Comes()
+    plugins = [Loaded(kind="cache", name=name, use=name, instance=one) for name, one in (("a", waits), ("b", comes))]
+    hooks = compiled(plugins, {}, "", [])
+    hooks.pre_route.deadline = 0.1
+    assert await hooks.pre_route.first(factories.exchange({"model": "m", "messages": []})) == (None, "")
+    assert [call.errors for call in hooks.pre_route.calls] == [0, 0]
+    assert comes.seen

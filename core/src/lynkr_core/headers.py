@@ -8,6 +8,7 @@ from functools import lru_cache
 from lynkr_core.errors import AllFailed, GatewayError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
 from lynkr_core.inner import INNER, costs
+from lynkr_core.remarks import cache_of
 
 HeaderItems = list[tuple[bytes, bytes]]
 MAX_VALUE = 500
@@ -49,7 +50,7 @@ def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
 def common(exchange: Exchange) -> HeaderItems:
     id = exchange.id.encode()
     served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
-    cache = exchange.reply.cache if exchange.reply else "off"
+    cache = cache_of(exchange)
     reason = exchange.selection.reason if exchange.selection else ""
     score = None if exchange.score is None else round(exchange.score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]

@@ -33,9 +33,12 @@ STAGE_SECONDS = 5.0
 class Call:
     """One plugin's implementation of one hook. Counts its calls, errors and seconds."""
 
-    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds")
+    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds",
+                 "wait")  # fmt: skip
 
     def __init__(self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str]) -> None:
+        # seconds for which it may wait for the answer to somebody else's request, beside those of its stage
+        self.wait: float = getattr(getattr(function, "__self__", None), "patience", 0.0)
         self.hook = hook
         self.plugin = plugin
         self.closed = kind in FAIL_CLOSED
@@ -71,7 +74,7 @@ class Call:
             return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+            async with asyncio.timeout(max(until - time.monotonic(), 0.0) + self.wait):
                 value = await (self.function(*args) if begun is None else begun)
         except Exception as error:
             return self.caught(error, args)
@@ -172,6 +175,8 @@ class Hook:
                 value = await call.later(args, until, value)
             if value is not None:
                 return value, call.plugin
+            if call.wait:  # what it has waited is not taken from those that come after it
+                until = max(until, time.monotonic() + self.deadline)
         return None, ""
 
     async def collect(self, *args: Any) -> list[tuple[Any, str]]:

@@ -46,7 +46,8 @@ def authenticate(exchange: Exchange) -> Principal | Reject | None:
 def pre_route(exchange: Exchange) -> Reply | Reject | None:
     """May this go on? Called once per exchange. `Reply` answers at once, `Reject` refuses; first answer wins.
 
-    An error of a policy refuses the request (503), any other plugin's is skipped.
+    An error of a policy refuses the request (503), any other plugin's is skipped. A plugin that may have to wait for the answer to somebody
+    else's request says for how many seconds in its attribute `patience`: they come on top of those that a hook may take.
     """
 
 

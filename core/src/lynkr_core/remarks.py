@@ -20,6 +20,7 @@ class Saving(Struct, frozen=True):
 SAVINGS: Key[tuple[Saving, ...]] = Key("kernel.savings")
 QUEUED: Key[float] = Key("kernel.queued")
 """Seconds in queues."""
+MISSED: Key[bool] = Key("kernel.missed")
 
 
 def save(exchange: Exchange, plugin: str, tokens: int, usd: float | None = None) -> None:
@@ -32,6 +33,16 @@ def unsaved(exchange: Exchange) -> None:
     """Before another attempt, whose request is made from the caller's original again."""
     exchange.saved_tokens = 0
     exchange.set(SAVINGS, ())
+
+
+def missed(exchange: Exchange) -> None:
+    """A cache has looked for an answer and found none; told to the caller as `x-lynkr-cache: miss`."""
+    exchange.set(MISSED, True)
+
+
+def cache_of(exchange: Exchange) -> str:
+    """What caches have done: hit, semantic, miss or off."""
+    return exchange.reply.cache if exchange.reply else "miss" if exchange.get(MISSED) else "off"
 
 
 def queue(exchange: Exchange, seconds: float) -> None:

@@ -10,7 +10,7 @@ from lynkr_core.decision import decision
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
-from lynkr_core.remarks import QUEUED, SAVINGS
+from lynkr_core.remarks import QUEUED, SAVINGS, cache_of
 from lynkr_core.request import Usage
 from lynkr_sink_journal.redaction import redact
 
@@ -25,7 +25,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
     `spent` is what all attempts cost, as far as that is known.
     """
-    served, reply = outcome.candidate, exchange.reply
+    served = outcome.candidate
     record = decision(exchange, texts, outcome.usage) | whose(exchange.principal)
     record.update(
         created=exchange.created,
@@ -41,7 +41,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         losses=list(exchange.losses),
         saved_tokens=exchange.saved_tokens,
         propensity=propensity(record["notes"]),
-        cache=reply.cache if reply else "off",
+        cache=cache_of(exchange),
         error=fault(outcome, texts),
         duration=outcome.duration,
         first_token=outcome.first_token,
