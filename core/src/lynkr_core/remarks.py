@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from lynkr_core.exchange import Exchange, Key
+from lynkr_core.exchange import Candidate, Exchange, Key
+from lynkr_core.upstream import HeaderList
 
 
 class Saving(Struct, frozen=True):
@@ -20,6 +23,8 @@ class Saving(Struct, frozen=True):
 SAVINGS: Key[tuple[Saving, ...]] = Key("kernel.savings")
 QUEUED: Key[float] = Key("kernel.queued")
 """Seconds in queues."""
+ONWARD: Key[Mapping[Candidate, HeaderList]] = Key("kernel.onward")
+"""Headers that a plugin adds, in its `reserve`, to what a candidate is sent: which trace the call belongs to."""
 
 
 def save(exchange: Exchange, plugin: str, tokens: int, usd: float | None = None) -> None:
