@@ -28,6 +28,7 @@ from lynkr_core.inner import INNER, whole
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
+from lynkr_core.remarks import CURRENT
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import note
 from lynkr_core.selecting import revise, select
@@ -120,6 +121,7 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
+        CURRENT.set(exchange.id)
         exchange.config, exchange.client = self.config.hash, scope.get("client")
         status: Status = "ok"
         error: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 from msgspec import Struct
 
@@ -23,6 +24,8 @@ class Saving(Struct, frozen=True):
 SAVINGS: Key[tuple[Saving, ...]] = Key("kernel.savings")
 QUEUED: Key[float] = Key("kernel.queued")
 """Seconds in queues."""
+CURRENT: ContextVar[str] = ContextVar("lynkr.request", default="")
+"""The id of the exchange that a task serves, for its log lines."""
 ONWARD: Key[Mapping[Candidate, HeaderList]] = Key("kernel.onward")
 """Headers that a plugin adds, in its `reserve`, to what a candidate is sent: which trace the call belongs to."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Annotated, Any, Self
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from msgspec import Meta, Struct
 
-from lynkr_core import __version__
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Candidate, Exchange, Outcome
 from lynkr_core.plugins import Context, Plugin
@@ -26,7 +26,8 @@ from lynkr_sink_otel.spans import ATTRIBUTE, Targets, spans
 from lynkr_sink_otel.wire import envelope, pair, scope
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
-SCOPE = scope("lynkr", __version__)
+VERSION = version("lynkr-core")
+SCOPE = scope("lynkr", VERSION)
 SPANS, METRICS = 2, 2
 """The number of the items' field in ScopeSpans and in ScopeMetrics."""
 KEPT: WeakKeyDictionary[MemoryStore, Metrics] = WeakKeyDictionary()
@@ -146,12 +147,7 @@ def listed(text: str) -> list[tuple[str, str]]:
 def resource_of(config: Config, environ: Mapping[str, str]) -> list[tuple[str, str]]:
     given = dict(listed(environ.get("OTEL_RESOURCE_ATTRIBUTES", "")))
     name = config.service or environ.get("OTEL_SERVICE_NAME") or given.get("service.name") or "lynkr"
-    own = {
-        "service.name": name,
-        "service.version": __version__,
-        "telemetry.sdk.name": "lynkr",
-        "telemetry.sdk.language": "python",
-    }
+    own = {"service.name": name, "service.version": VERSION, "telemetry.sdk.name": "lynkr", "telemetry.sdk.language": "python"}
     return list({**given, **own}.items())
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
-from lynkr_core import __version__
 from lynkr_sink_prometheus.family import Family, counted, gauged, spread
 from lynkr_sink_prometheus.numbers import Histogram, Labels, Numbers, Series
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
+VERSION = version("lynkr-core")
 REQUEST = Labels._fields
 MODEL = ("provider", "model")
 STATES = ("closed", "half open", "open", "cooling down")
@@ -81,9 +82,7 @@ def of_savings(numbers: Numbers) -> Iterator[Family]:
 
 def of_kernel(kernel: Kernel) -> Iterator[Family]:
     told = kernel.status()
-    yield gauged(
-        "lynkr_config_info", "The configuration that serves.", ("hash", "version"), [((kernel.config.hash, __version__), 1)]
-    )
+    yield gauged("lynkr_config_info", "The configuration that serves.", ("hash", "version"), [((kernel.config.hash, VERSION), 1)])
     yield gauged("lynkr_workers", "Processes that serve together.", (), [((), kernel.config.server.workers)])
     yield gauged("lynkr_attempts_in_flight", "Attempts under way.", (), [((), told["attempts"])])
 
