@@ -5,11 +5,14 @@ import json
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from lynkr_core.cli.serving import planned
+from lynkr_core.errors import LynkrError
 from lynkr_core.testing.canned import Script
-from lynkr_core.testing.process import gateway, lynkr
+from lynkr_core.testing.process import gateway
 from lynkr_core.testing.waiting import PATIENCE
 from tests.test_front import ask
 
@@ -88,15 +91,17 @@ def test_one_that_would_refuse_requests_never_serves(served):
     assert "'m' is not served here" in told["why"][1]
 
 
-@pytest.mark.parametrize(
-    ("canary", "why"), [("[provider.ecko]", "'ecko' is not installed"), ("[[", "other.toml: not TOML"), (OLD + "[x]\n", "unknown section")]
-)  # fmt: skip
-def test_one_with_mistakes_is_told_and_the_old_one_serves(served, canary, why):
-    gate = served(canary)
-    until(gate, "refused")
-    assert why in standing(gate)["why"][0]
-    assert why in gate.said
+def test_one_with_mistakes_is_told_and_the_old_one_serves(served, tmp_path):
+    gate = served("[provider.ecko]")
+    for text, why in (("", "'ecko' is not installed"), ("[[", "other.toml: not TOML"), (OLD + "[x]\n", "unknown section")):
+        if text:
+            (tmp_path / "other.toml").write_text(text)
+            assert ask(f"{gate.url}/v1/admin/canary", "POST", **KEY)[0] == 202
+        until(gate, "refused")
+        assert why in standing(gate)["why"][0]
+        assert why in gate.said
     assert chat(gate) == (200, "old: Hello")
+    assert ask(f"{gate.url}/v1/admin/canary")[0] == 401
 
 
 async def test_one_that_fails_is_taken_back(served, provider):
@@ -142,27 +147,11 @@ def test_a_reload_ends_the_trial(served, tmp_path):
     assert gate.stop() == 0
 
 
-def test_the_route_is_for_the_admin(served):
-    gate = served(NEW)
-    assert ask(f"{gate.url}/v1/admin/canary")[0] == 401
-
-
 @pytest.mark.parametrize(
     ("words", "why"),
-    [
-        (("--workers", "2"), "works with one worker"),
-        (("--canary-requests", "0"), "at least 1"),
-        (("--canary-errors", "2"), "from 0 to 1"),
-    ],
+    [((100, 0.05, 2), "works with one worker"), ((0, 0.05, 1), "at least 1"), ((100, 2, 1), "from 0 to 1"),
+     ((100, 0.05, 1), "none.toml: cannot be read")],
 )  # fmt: skip
-def test_what_cannot_be_tried_is_refused_at_once(tmp_path, words, why):
-    for name in ("lynkr.toml", "other.toml"):
-        (tmp_path / name).write_text(OLD)
-    done = lynkr("serve", "--port", "0", "--canary", "other.toml", *words, cwd=tmp_path)
-    assert (done.returncode, why in done.stderr) == (1, True), done.stderr
-
-
-def test_a_canary_that_is_not_there_is_refused_at_once(tmp_path):
-    (tmp_path / "lynkr.toml").write_text(OLD)
-    done = lynkr("serve", "--port", "0", "--canary", "none.toml", cwd=tmp_path)
-    assert (done.returncode, "none.toml: cannot be read" in done.stderr) == (2, True)
+def test_what_cannot_be_tried_is_refused_at_once(words, why):
+    with pytest.raises(LynkrError, match=why):
+        planned(Path("none.toml"), *words)

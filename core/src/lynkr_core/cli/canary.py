@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from lynkr_core.app import Application
+from lynkr_core.cli.redeciding import permitted
 from lynkr_core.config import read
 from lynkr_core.errors import ConfigError, GatewayError
 from lynkr_core.exchange import Exchange, Outcome, Reply
@@ -233,11 +234,12 @@ class Shadow(Ending):
         try:
             async with asyncio.timeout(DECISION_SECONDS):
                 await self._other.decide(again)
+                order = await permitted(self._other, again)
         except GatewayError as error:
             return printable(error.message), ()
         except Exception as error:  # whatever it is, it would have been an error for the caller
             return type(error).__name__, ()
-        return "", again.selection.order[:1] if again.selection else ()
+        return "", order[:1]
 
     async def close(self) -> None:
         if self._tasks:
