@@ -11,7 +11,7 @@ import msgspec
 from lynkr_core.remarks import CURRENT
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-encode = msgspec.json.Encoder(enc_hook=str).encode
+encode = msgspec.json.Encoder().encode
 
 
 class JsonLines(logging.Formatter):
@@ -30,7 +30,7 @@ class JsonLines(logging.Formatter):
             told["request"] = request
         if record.exc_info:
             told["trace"] = self.formatException(record.exc_info)
-        return encode(told).decode()
+        return encode({name: text.encode("utf-8", "replace").decode() for name, text in told.items()}).decode()
 
 
 def log_lines(form: Literal["text", "json"] = "text") -> None:
