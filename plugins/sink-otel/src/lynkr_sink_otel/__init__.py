@@ -22,7 +22,7 @@ from lynkr_core.upstream import HeaderList
 from lynkr_sink_otel.context import trace_of
 from lynkr_sink_otel.export import Exporter
 from lynkr_sink_otel.metrics import Metrics
-from lynkr_sink_otel.spans import ATTRIBUTE, Targets, spans
+from lynkr_sink_otel.spans import Spans
 from lynkr_sink_otel.wire import envelope, pair, scope
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
@@ -80,7 +80,7 @@ class OtelSink:
             self._points = exporter("/v1/metrics", 1000, config.metrics_every, METRICS)
         except ValueError as error:
             raise PluginError(f"$.endpoint: {error}") from None
-        self._targets = Targets(ATTRIBUTE)
+        self._encoder = Spans(config.identity)
         self._metrics = KEPT.setdefault(context.stores.memory, Metrics())
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -111,7 +111,7 @@ class OtelSink:
         if self._config.traces:
             trace = trace_of(exchange, self._config.sample)
             if trace.sampled:
-                for span in spans(exchange, outcome, trace, self._targets, self._config.identity):
+                for span in self._encoder.of(exchange, outcome, trace):
                     self._spans.put(span)
 
     def status(self) -> Mapping[str, Any]:

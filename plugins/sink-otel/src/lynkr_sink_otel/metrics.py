@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from lynkr_core.exchange import Candidate, Exchange, Outcome
-from lynkr_sink_otel.spans import Targets
+from lynkr_sink_otel.spans import ATTRIBUTE, Targets
 from lynkr_sink_otel.wire import double, doubles, fixed, fixeds, message, number, pair
 
 SECONDS = tuple([0.01 * 2**power for power in range(14)])
@@ -20,8 +20,8 @@ DURATION, FIRST, USED = (
 )
 REQUESTS, SPENT = "lynkr.requests", "lynkr.cost"
 UNITS = {DURATION: "s", FIRST: "s", USED: "{token}", REQUESTS: "{request}", SPENT: "{USD}"}
-POINT_HISTOGRAM, POINT_NUMBER = 9, 7
-"""The numbers of the field `attributes` in a HistogramDataPoint and a NumberDataPoint."""
+POINT_NUMBER = 7
+"""The number of the field `attributes` in a NumberDataPoint."""
 CUMULATIVE = 2
 MAX_POINTS = 1000
 """Combinations of attributes of one metric; callers may name models. Further ones are counted together, without attributes."""
@@ -50,7 +50,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.began = time.time()
-        self._targets = Targets(POINT_HISTOGRAM)
+        self._targets = Targets(named=False)
         self._sums = {name: Points() for name in (REQUESTS, SPENT)}
         self._histograms = {DURATION: Points(SECONDS), FIRST: Points(SECONDS), USED: Points(TOKENS)}
         self._errors: dict[str, bytes] = {}
@@ -74,7 +74,7 @@ class Metrics:
         """Kinds of errors are few."""
         found = self._errors.get(kind)
         if found is None:
-            found = self._errors[kind] = pair(POINT_HISTOGRAM, "error.type", kind)
+            found = self._errors[kind] = pair(ATTRIBUTE, "error.type", kind)
         return found
 
     def encoded(self, now: float) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ class Metrics:
                 yield described(name) + message(7, b"".join(told) + number(2, CUMULATIVE) + number(3, 1))
 
 
-INPUT, OUTPUT = (pair(POINT_HISTOGRAM, "gen_ai.token.type", kind) for kind in ("input", "output"))
+INPUT, OUTPUT = (pair(ATTRIBUTE, "gen_ai.token.type", kind) for kind in ("input", "output"))
 
 
 def described(name: str) -> bytes:

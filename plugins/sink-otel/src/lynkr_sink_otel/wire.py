@@ -14,10 +14,16 @@ LENGTH, FIXED64 = 2, 1
 pack_double = struct.Struct("<d").pack
 pack_fixed = struct.Struct("<Q").pack
 Value = str | int | float | bool
+MAX_HEADS = 300
+"""Longer values are written without remembering how they begin."""
 
 
 def varint(number: int) -> bytes:
     """Negative numbers take ten bytes, as in protobuf's int64."""
+    if 0 <= number < 0x80:
+        return bytes((number,))
+    if 0 <= number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     number &= 0xFFFFFFFFFFFFFFFF
     found = bytearray()
     while number > 0x7F:
@@ -77,10 +83,35 @@ def pair(field: int, key: str, value: Value) -> bytes:
     return message(field, key_of(key) + message(2, any_value(value)))
 
 
-@lru_cache(maxsize=4096)
-def same(field: int, key: str, value: str) -> bytes:
-    """As `pair`, for texts that come again and again."""
-    return pair(field, key, value)
+class Attribute:
+    """A KeyValue whose key is known, so that all but the value is written once for each size of a value."""
+
+    __slots__ = ("_field", "_heads", "_key")
+
+    def __init__(self, field: int, key: str) -> None:
+        self._field = field
+        self._key = key_of(key)
+        self._heads: dict[int, bytes] = {}
+
+    def _whole(self, value: bytes) -> bytes:
+        size = len(value)
+        head = self._heads.get(size)
+        if head is None:
+            inner = self._key + tag(2, LENGTH) + varint(size)
+            head = tag(self._field, LENGTH) + varint(len(inner) + size) + inner
+            if size < MAX_HEADS:
+                self._heads[size] = head
+        return head + value
+
+    def integer(self, value: int) -> bytes:
+        return self._whole(b"\x18" + varint(value))
+
+    def double(self, value: float) -> bytes:
+        return self._whole(b"\x21" + pack_double(value))
+
+    def text(self, value: str) -> bytes:
+        encoded = value.encode("utf-8", "replace")
+        return self._whole(b"\x0a" + varint(len(encoded)) + encoded)
 
 
 def envelope(resource: bytes, scope: bytes, field: int, items: Sequence[bytes]) -> bytes:
