@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -177,8 +176,7 @@ class Prometheus:
     """The program, scraping one target each second."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.log = folder / "log"
         config = {
             "global": {"scrape_interval": "1s"},
             "scrape_configs": [
@@ -187,10 +185,21 @@ class Prometheus:
         }
         (folder / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
         command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-        with (folder / "log").open("wb") as log:
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, f"--web.listen-address={self.address}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, "--web.listen-address=127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        self.address = ""
+
+    def start(self) -> None:
+        """Returns when it is ready: it listens before it can answer."""
+        end = time.monotonic() + 2 * PATIENCE
+        while not self.address or get(f"http://{self.address}/-/ready")[0] != 200:
+            assert time.monotonic() < end, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            found = re.search(r'"Listening on" address=(127\.0\.0\.1:\d+)', self.log.read_text())
+            self.address = found[1] if found else ""
+            time.sleep(0.05)
 
     def ask(self, path: str, **params: str) -> Any:
         """The `data` of its answer; an `AssertionError` with its words for a query that it does not understand."""
@@ -199,10 +208,7 @@ class Prometheus:
         return json.loads(body)["data"]
 
     def value(self, query: str) -> float | None:
-        try:
-            found = self.ask("query", query=query)["result"]
-        except OSError:  # it does not listen yet
-            return None
+        found = self.ask("query", query=query)["result"]
         return float(found[0]["value"][1]) if found else None
 
     def until(self, query: str, value: float) -> None:
@@ -220,6 +226,7 @@ def prometheus(served: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("tsdb")
     running = Prometheus(folder, served.address)
     try:
+        running.start()
         running.until("sum(lynkr_requests_total)", 6)
         yield running
     finally:
