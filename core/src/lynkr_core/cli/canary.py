@@ -220,8 +220,8 @@ class Shadow(Ending):
         if reason and outcome.status != "refused":
             self.standing.refused += 1
             self.because(reason)
-        elif not reason:
-            self.standing.moved += [one.id for one in chosen] != [one.id for one in other]
+        elif chosen and other:  # nobody is chosen where a cache answers
+            self.standing.moved += chosen[0].id != other[0].id
         self.changed()
 
     async def _decided(self, exchange: Exchange) -> tuple[str, Sequence[Any]]:
