@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
@@ -64,10 +65,16 @@ def folder(with_texts, monkeypatch):
     return with_texts
 
 
+def apart(function, *args):
+    """In a thread, which may have a loop of its own: this one may belong to tests of the same session."""
+    with ThreadPoolExecutor(1) as one:
+        return one.submit(function, *args).result()
+
+
 def replay(config, limit=1000, since=0.0):
     """In this process, where the plugins are imported once."""
     Path("other.toml").write_text(config)
-    return anyio.run(replayed, Path("other.toml"), (since, math.inf), Path("lynkr.toml"), limit)
+    return apart(anyio.run, replayed, Path("other.toml"), (since, math.inf), Path("lynkr.toml"), limit)
 
 
 def total(rows, before, after):
@@ -165,4 +172,4 @@ def test_what_cannot_be_done_is_told(tmp_path, monkeypatch, words, error, why):
     Path("bad.toml").write_text(BASE + "[nonsense]\n")
     Path("empty.toml").write_text("[provider.echo]\n")
     with pytest.raises(error, match=why):
-        command(**{**words, "config": Path(words["config"])})
+        apart(lambda: command(**{**words, "config": Path(words["config"])}))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from msgspec import structs
 
-from lynkr_core import capabilities
+from lynkr_core import capabilities, remarks
 from lynkr_core.attempts import Answer, consumed
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
@@ -28,7 +28,6 @@ from lynkr_core.inner import INNER, whole
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
-from lynkr_core.remarks import CURRENT
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import note
 from lynkr_core.selecting import revise, select
@@ -121,7 +120,7 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
-        CURRENT.set(exchange.id)
+        remarks.CURRENT.set(exchange.id)
         exchange.config, exchange.client = self.config.hash, scope.get("client")
         status: Status = "ok"
         error: str | None = None
@@ -188,8 +187,7 @@ class Kernel:
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""
         asked = exchange.instead or exchange.asked
-        target = self.catalog.resolve(asked)
-        if target is None:
+        if (target := self.catalog.resolve(asked)) is None:
             raise UnknownModel(
                 f"the model {asked!r} is not served here; ask for auto, provider/model, or a name of GET /v1/models",
                 code="model_not_found", param="model",

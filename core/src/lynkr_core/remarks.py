@@ -45,3 +45,9 @@ def unsaved(exchange: Exchange) -> None:
 def queue(exchange: Exchange, seconds: float) -> None:
     """Adds to what it waited in queues of lynkr's."""
     exchange.set(QUEUED, (exchange.get(QUEUED) or 0.0) + seconds)
+
+
+def onward(exchange: Exchange, candidate: Candidate) -> HeaderList:
+    """What plugins add to the headers of a call."""
+    found = exchange.get(ONWARD)
+    return found.get(candidate, ()) if found else ()
