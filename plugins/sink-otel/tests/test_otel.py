@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lynkr_core.testing.canned import Script
 from lynkr_core.testing.process import Gateway, gateway
@@ -102,7 +103,8 @@ async def test_spans_say_what_the_conventions_name(
     }  # fmt: skip
     assert (parent["http.request.method"], parent["http.response.status_code"], parent["lynkr.status"]) == ("POST", 200, "ok")
     assert parent["lynkr.request.id"].startswith("req_")
-    resource = attributes(collector.requests[0][1].resource_spans[0].resource)
+    traced = next(message for _, message in collector.requests if isinstance(message, ExportTraceServiceRequest))
+    resource = attributes(traced.resource_spans[0].resource)
     assert (resource["service.name"], resource["telemetry.sdk.language"]) == ("lynkr", "python")
 
 
