@@ -64,6 +64,8 @@ LARGER = {
     "policy-ratelimit": 420,
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
+    "sink-otel": 600,  # the wire format, the conventions, the queue
+    "sink-prometheus": 430,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files

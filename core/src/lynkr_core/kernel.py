@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from msgspec import structs
 
-from lynkr_core import capabilities
+from lynkr_core import capabilities, remarks
 from lynkr_core.attempts import Answer, consumed
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
@@ -120,6 +120,7 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         caller = caller_of(scope, receive, send)
+        remarks.CURRENT.set(exchange.id)
         exchange.config, exchange.client = self.config.hash, scope.get("client")
         status: Status = "ok"
         error: str | None = None
@@ -186,8 +187,7 @@ class Kernel:
     def find_candidates(self, exchange: Exchange) -> None:
         """Stage 4: who could serve the requested model?"""
         asked = exchange.instead or exchange.asked
-        target = self.catalog.resolve(asked)
-        if target is None:
+        if (target := self.catalog.resolve(asked)) is None:
             raise UnknownModel(
                 f"the model {asked!r} is not served here; ask for auto, provider/model, or a name of GET /v1/models",
                 code="model_not_found", param="model",

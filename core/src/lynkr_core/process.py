@@ -48,15 +48,19 @@ class Reloaded(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Process:
-    """Shared by the applications of all configurations that one process serves. `reload` is None where nobody can reload."""
+    """Shared by the applications of all configurations that one process serves. `reload` is None where nobody can reload; `more`: what
+    else can be done from outside.
+    """
 
     def __init__(self) -> None:
         self.stopping = False
         self.mistakes: Sequence[str] = ()
         self.reload: Callable[[], Awaitable[Reloaded]] | None = None
+        self.more: Sequence[Route] = ()
 
     def routes(self) -> Sequence[Route]:
-        return [Route(method="POST", path="/v1/admin/reload", endpoint=self._reload, admin=True)] if self.reload else []
+        own = [Route(method="POST", path="/v1/admin/reload", endpoint=self._reload, admin=True)] if self.reload else []
+        return [*own, *self.more]
 
     async def _reload(self, query: RouteRequest) -> Reply:
         """200 with a `Reloaded`, or 422 with every mistake while the old configuration goes on."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextvars import ContextVar
+
 from msgspec import Struct
 
-from lynkr_core.exchange import Exchange, Key
+from lynkr_core.exchange import Candidate, Exchange, Key
+from lynkr_core.upstream import HeaderList
 
 
 class Saving(Struct, frozen=True):
@@ -21,6 +25,10 @@ SAVINGS: Key[tuple[Saving, ...]] = Key("kernel.savings")
 QUEUED: Key[float] = Key("kernel.queued")
 """Seconds in queues."""
 MISSED: Key[bool] = Key("kernel.missed")
+CURRENT: ContextVar[str] = ContextVar("lynkr.request", default="")
+"""The id of the exchange that a task serves, for its log lines."""
+ONWARD: Key[Mapping[Candidate, HeaderList]] = Key("kernel.onward")
+"""Headers that a plugin adds, in its `reserve`, to what a candidate is sent: which trace the call belongs to."""
 
 
 def save(exchange: Exchange, plugin: str, tokens: int, usd: float | None = None) -> None:
@@ -48,3 +56,9 @@ def cache_of(exchange: Exchange) -> str:
 def queue(exchange: Exchange, seconds: float) -> None:
     """Adds to what it waited in queues of lynkr's."""
     exchange.set(QUEUED, (exchange.get(QUEUED) or 0.0) + seconds)
+
+
+def onward(exchange: Exchange, candidate: Candidate) -> HeaderList:
+    """What plugins add to the headers of a call."""
+    found = exchange.get(ONWARD)
+    return found.get(candidate, ()) if found else ()

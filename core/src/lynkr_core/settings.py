@@ -17,6 +17,7 @@ class Server(Struct, forbid_unknown_fields=True, kw_only=True):
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8081
     workers: Annotated[int, Meta(ge=1, le=256, description="Processes that serve.")] = 1
+    log: Annotated[Literal["text", "json"], Meta(description="Log lines for people, or JSON.")] = "text"
     watch: Annotated[bool, Meta(description="Take the file up again when it changes.")] = True
     admin_key: Annotated[Secret | None, Meta(description="Key of the admin routes; without one they are off.")] = None
     allow_anonymous: Annotated[bool, Meta(description="Serve callers whom no auth plugin knows, other machines' too.")] = False

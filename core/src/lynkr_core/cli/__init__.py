@@ -73,6 +73,7 @@ COMMANDS = (
     ("plugins", "lynkr_core.cli.inspecting:plugins", "List the installed plugins and which are enabled."),
     ("route", "lynkr_core.cli.deciding:route", "Tell where a prompt would go and why, without calling anyone."),
     ("explain", "lynkr_core.cli.deciding:explain", "Tell why a request of the past went where it went."),
+    ("replay", "lynkr_core.cli.replaying:replay", "Tell what another configuration would have done with past requests."),
     ("usage", "lynkr_core.cli.usage:usage", "Tell what was used and spent, by model, key, team, day and more."),
     ("export", "lynkr_core.cli.exporting:export", "Write the journal out as CSV, JSON lines or FOCUS charges."),
     ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),

@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from lynkr_core.app import Application
 from lynkr_core.caller import Receive, Scope, Send
+from lynkr_core.cli.canary import Canary, Plan
 from lynkr_core.cli.watching import changes
 from lynkr_core.config import Config, parse, read
 from lynkr_core.errors import ConfigError
@@ -27,7 +28,7 @@ from lynkr_core.process import Process, Reloaded
 from lynkr_core.settings import Server
 
 log = logging.getLogger("lynkr.reload")
-AT_START = ("host", "port", "workers", "watch")
+AT_START = ("host", "port", "workers", "watch", "log")
 """Settings of `[server]` that are read once."""
 
 
@@ -95,11 +96,14 @@ class Generations:
     An async context manager: the first configuration starts with it, and the last ones end.
     """
 
-    def __init__(self, source: Source, text: str) -> None:
-        """Raises `ConfigError`."""
+    def __init__(self, source: Source, text: str, plan: Plan | None = None) -> None:
+        """`plan`: of another configuration, to be tried. Raises `ConfigError`."""
         self.source = source
         self.process = Process()
         self.process.reload = self.reload
+        self.canary = Canary(self, plan) if plan else None
+        self.process.more = self.canary.routes() if self.canary else ()
+        self.kept: Application | None = None
         self.current = self._build(text)
         self.under_way: Callable[[], Iterable[asyncio.Task[Any]]] = tuple
         self.taken_up: Callable[[Server], None] = ignore
@@ -116,6 +120,9 @@ class Generations:
 
     async def __aexit__(self, *error: object) -> None:
         try:
+            if self.canary is not None:
+                await self.canary.stop()
+            self.keep()
             if self._leaving:
                 await asyncio.wait(self._leaving)
         finally:
@@ -129,6 +136,8 @@ class Generations:
     async def follow(self, server: Serving) -> None:
         """Takes the file up whenever it changes, and at each SIGHUP."""
         self.attach(server)
+        if self.canary is not None:
+            self.canary.begin()
         with hangups(self.reload):
             if not self._started.watch:
                 await asyncio.Event().wait()
@@ -144,9 +153,11 @@ class Generations:
                 tell_refused(self.current.kernel.config.hash, error.mistakes)
                 return self.refused(error.mistakes)
 
-    async def prepare(self, text: str) -> Application:
+    async def prepare(self, text: str, source: Source | None = None) -> Application:
         """One whose plugins have started; it must be committed or discarded. Raises `ConfigError`."""
-        made = await asyncio.to_thread(self._build, text, self.current.kernel)  # importing may take long, and others go on
+        made = await asyncio.to_thread(
+            self._build, text, self.current.kernel, source
+        )  # importing may take long, and others go on
         try:
             await made.kernel.__aenter__()
         except BaseException as error:
@@ -154,21 +165,43 @@ class Generations:
             if isinstance(error, ConfigError) or not isinstance(error, Exception):
                 raise
             reason = f"{type(error).__name__}: {error}"
-            raise ConfigError([f"{self.source.path.name}: a plugin could not start: {reason}"]) from error
+            raise ConfigError([f"{(source or self.source).path.name}: a plugin could not start: {reason}"]) from error
         return made
 
-    def commit(self, made: Application) -> Reloaded:
-        """From here on every request is the new configuration's; those under way stay with theirs."""
+    def commit(self, made: Application, keep: bool = False) -> Reloaded:
+        """From here on every request is the new configuration's; those under way stay with theirs. `keep`: the one before does not end
+        yet, so that it can come `back`.
+        """
+        self.keep()
         before, self.current = self.current, made
         self.process.mistakes = ()
-        leaving = asyncio.ensure_future(self._leave(before.kernel, set(self.under_way())))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+        if keep:
+            self.kept = before
+        else:
+            self._retire(before)
         config = made.kernel.config
         self.taken_up(config.server)
         done = Reloaded(config=config.hash, restart=differing(self._started, config.server))
         log.info("%s is taken up, configuration %s%s", config.file, config.hash, "".join(f"; {one}" for one in done.restart))
         return done
+
+    def keep(self) -> None:
+        """The configuration that serves is there to stay: the one that was kept beside it ends."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            self._retire(kept)
+
+    def back(self) -> None:
+        """The configuration that was kept serves again, and the one that serves ends."""
+        assert self.kept is not None
+        before, self.current, self.kept = self.current, self.kept, None
+        self._retire(before)
+        self.taken_up(self.current.kernel.config.server)
+
+    def _retire(self, before: Application) -> None:
+        leaving = asyncio.ensure_future(self._leave(before.kernel, set(self.under_way())))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     async def discard(self, made: Application) -> None:
         await made.kernel.__aexit__(None, None, None)
@@ -191,8 +224,8 @@ class Generations:
         gc.collect()
         gc.freeze()
 
-    def _build(self, text: str, before: Kernel | None = None) -> Application:
-        config = self.source.parse(text)
+    def _build(self, text: str, before: Kernel | None = None, source: Source | None = None) -> Application:
+        config = (source or self.source).parse(text)
         kernel = Kernel.from_config(config, os.environ, before)
         if config.server.list_models:
             kernel.services.append(Live(kernel.catalog))

@@ -53,6 +53,7 @@ def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: flo
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(drain)),
         backlog=BACKLOG,
+        log_config=None,  # its lines are written as all others are
         log_level="warning",
     )
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from lynkr_core.cli.canary import Plan
+from lynkr_core.cli.logs import log_lines
 from lynkr_core.cli.reloading import Generations, Source
 from lynkr_core.cli.server import listener, run
 from lynkr_core.config import Config, read
+from lynkr_core.errors import LynkrError
 
 DEFAULT = Path("lynkr.toml")
 
 
-def up(*, config: Path = DEFAULT, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+def up(
+    *, config: Path = DEFAULT, host: str | None = None, port: int | None = None, workers: int | None = None, canary: Path | None = None,
+    canary_requests: int = 100, canary_errors: float = 0.05,
+) -> None:  # fmt: skip
     """Find models and keys, write lynkr.toml if there is none, and serve.
 
     Parameters
@@ -25,16 +30,26 @@ def up(*, config: Path = DEFAULT, host: str | None = None, port: int | None = No
     host: Address to listen on, instead of the file's.
     port: Port to listen on, instead of the file's; 0 takes a free one.
     workers: Processes that serve, instead of the file's.
+    canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
+        goes wrong. With one worker only.
+    canary_requests: How many it decides, and then has to serve.
+    canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
     """
     if not config.exists():
         from lynkr_core.cli.setup import write
         from lynkr_core.cli.setup.sources import found
 
         write(config, found(os.environ))
-    serve(config=config, host=host, port=port, workers=workers)
+    serve(
+        config=config, host=host, port=port, workers=workers, canary=canary, canary_requests=canary_requests,
+        canary_errors=canary_errors,
+    )  # fmt: skip
 
 
-def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None = None, workers: int | None = None) -> None:
+def serve(
+    *, config: Path = DEFAULT, host: str | None = None, port: int | None = None, workers: int | None = None, canary: Path | None = None,
+    canary_requests: int = 100, canary_errors: float = 0.05,
+) -> None:  # fmt: skip
     """Serve the gateway that lynkr.toml describes, and take the file up again when it changes.
 
     Parameters
@@ -43,18 +58,23 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
     host: Address to listen on, instead of the file's.
     port: Port to listen on, instead of the file's; 0 takes a free one.
     workers: Processes that serve, instead of the file's.
+    canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
+        goes wrong. With one worker only.
+    canary_requests: How many it decides, and then has to serve.
+    canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
     """
-    log_lines()
     source = Source(file=str(config), host=host, port=port, workers=workers)
     text = read(config)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     settings = source.parse(text)
+    log_lines(settings.server.log)
+    plan = planned(canary, canary_requests, canary_errors, settings.server.workers)
     if settings.server.workers > 1:
         from lynkr_core.cli.workers import supervise
 
         supervise(source, text, settings)
         return
-    generations = Generations(source, text)
+    generations = Generations(source, text, plan)
 
     def ready(address: str) -> None:
         greet(settings, generations.current.kernel.catalog.providers, address)
@@ -66,9 +86,16 @@ def serve(*, config: Path = DEFAULT, host: str | None = None, port: int | None =
         )  # fmt: skip
 
 
-def log_lines() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of each change in the folder, such as the journal's
+def planned(canary: Path | None, requests: int, errors: float, workers: int) -> Plan | None:
+    """Raises `LynkrError` for what cannot be done."""
+    if canary is None:
+        return None
+    if workers > 1:
+        raise LynkrError("--canary works with one worker: the requests that several of them see would have to be put together")
+    if requests < 1 or not 0 <= errors <= 1:
+        raise LynkrError("--canary-requests is at least 1, and --canary-errors a share from 0 to 1")
+    read(canary)  # a wrong name is told at once; what is wrong inside is told once it serves
+    return Plan(file=canary, requests=requests, errors=errors)
 
 
 def greet(config: Config, providers: Iterable[str], address: str) -> None:

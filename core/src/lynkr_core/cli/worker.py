@@ -16,9 +16,9 @@ import msgspec
 
 from lynkr_core.app import Application
 from lynkr_core.cli.channel import Ask, Channel, Failed, Listening, Settle, Take, Taken, Told, framed, receive
+from lynkr_core.cli.logs import log_lines
 from lynkr_core.cli.reloading import Generations, Source, hangups
 from lynkr_core.cli.server import Server, run
-from lynkr_core.cli.serving import log_lines
 from lynkr_core.errors import ConfigError, LynkrError
 from lynkr_core.process import Reloaded
 
@@ -95,6 +95,7 @@ def main(source: str, bound: str, control: str) -> None:
         generations = Generations(msgspec.json.decode(source, type=Source), first.text)
         worker = Worker(generations, end)
         settings = generations.current.kernel.config.server
+        log_lines(settings.log)
         run(
             generations.dispatch, accepting, settings, ready=worker.ready, process=generations.process, around=worker,
             beside=worker.obey,
