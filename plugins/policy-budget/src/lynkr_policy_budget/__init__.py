@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import Any, Self
@@ -14,13 +14,13 @@ from msgspec import Struct, structs
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import Forbidden, PluginError
+from lynkr_core.errors import Forbidden, PluginError, Unavailable
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Full, NotNow
+from lynkr_core.stores import Full, GuardedValues, Hold, NotNow
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.books import MARGIN, Books
 from lynkr_policy_budget.bounds import NOTHING, Amounts, Unit, worst
@@ -66,13 +66,14 @@ class Budget:
         sessions = [name.lower().encode("latin-1") for name in config.sessions]
         self.rules = rules(config, context, self.prefix, sessions)
         ledger = context.stores.ledger(config.store)
-        self.books = Books(ledger, clock)
+        self.books = Books(ledger, clock, config, f"policy.{context.name}")
         self.alerts = Alerts(config.webhook, config.webhook_key, context.transport)
         self.gauges = Gauges(ledger, self.books.now is None, config.warn, self.alerts.say)
         seconds = config.run.seconds
         values = self._values = context.stores.key_value()
         self.doubts: Mapping[str, float] = {}
-        self.runs = Runs(seconds, values, f"{self.prefix}began/", sessions, clock) if seconds else None
+        began = GuardedValues(values, config, f"policy.{context.name}")
+        self.runs = Runs(seconds, began, f"{self.prefix}began/", sessions, clock) if seconds else None
         self.counts = {"reserved": 0, "refused": 0, "downgraded": 0}
         self._numbers = count()
         self._task: asyncio.Task[None] | None = None
@@ -98,8 +99,8 @@ class Budget:
                 await self.gauges.look()
                 if looks % LEARN_LOOKS == 0:
                     await self._learn()
-            except OSError as error:
-                log.warning("the store of the budgets cannot be asked: %s", error)
+            except OSError as error:  # what is down was told once, by the books
+                log.debug("the store of the budgets cannot be asked: %s", error)
 
     async def _learn(self) -> None:
         try:
@@ -146,6 +147,8 @@ class Budget:
             gauge = self.gauges.near(room)
             if gauge is not None:
                 notes |= gauge.told()
+        if not self.books.shares.is_up:
+            notes["budget-store"] = "down"
         if notes:
             note(exchange, notes)
         return Reservation(data=wanted)
@@ -182,7 +185,8 @@ class Budget:
     def status(self) -> Mapping[str, Any]:
         told = {**self.counts, "held": len(self.books.live)}
         highest = round(self.gauges.highest(self.clock()), 4)
-        return {**told, "warnings": self.alerts.said, "webhooks_lost": self.alerts.lost, "highest": highest}
+        store = self.books.shares.status().told(self.config.fail) if self.books.now is None else {}
+        return {**told, "warnings": self.alerts.said, "webhooks_lost": self.alerts.lost, "highest": highest, **store}
 
     def budgets(self) -> Iterable[Mapping[str, Any]]:
         """What every limit stands at; see `standings`. For those who may see what others have used."""
@@ -254,6 +258,11 @@ def less(first: Candidate, second: Candidate) -> bool:
     return first.price is not None and second.price is not None and first.price.output < second.price.output
 
 
+def unavailable() -> Unavailable:
+    told = "budgets cannot be checked now: their store does not answer"
+    return Unavailable(told, code="budget_unavailable", retry_after=2.0)
+
+
 def note(exchange: Exchange, notes: Mapping[str, str]) -> None:
     """Adds response headers."""
     if exchange.selection is not None:
@@ -261,17 +270,41 @@ def note(exchange: Exchange, notes: Mapping[str, str]) -> None:
 
 
 class WaitingBudget(Budget):
-    """With a ledger that has to be waited for."""
+    """With a ledger that has to be waited for, where what this process was given of it is not enough."""
 
-    async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject | None:
-        over = await self.runs.over(exchange) if self.runs is not None else None
-        if over is not None:
-            return self.refused(over)
+    def reserve(
+        self, exchange: Exchange, candidate: Candidate
+    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject | None] | None:
+        if self.runs is not None:
+            return self._of_run(exchange, candidate, self.runs)
+        return self._try(exchange, candidate)
+
+    def _try(
+        self, exchange: Exchange, candidate: Candidate
+    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject | None] | None:
         wanted = self.wanted(exchange, candidate)
         if not isinstance(wanted, Wanted):
             return wanted
         holds = [room.hold for room in wanted.rooms.values()]
-        return self.answer(exchange, wanted, await self.books.hold(wanted.id, holds, wanted.lease))
+        full = self.books.try_hold(wanted.id, holds, wanted.lease)
+        return self._wait(exchange, wanted, holds) if isinstance(full, NotNow) else self.answer(exchange, wanted, full)
+
+    async def _wait(self, exchange: Exchange, wanted: Wanted, holds: Sequence[Hold]) -> Reservation | Reject:
+        try:
+            full = await self.books.hold(wanted.id, holds, wanted.lease)
+        except OSError:
+            return self.refused(unavailable())
+        return self.answer(exchange, wanted, full)
+
+    async def _of_run(self, exchange: Exchange, candidate: Candidate, runs: Runs) -> Reservation | Reject | None:
+        try:
+            over = await runs.over(exchange)
+        except OSError:
+            return self.refused(unavailable())
+        if over is not None:
+            return self.refused(over)
+        told = self._try(exchange, candidate)
+        return await told if isinstance(told, Coroutine) else told
 
 
 class QuickBudget(Budget):

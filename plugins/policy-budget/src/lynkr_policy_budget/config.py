@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct, field
 
 from lynkr_core.secret import Secret
+from lynkr_core.stores import OnFailure
 
 Dollars = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -58,7 +59,7 @@ class Run(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     seconds: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="From its first request to its last.")] = None
 
 
-class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.budget]`"""
 
     limits: Annotated[list[Limit], Meta(description="`[[policy.budget.limits]]`, all of which must have room.")] = []
