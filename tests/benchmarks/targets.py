@@ -163,7 +163,10 @@ OWN = (
     Target(name="tiers", about="lynkr with tiers and the heuristic scorer", command=lynkr(PROVIDER, TIERS), model="auto"),
     Target(name="journal", about="the same with a journal in SQLite", command=lynkr(PROVIDER, TIERS, JOURNAL), model="auto"),
     Target(
-        name="governed", about="lynkr with keys, budget, rate limit and journal in SQLite", command=governed, model="up/mock",
+        name="governed",
+        about="lynkr with keys, budget, rate limit and journal in SQLite",
+        command=governed,
+        model="up/mock",
         headers={"authorization": "Bearer {key}"},
     ),
 )
