@@ -15,6 +15,7 @@ from lynkr_core.stores import Balance, MemoryStore, Stores, guarded
 from lynkr_core.testing import factories
 from lynkr_policy_budget import WaitingBudget, plugin
 
+
 @pytest.fixture(autouse=True)
 def retry_at_once(monkeypatch):
     monkeypatch.setattr(guarded, "RETRY_SECONDS", 0.0)

@@ -276,8 +276,8 @@ async def test_the_other_key_serves_when_the_first_has_nothing_left(scripted_pro
 @pytest.mark.anyio
 async def test_what_a_caller_pays_itself_takes_nothing_of_the_operators_credentials(scripted_provider):
     limits = '[policy.ratelimit]\n[[policy.ratelimit.limits]]\nscope = "model:*"\nrequests = 1\n'
-    provider = f'[provider.cloud]\nuse = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["m"]\ncaller_keys = ["sk-own-"]\n'
-    kernel = assemble(parse(f"[routing]\nretries = 0\n{provider}{limits}", {}), {})
+    cloud = f'use = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["m"]\ncaller_keys = ["sk-own-"]\n'
+    kernel = assemble(parse(f"[routing]\nretries = 0\n[provider.cloud]\n{cloud}{limits}", {}), {})
     policy = next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.ratelimit")
     body, own = {**BODY, "model": "cloud/m"}, {"authorization": "Bearer sk-own-1"}
     async with Client(Application(kernel)) as client:
