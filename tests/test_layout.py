@@ -60,8 +60,8 @@ BESIDE = {"decision", "sessions", "stalls"}
 REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
-    "policy-budget": 790,
-    "policy-ratelimit": 420,
+    "policy-budget": 1100,  # budgets, gauges and alerts, runs, what operators see and stop
+    "policy-ratelimit": 440,
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "scorer-heuristic": 1150,

@@ -35,7 +35,9 @@ class OnFailure(Struct, forbid_unknown_fields=True, kw_only=True):
     grace: Annotated[float, Meta(ge=0, description="Seconds for which `open` and `local-share` hold; then it is `closed`.")] = (
         30.0
     )
-    deadline: Annotated[float, Meta(gt=0, le=4, description="Seconds after which a store that has not answered counts as down.")] = 2.0
+    deadline: Annotated[
+        float, Meta(gt=0, le=4, description="Seconds after which a store that has not answered counts as down.")
+    ] = 2.0
     part: Annotated[float, Meta(ge=0, le=1, description="The part of a limit that a process may be given ahead.")] = 0.02
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, tzinfo
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from lynkr_core.secret import Secret
 from lynkr_core.stores import OnFailure
@@ -78,9 +78,9 @@ class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     doubt: Annotated[
         float, Meta(ge=1, description="How many times more tokens than the local count says are set aside for the input.")
     ] = 2.0
-    sessions: Annotated[list[str], Meta(description="Headers that name a session; the first that is there counts.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that keeps the budgets; left out, the first one.")] = None
 
     def __post_init__(self) -> None:

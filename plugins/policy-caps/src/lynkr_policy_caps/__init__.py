@@ -9,7 +9,7 @@ from itertools import count
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from lynkr_core.attempts import CHANGES
 from lynkr_core.capabilities import length
@@ -55,9 +55,9 @@ class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
         Literal["pinned", "all", "off"],
         Meta(description="Whose answers' versions are looked at; `all` warns when a model's changes."),
     ] = "pinned"
-    sessions: Annotated[list[str], Meta(description="Headers that name a session; the first that is there counts.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that counts the steps; left out, the first one.")] = None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from typing import Annotated, Any, Self, cast
 
-from msgspec import Meta, field, structs
+from msgspec import Meta, structs
 
 from lynkr_core.errors import PluginError, Unavailable
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
@@ -45,9 +45,9 @@ class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     learn: Annotated[bool, Meta(description="Leave models alone whose provider says that nothing is left, until there is.")] = (
         True
     )
-    sessions: Annotated[list[str], Meta(description="Headers that name a session.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that keeps the rates; left out, the first one.")] = None
 
 
