@@ -174,7 +174,8 @@ def _up_to_user(raw: Raw) -> Iterator[str]:
     if opens_with(raw, b'"'):
         yield _texts(_value(raw))
         return
-    for count, item in enumerate(_items(raw)):
+    whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
+    for count, item in enumerate(cast("list[Any]", whole) if isinstance(whole, list) else _items(raw)):
         yield _texts(item)
         if count >= MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
             return
