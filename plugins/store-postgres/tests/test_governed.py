@@ -18,4 +18,4 @@ class TestGoverned(GovernedContract):
         return own_server
 
     def store(self, server: Any, folder: Path) -> str:
-        return f'[store.postgres]\nurl = "{server.url}"\ndeadline = 0.5\nspill = "{folder}/spill"\n'
+        return f'[store.postgres]\nurl = "{server.url}"\ndeadline = 1.5\nspill = "{folder}/spill"\n'

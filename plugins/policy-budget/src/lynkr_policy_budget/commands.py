@@ -60,7 +60,7 @@ class Commands:
             amounts = [shown(row["used"], unit), shown(row["held"], unit), "none" if limit is None else shown(limit, unit)]
             share = "" if row["share"] is None else f"{row['share']:.0%}"
             table.add_row(row["subject"], row["per"], *amounts, share, row["resets"] or "never")
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        Console(width=None if sys.stdout.isatty() else 200, emoji=False, markup=False).print(table)
 
     def stop(self, session: str, *, caller: str = "", why: str = "") -> None:
         """Stop a run: its requests are refused until it is resumed, what is under way ends by itself.

@@ -113,10 +113,10 @@ class GovernedContract:
         async with first as one, self.node(server, tmp_path, scripted_provider, usd=0.02) as other:
             key = await one.key()
             answers = await asyncio.gather(*[(one, other)[n % 2].ask(key) for n in range(AT_ONCE)])
-        statuses = [answer.status for answer in answers]
-        assert set(statuses) == {200, 429}
-        assert len(scripted_provider.requests) == statuses.count(200) <= 20_000_000 // COST
-        await self.check(server, tmp_path, scripted_provider, statuses.count(200))
+            statuses = [answer.status for answer in answers]
+            assert {200} < set(statuses) <= {200, 429, 503}  # a machine that is too busy to ask the store in time refuses too
+            assert len(scripted_provider.requests) == statuses.count(200) <= 20_000_000 // COST
+            await check(one, statuses.count(200))
 
     @pytest.mark.anyio
     @pytest.mark.parametrize(
@@ -126,16 +126,18 @@ class GovernedContract:
         self, server: Any, tmp_path: Path, scripted_provider: ScriptedProvider, fail: str, how: str
     ) -> None:
         scripted_provider.always(CANNED["openai.chat"])
-        async with self.node(server, tmp_path, scripted_provider, fail) as node, under_load(node) as (key, answered):
+        async with self.node(server, tmp_path, scripted_provider, fail) as node, Load(node, await node.key()) as load:
+            key, answered = load.key, load.answered
             await self.is_warm(node, answered, fail)
             getattr(server, how)()
             await node.until("policy.budget", "down")
             await self.check_down(node, key, fail, answered)
             getattr(server, "resume" if how == "freeze" else "start")()
             await node.until("policy.budget", "ok")
-            assert "x-lynkr-budget-store" not in (await next_ok(node, key, answered)).headers
-        assert set(answered) <= {200, 503}
-        await self.check(server, tmp_path, scripted_provider, answered.count(200))
+            await next_ok(node, key, answered)
+            await load.stop()
+            await check(node, answered.count(200))
+            assert set(answered) <= {200, 503}
 
     @pytest.mark.anyio
     @pytest.mark.parametrize("fail", ["closed", "open"])
@@ -151,8 +153,8 @@ class GovernedContract:
             assert (refused.status, refused.json()["error"]["code"]) == (503, "auth_unavailable")
             server.start()
             await next_ok(node, key, answered := list[int]())
-            assert (await node.told("auth.keys"))["store"] == "ok"
-        await self.check(server, tmp_path, scripted_provider, answered.count(200))
+            await node.until("auth.keys", "ok")
+            await check(node, answered.count(200))
 
     async def is_warm(self, node: Node, answered: list[int], fail: str) -> None:
         """Waits until the load runs, and until this process was given enough of the budget to go on with."""
@@ -176,49 +178,59 @@ class GovernedContract:
         told = await node.told("policy.budget")
         assert (told["fail"], told["store"]) == (fail, "down")
 
-    async def check(self, server: Any, folder: Path, provider: ScriptedProvider, served: int) -> None:
-        """Whoever asks the store later finds what was served, once: on the budget and in the journal; and nothing is held."""
-        async with self.node(server, folder, provider) as node:
-            budget = node.plugin("policy.budget")
-            found: list[Balance] = []
-            async with asyncio.timeout(2 * PATIENCE):
-                while found != [Balance(served * COST, 0)]:
-                    stands = await budget.books.ledger.balances(budget.prefix)
-                    found = [balance for name, balance in stands.items() if name.endswith("/usd")]
-                    await asyncio.sleep(0.05)
-                while await journalled(node) != served:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
 
+class Load:
+    """Sixteen callers with one key, each asking again once it is answered. `answered`: the statuses they got."""
 
-@asynccontextmanager
-async def under_load(node: Node) -> AsyncGenerator[tuple[str, list[int]]]:
-    """A key, and the statuses that its sixteen callers get, one after the other, until this is left."""
-    key, answered, stopping = await node.key(), list[int](), asyncio.Event()
+    def __init__(self, node: Node, key: str) -> None:
+        self._node = node
+        self._callers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.key = key
+        self.answered: list[int] = []
 
-    async def ask() -> None:
-        while not stopping.is_set():
-            answered.append((await node.ask(key)).status)
+    async def __aenter__(self) -> Load:
+        self._callers = [asyncio.create_task(self._ask()) for _ in range(16)]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await asyncio.gather(*self._callers)
+
+    async def _ask(self) -> None:
+        while not self._stopping:
+            self.answered.append((await self._node.ask(self.key)).status)
             await asyncio.sleep(0.005)
 
-    callers = [asyncio.create_task(ask()) for _ in range(16)]
-    try:
-        yield key, answered
-    finally:
-        stopping.set()
-        await asyncio.gather(*callers)
 
-
-async def next_ok(node: Node, key: str, answered: list[int]) -> Answer:
-    """The first answer that is one."""
+async def next_ok(node: Node, key: str, answered: list[int]) -> None:
+    """Returns once somebody is served with the store's consent."""
     async with asyncio.timeout(PATIENCE):
         while True:
             answer = await node.ask(key)
             answered.append(answer.status)
-            if answer.status == 200:
-                return answer
+            if answer.status == 200 and "x-lynkr-budget-store" not in answer.headers:
+                return
             await asyncio.sleep(0.05)
 
 
-async def journalled(node: Node) -> int:
-    """How many answers the journal knows of."""
-    return sum([told.requests for told in await node.kernel.stores.journal().usage(where={"status": "ok"})])
+async def check(node: Node, served: int) -> None:
+    """The store comes to have what was served, once: on the budget and in the journal; and nothing is held."""
+    async with asyncio.timeout(3 * PATIENCE):
+        while await standing(node) != (Balance(served * COST, 0), served):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def standing(node: Node) -> tuple[Balance, int] | None:
+    """What is booked on the budget, and how many answers the journal knows of; None while the store cannot say."""
+    budget, journal = node.plugin("policy.budget"), node.kernel.stores.journal()
+    try:
+        stands = await budget.books.ledger.balances(budget.prefix)
+        counted = await journal.usage(where={"status": "ok"})
+    except OSError:
+        return None
+    found = [balance for name, balance in stands.items() if name.endswith("/usd")]
+    return found[0] if found else Balance(), sum([told.requests for told in counted])
