@@ -117,6 +117,7 @@ def tell(work: Work, result: Any) -> None:
         return
     if isinstance(result, Exception):
         work.future.set_exception(result)
+        work.future.exception()  # whoever has stopped waiting behind a shield does not ask for it
     else:
         work.future.set_result(result)
 
