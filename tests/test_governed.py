@@ -1,7 +1,13 @@
 """Budgets, rates and classes together, over a store that others share."""
 
 import asyncio
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from lynkr_core.app import Application
@@ -9,6 +15,7 @@ from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_core.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
 pytest_plugins = ["lynkr_core.testing.plugin"]
@@ -82,3 +89,49 @@ async def test_nothing_stays_held_of_streams_that_are_left(scripted_provider, tm
         stands = await budget.books.ledger.balances("policy-")
     assert all(balance.held == 0 for balance in stands.values())
     assert any(balance.used for name, balance in stands.items() if name.endswith("usd"))
+
+
+WORKERS = """
+[server]
+workers = 3
+list_models = false
+[routing]
+retries = 0
+"""
+
+
+def counted(folder, ending):
+    """What the counters whose names end so stand at, as (used, held)."""
+    with closing(sqlite3.connect(folder / "lynkr.db")) as found:
+        return found.execute("SELECT sum(used), sum(held) FROM counter WHERE name LIKE ?", (f"%{ending}",)).fetchone()
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_a_thousand_at_once_at_several_processes_overspend_by_nothing(serve, scripted_provider, tmp_path, kill):
+    """Over HTTP, and also when a process is killed while it answers."""
+    scripted_provider.always(CANNED["openai.chat"].but(delay=0.02))
+    served = serve(WORKERS + GOVERNED.format(url=scripted_provider.url, folder=tmp_path))
+    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
+    async with httpx2.AsyncClient(base_url=served.url, limits=limits, timeout=60, trust_env=False) as client:
+        asking = [asyncio.ensure_future(status_of(client)) for _ in range(1000)]
+        if kill:
+            await until(lambda: scripted_provider.requests)
+            children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+            os.kill(int(children[0]), signal.SIGKILL)
+        statuses = await asyncio.gather(*asking)
+    assert set(statuses) <= {200, 429, 503, *([0] if kill else [])}  # too busy a machine cannot ask the store in time
+    assert 0 < len(scripted_provider.requests) <= 20_000_000 // COST
+    served.stop()
+    used, held = counted(tmp_path, "/total/usd")
+    if kill:  # what the dead process held is held until its lease is over
+        assert 0 < used <= len(scripted_provider.requests) * COST
+        assert used + held <= 20_000_000
+    else:
+        assert (used, held) == (statuses.count(200) * COST, 0)
+
+
+async def status_of(client):
+    try:
+        return (await client.post("/v1/chat/completions", json=ASK, headers={"x-lynkr-session": "one"})).status_code
+    except httpx2.TransportError:
+        return 0

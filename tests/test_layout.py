@@ -60,8 +60,8 @@ BESIDE = {"decision", "sessions", "stalls"}
 REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
-    "policy-budget": 790,
-    "policy-ratelimit": 420,
+    "policy-budget": 1100,  # budgets, gauges and alerts, runs, what operators see and stop
+    "policy-ratelimit": 440,
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
     "sink-otel": 600,  # the wire format, the conventions, the queue
@@ -158,7 +158,7 @@ def test_the_kernel_is_small():
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
     beside = [path for path in kernel() if path.stem in BESIDE]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3500
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3520
     assert sum(code_lines(path) for path in beside) <= 260
     assert sum(code_lines(path) for path in opt_in) <= 840
     assert sum(code_lines(path) for path in transport) <= 800

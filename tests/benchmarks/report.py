@@ -60,6 +60,7 @@ RATIOS = (
     Ratio(aim="tiers and scorer, small", measure="small c=64", target="tiers", limit=2.5),
     Ratio(aim="tiers and scorer, 60 KB", measure="agent c=64", target="tiers", limit=2.0),
     Ratio(aim="with journal, small", measure="small c=64", target="journal", limit=3.5),
+    Ratio(aim="key, budget, rate and journal", measure="small c=64", target="governed", base="lynkr", limit=1.35),
     Ratio(aim="chunk, same dialect, 10 ms", measure="stream 10 ms", target="lynkr", limit=1.3),
     Ratio(aim="chunk, same dialect, 0 ms", measure="stream 0 ms", target="lynkr", limit=1.3),
     Ratio(aim="chunk, translated, 10 ms", measure="translated 10 ms", target="lynkr", limit=3.0),

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(tempfile.gettempdir()) / "lynkr-benchmark-peers"
 LITELLM_KEY = f"sk-{secrets.token_hex(24)}"
 """LiteLLM does not start without a master key; this one lives as long as the run."""
+KEY = "key"
+"""A file in a target's folder with the key that its callers show, as `{key}` in `headers`."""
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 
 Command = Callable[[Path, int, int], list[str]]
@@ -78,6 +80,27 @@ path = "{folder}/lynkr.db"
 
 [sink.journal]
 """
+GOVERNED = """
+[prices]
+"up/mock" = {{ input = 0.1, output = 0.4 }}
+
+[store.sqlite]
+path = "{folder}/lynkr.db"
+
+[auth.keys]
+
+[policy.budget]
+[[policy.budget.limits]]
+scope = "key:*"
+usd = 100000
+
+[policy.ratelimit]
+[[policy.ratelimit.limits]]
+scope = "key:*"
+requests = 100000000
+
+[sink.journal]
+"""
 LITELLM = """
 model_list:
   - model_name: mock
@@ -110,6 +133,15 @@ def lynkr(*parts: str) -> Command:
     return command
 
 
+def governed(folder: Path, port: int, upstream: int) -> list[str]:
+    """With a key of its own, kept beside the configuration for whoever asks."""
+    line = lynkr(PROVIDER, GOVERNED)(folder, port, upstream)
+    make = [sys.executable, "-m", "lynkr_core.cli", "keys", "create", "benchmark", "--json"]
+    made = subprocess.run(make, check=True, capture_output=True, cwd=folder)
+    (folder / KEY).write_text(msgspec.json.decode(made.stdout)["key"])
+    return line
+
+
 def litellm(folder: Path, port: int, upstream: int) -> list[str]:
     config = folder / "litellm.yaml"
     config.write_text(LITELLM.format(host=HOST, upstream=upstream))
@@ -130,6 +162,13 @@ OWN = (
     Target(name="lynkr", about="one provider, no other plugin", command=lynkr(PROVIDER), model="up/mock"),
     Target(name="tiers", about="lynkr with tiers and the heuristic scorer", command=lynkr(PROVIDER, TIERS), model="auto"),
     Target(name="journal", about="the same with a journal in SQLite", command=lynkr(PROVIDER, TIERS, JOURNAL), model="auto"),
+    Target(
+        name="governed",
+        about="lynkr with keys, budget, rate limit and journal in SQLite",
+        command=governed,
+        model="up/mock",
+        headers={"authorization": "Bearer {key}"},
+    ),
 )
 OTHERS = (
     Target(
@@ -154,9 +193,10 @@ class Running:
         self.process: Process | None = None
         self.port = upstream
         self.started = 0.0
-        self.headers = {name: value.format(upstream=upstream) for name, value in target.headers.items()}
         if target.command is not None:
             self.start(target.command, folder, upstream)
+        key = (folder / KEY).read_text() if (folder / KEY).exists() else ""
+        self.headers = {name: value.format(upstream=upstream, key=key) for name, value in target.headers.items()}
 
     def start(self, command: Command, folder: Path, upstream: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -215,7 +215,8 @@ def notify(call: Call, args: tuple[Any, ...]) -> None:
 
 async def run(call: Call, args: tuple[Any, ...], until: float) -> Any:
     """One call's answer, whichever kind it is."""
-    return await call.later(args, until) if call.is_async else call.now(args)
+    value = await call.later(args, until) if call.is_async else call.now(args)
+    return await call.later(args, until, value) if value.__class__ is CoroutineType else value
 
 
 class Background:

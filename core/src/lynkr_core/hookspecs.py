@@ -76,7 +76,7 @@ def revise_selection(exchange: Exchange, selection: Selection) -> Selection | No
 def reserve(exchange: Exchange, candidate: Candidate) -> Reservation | Reject | None:
     """Set money or capacity aside for one attempt. Called before each; all or none: one `Reject` releases the others.
 
-    An error counts as a refusal (503). Each reservation is settled exactly once.
+    An error counts as a refusal (503). Each reservation is settled exactly once. A plain `def` may return a coroutine that gives its answer.
     """
 
 

@@ -14,13 +14,14 @@ from hashlib import blake2b
 from itertools import product
 from urllib.parse import quote
 
+from lynkr_core import sessions
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.sessions import short
 
 Read = Callable[[Exchange, Candidate | None], Sequence[str | None]]
 MAX_VALUE = 120
 """Characters of a name that are kept; callers choose some of them, and they become names in a store."""
-SESSION = b"x-lynkr-session"
 PARTS = re.compile(r"\s+\+\s+")
 CALLER: dict[str, Read] = {
     "key": lambda exchange, _: (exchange.principal.key,),
@@ -37,7 +38,7 @@ KINDS = (*CALLER, "session", *SERVED)
 class Scope:
     """A scope. `of_caller`: whether it can be told before there is a candidate. Raises `ValueError` for a text that is none."""
 
-    def __init__(self, text: str, tiers: Tiers, sessions: Sequence[bytes] = (SESSION,)) -> None:
+    def __init__(self, text: str, tiers: Tiers, sessions: Sequence[bytes] = ()) -> None:
         parts = [] if text.strip() == "everyone" else [part.partition(":") for part in PARTS.split(text.strip())]
         for kind, _, pattern in parts:
             if kind not in KINDS or not pattern:
@@ -89,10 +90,14 @@ def reader(kind: str, pattern: str, tiers: Tiers, sessions: Sequence[bytes]) -> 
     return lambda _, candidate: (candidate.model,) if candidate else ()
 
 
-def session_of(exchange: Exchange, names: Sequence[bytes] = (SESSION,)) -> str | None:
-    """Which run of an agent this belongs to, by the first of these headers that is there; two callers never share one."""
-    found = next((value for name in names if (value := exchange.headers.get(name))), None)
-    return None if found is None else f"{exchange.principal.id}/{found.decode('latin-1')}"
+def session_of(exchange: Exchange, names: Sequence[bytes] = ()) -> str | None:
+    """Which run of an agent this belongs to; two callers never share one. By the first of these headers that is there, else as
+    `sessions.py` knows it by its client's own name. How a conversation begins is no name: two runs may begin alike.
+    """
+    found = next((short(value.decode("latin-1").strip()) for name in names if (value := exchange.headers.get(name))), "")
+    session = None if found else sessions.named(exchange)
+    found = session.id if session else found
+    return f"{exchange.principal.id}/{found}" if found else None
 
 
 @lru_cache(maxsize=8192)

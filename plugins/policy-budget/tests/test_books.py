@@ -11,9 +11,15 @@ from lynkr_core.errors import UpstreamError
 from lynkr_core.exchange import Attempt, Outcome, Reject, Reservation, Selection
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.request import Usage
-from lynkr_core.stores import Balance, MemoryStore, Stores
+from lynkr_core.stores import Balance, MemoryStore, Stores, guarded
 from lynkr_core.testing import factories
 from lynkr_policy_budget import WaitingBudget, plugin
+
+
+@pytest.fixture(autouse=True)
+def retry_at_once(monkeypatch):
+    monkeypatch.setattr(guarded, "RETRY_SECONDS", 0.0)
+
 
 CLOUD = factories.candidate("cloud/large", price=Price(input=3, output=15))
 BODY = {"model": "cloud/large", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
@@ -146,14 +152,31 @@ async def test_what_cannot_be_booked_is_booked_later_and_once():
 
 
 @pytest.mark.anyio
-async def test_while_the_store_fails_nothing_is_let_through():
-    policy, store = far()
+@pytest.mark.parametrize("fail", ["closed", "local-share"])
+async def test_while_the_store_fails_nothing_is_let_through_that_it_did_not_give(fail):
+    policy, store = far(EVERYONE | {"fail": fail})
     store.failures = 2
-    with pytest.raises(OSError, match="down"):
-        await policy.reserve(exchange(), CLOUD)
+    refused = await policy.reserve(exchange(), CLOUD)
+    assert (refused.error.status, refused.error.code) == (503, "budget_unavailable")
+    assert policy.status()["store"] == "down"
     store.failures = 0
     assert isinstance(await policy.reserve(exchange(), CLOUD), Reservation)
+    assert policy.status()["store"] == "ok"
     await policy.books.close()
+
+
+@pytest.mark.anyio
+async def test_an_open_budget_lets_through_says_so_and_books_it_later():
+    policy, store = far(EVERYONE | {"fail": "open"})
+    store.failures = 10_000
+    asked = exchange()
+    reservation = await policy.reserve(asked, CLOUD)
+    assert asked.selection.notes["budget-store"] == "down"
+    assert policy.status() | {"store": "down", "fail": "open", "let_through": 1} == policy.status()
+    policy.settle(reservation, answered(10))
+    store.failures = 0
+    await policy.books.close()
+    assert {(b.used, b.held) for b in balances(policy).values()} == {(180_000, 0), (20, 0)}
 
 
 @pytest.mark.anyio

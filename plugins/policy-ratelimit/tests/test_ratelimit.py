@@ -271,3 +271,19 @@ async def test_the_other_key_serves_when_the_first_has_nothing_left(scripted_pro
     async with gateway(scripted_provider) as client:
         answers = [await client.post(CHAT, json={**BODY, "model": "both"}) for _ in range(3)]
     assert [answer.headers["x-lynkr-provider"] for answer in answers] == ["one", "two", "two"]
+
+
+@pytest.mark.anyio
+async def test_what_a_caller_pays_itself_takes_nothing_of_the_operators_credentials(scripted_provider):
+    limits = '[policy.ratelimit]\n[[policy.ratelimit.limits]]\nscope = "model:*"\nrequests = 1\n'
+    cloud = f'use = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["m"]\ncaller_keys = ["sk-own-"]\n'
+    kernel = assemble(parse(f"[routing]\nretries = 0\n[provider.cloud]\n{cloud}{limits}", {}), {})
+    policy = next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.ratelimit")
+    body, own = {**BODY, "model": "cloud/m"}, {"authorization": "Bearer sk-own-1"}
+    async with Client(Application(kernel)) as client:
+        scripted_provider.always(
+            CANNED["openai.chat"].but(headers={"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "90s"})
+        )
+        assert [(await client.post(CHAT, json=body, headers=own)).status for _ in range(3)] == [200] * 3
+        assert policy.lanes == {}
+        assert [(await client.post(CHAT, json=body)).status for _ in range(2)] == [200, 429]

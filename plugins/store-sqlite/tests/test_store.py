@@ -183,7 +183,7 @@ async def test_what_waits_too_long_is_spilt_and_read_back_when_writing_works(pat
 async def test_where_nothing_can_be_written_the_loss_is_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with create(path) as store:
         await fill(store)
-        monkeypatch.setattr(spill.Path, "write_bytes", refuse)
+        monkeypatch.setattr(Path, "write_bytes", refuse)
     assert store.lost == 1
 
 

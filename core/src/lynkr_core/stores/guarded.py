@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
+from lynkr_core.stores.counters import Counters
 from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, KeyValue, Ledger, NotNow, Wait
 from lynkr_core.stores.shares import Shares
 
@@ -21,20 +22,22 @@ RETRY_SECONDS = 1.0
 MOST_KNOWN = 10_000
 
 
-class OnFailure(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """For the settings of plugins that use a store, as a table `store` or the like."""
+class OnFailure(Struct, forbid_unknown_fields=True, kw_only=True):
+    """For the settings of plugins that use a ledger, which inherit them."""
 
     fail: Annotated[
         Literal["open", "closed", "local-share"],
         Meta(
-            description="While the store is down: `open` lets all through and books it later, `local-share` goes on with what this "
-            "process was given, `closed` refuses."
+            description="While the store is down or slow: `open` lets all through and books it later, `local-share` goes on with what "
+            "this process was given, `closed` refuses with 503."
         ),
     ] = "local-share"
     grace: Annotated[float, Meta(ge=0, description="Seconds for which `open` and `local-share` hold; then it is `closed`.")] = (
         30.0
     )
-    deadline: Annotated[float, Meta(gt=0, description="Seconds after which a store that has not answered counts as down.")] = 1.0
+    deadline: Annotated[
+        float, Meta(gt=0, le=4, description="Seconds after which a store that has not answered counts as down.")
+    ] = 2.0
     part: Annotated[float, Meta(ge=0, le=1, description="The part of a limit that a process may be given ahead.")] = 0.02
 
 
@@ -46,6 +49,11 @@ class Status(Struct, frozen=True):
     error: str | None
     let_through: int
 
+    def told(self, fail: str) -> dict[str, Any]:
+        """For a plugin's `status()`, which anybody may read: without the error, which may name a machine."""
+        since = {} if self.since is None else {"store_down_since": int(self.since)}
+        return {"store": "ok" if self.is_up else "down", "fail": fail, "let_through": self.let_through, **since}
+
 
 class Watch:
     """Asks a store with a deadline. Once it has failed nobody waits for it: one call a second tries again."""
@@ -55,6 +63,7 @@ class Watch:
         self._deadline = deadline
         self._retry_at = 0.0
         self._down_at = 0.0
+        self.is_last = False  # there will be no other time to try
         self.since: float | None = None
         self.error: str | None = None
 
@@ -65,7 +74,7 @@ class Watch:
     async def ask(self, call: Coroutine[Any, Any, T]) -> T:
         """Raises `OSError` when the store is down."""
         if self.since is not None:
-            if time.monotonic() < self._retry_at:
+            if time.monotonic() < self._retry_at and not self.is_last:
                 call.close()
                 raise OSError(f"the store of {self._name} is down: {self.error}")
             self._retry_at = time.monotonic() + RETRY_SECONDS
@@ -130,12 +139,13 @@ class WatchedLedger:
 class GuardedLedger(Shares):
     """Shares of a ledger that may be down, for one use of it. What it then may not let through raises `OSError`.
 
-    What is let through while it is down is booked when it is up again.
+    What is let through while it is down is booked when it is up again. With `alone`, `local-share` means that this process keeps the
+    limits by itself, from nothing: for rates and counts, which cost nobody anything when several processes do so.
     """
 
-    def __init__(self, ledger: Ledger, on_failure: OnFailure, name: str) -> None:
+    def __init__(self, ledger: Ledger, on_failure: OnFailure, name: str, alone: bool = False) -> None:
         self._watch = Watch(name, on_failure.deadline)
-        is_local = on_failure.fail == "local-share"
+        is_local = on_failure.fail == "local-share" and not alone
         super().__init__(
             WatchedLedger(ledger, self._watch),
             part=on_failure.part,
@@ -143,7 +153,16 @@ class GuardedLedger(Shares):
             lease=max(10.0, on_failure.grace) if is_local else 30.0,
         )
         self._on_failure = on_failure
+        self._own = Counters() if alone and on_failure.fail == "local-share" else None
         self._let_through = 0
+
+    async def __aexit__(self, *error: object) -> None:
+        self._watch.is_last = True
+        await super().__aexit__(*error)
+
+    @property
+    def is_up(self) -> bool:
+        return self._watch.since is None
 
     def status(self) -> Status:
         watch = self._watch
@@ -155,12 +174,20 @@ class GuardedLedger(Shares):
         told = self._try_hold(id, holds, lease) if self._goes_on() else NOT_NOW
         return self._let(id, holds, lease) if isinstance(told, NotNow) and self._is_open() else told
 
+    def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
+        if self._own is not None:
+            self._own.book(id, amounts)
+        return super().try_book(id, amounts)
+
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         try:
             if not self._goes_on():
                 await self._ledger.balances(holds[0].counter, 1)
             return await super().hold(id, holds, lease)
         except OSError:
+            if self._own is not None and self._goes_on():
+                full = self._own.hold(id, holds, lease)
+                return full if full is not None else self._let(id, holds, lease)
             if not self._is_open():
                 raise
             return self._let(id, holds, lease)
@@ -169,10 +196,10 @@ class GuardedLedger(Shares):
         try:
             return await super().take(buckets)
         except OSError:
-            if not self._is_open():
+            if not self._is_open() and (self._own is None or not self._goes_on()):
                 raise
             self._let_through += 1
-            return None
+            return None if self._own is None else self._own.take(buckets)
 
     def _goes_on(self) -> bool:
         """Whether there is any answer but no."""
@@ -199,6 +226,10 @@ class GuardedValues:
         self._watch = Watch(name, on_failure.deadline)
         self._grace = 0.0 if on_failure.fail == "closed" else on_failure.grace
         self._known: OrderedDict[str, tuple[bytes | None, float]] = OrderedDict()
+
+    def goes_on(self) -> bool:
+        """Whether whoever cannot read a value may do without it."""
+        return self._watch.since is None or self._watch.down_for() < self._grace
 
     def status(self) -> Status:
         return Status(self._watch.since is None, self._watch.since, self._watch.error, 0)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import Meta, Struct
 
@@ -15,7 +15,7 @@ from lynkr_auth_keys.book import Book
 from lynkr_auth_keys.commands import Commands
 from lynkr_auth_keys.failures import Failures
 from lynkr_auth_keys.key import KEY, Pepper
-from lynkr_auth_keys.known import STORE_SECONDS, Entry, Known
+from lynkr_auth_keys.known import Entry, Known
 from lynkr_auth_keys.routes import Desk
 from lynkr_auth_keys.used import Used
 from lynkr_core.caller import presented_key
@@ -50,10 +50,14 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         float,
         Meta(gt=0, le=3600, description="Seconds within which a revocation reaches every process; at once the one that did it."),
     ] = 10.0
-    grace: Annotated[
-        float,
-        Meta(ge=0, description="Seconds for which keys known by then go on when the store does not answer; 0: refused at once."),
-    ] = 300.0
+    fail: Annotated[
+        Literal["closed", "local-share"],
+        Meta(
+            description="While the store is down or slow: `local-share` goes on with the keys that this process knows, `closed` refuses."
+        ),
+    ] = "local-share"
+    grace: Annotated[float, Meta(ge=0, description="Seconds for which `local-share` holds; then it is `closed`.")] = 300.0
+    deadline: Annotated[float, Meta(gt=0, description="Seconds after which a store that has not answered counts as down.")] = 3.0
     cache: Annotated[int, Meta(gt=0, description="Keys remembered by each process.")] = 10_000
     failures: Annotated[int, Meta(ge=0, description="Keys that are not valid from one address in a minute; then 429.")] = 30
 
@@ -71,9 +75,12 @@ class Keys:
         except KeyError:
             raise PluginError(f"$.store: there is no [store.{config.store}]") from None
         self._clock = clock
+        self._deadline = config.deadline
+        self._fail = config.fail
         self._store = store
         self._book = Book(store, config.pepper)
-        self._known = Known(self._book, config.cache, config.recheck, config.grace, clock)
+        grace = config.grace if config.fail == "local-share" else 0.0
+        self._known = Known(self._book, config.cache, config.recheck, grace, config.deadline, clock)
         self._used = Used(self._book)
         self._failures = Failures(config.failures, clock)
         self._pepper: Pepper | None = None
@@ -84,7 +91,7 @@ class Keys:
         if isinstance(self._store, MemoryStore):
             log.warning("no store is enabled that keeps values: keys are gone when lynkr stops, and `lynkr keys` cannot see them")
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with asyncio.timeout(self._deadline):
                 self._pepper = await self._book.pepper()
         except (OSError, TimeoutError) as error:
             log.error("keys cannot be looked up yet: %s", type(error).__name__)
@@ -140,7 +147,12 @@ class Keys:
 
     def status(self) -> Mapping[str, Any]:
         known = sum(entry.principal is not None for entry in self._known.entries.values())
-        return {"known": known, "refused": self._failures.count, "store": "down" if self._known.down else "ok"}
+        return {
+            "known": known,
+            "refused": self._failures.count,
+            "store": "down" if self._known.down else "ok",
+            "fail": self._fail,
+        }
 
 
 plugin = Plugin(api=1, config=Config, create=Keys)

@@ -88,7 +88,7 @@ class Commands:
         table = Table("id", "name", "user", "team", "class", "may use", "expires", "last used", "state", box=None)
         for one in found:
             table.add_row(*row(one, now))
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        Console(width=None if sys.stdout.isatty() else 200, emoji=False, markup=False).print(table)
 
     def show(self, id: str) -> None:
         """Print what is known of a key, as JSON.

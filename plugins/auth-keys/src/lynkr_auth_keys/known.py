@@ -17,8 +17,6 @@ from lynkr_core.errors import Unavailable
 from lynkr_core.exchange import Principal
 
 log = logging.getLogger("lynkr.auth.keys")
-STORE_SECONDS = 3.0
-"""How long a look-up may take."""
 RETRY_SECONDS = 1.0
 """For how long the store is left alone after it failed."""
 
@@ -38,11 +36,20 @@ class Entry(NamedTuple):
 
 class Known:
     """At most `size` keys, by a hash that only this process can make. What the store says is believed for `recheck` seconds, and for
-    `grace` more when it cannot be asked.
+    `grace` more when it cannot be asked; a look-up that takes longer than `deadline` has failed.
     """
 
-    def __init__(self, book: Book, size: int, recheck: float, grace: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        book: Book,
+        size: int,
+        recheck: float,
+        grace: float,
+        deadline: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._book = book
+        self._deadline = deadline
         self._size = size
         self._recheck = recheck
         self._grace = grace
@@ -88,7 +95,7 @@ class Known:
     async def _look_up(self, key: str, digest: bytes) -> Entry:
         version = -1
         entry = Entry("", None, 0.0, 0.0, 0.0)
-        async with asyncio.timeout(STORE_SECONDS):
+        async with asyncio.timeout(self._deadline):
             while version != self._version:  # what was read before a key of this process was revoked is read again
                 version = self._version
                 entry = await self._read(key)

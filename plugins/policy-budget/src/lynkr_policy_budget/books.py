@@ -1,11 +1,11 @@
-"""Where budgets are held and booked: a ledger in this process's memory, or shares of one that has to be waited for."""
+"""Where budgets are held and booked: a ledger in this process's memory, or shares of one that has to be waited for and may be down."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from lynkr_core.stores import Full, Hold, Ledger, MemoryStore, NotNow, Shares
+from lynkr_core.stores import Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
 
 log = logging.getLogger("lynkr.budget")
 MARGIN = 60.0
@@ -25,10 +25,10 @@ class Live:
 class Books:
     """What is booked in shares is in memory at once, and in the ledger soon; that is tried until it is done."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(self, ledger: Ledger, clock: Callable[[], float], on_failure: OnFailure, name: str) -> None:
         self.ledger = ledger
         self.now = ledger.counters if isinstance(ledger, MemoryStore) else None
-        self.shares = Shares(ledger)
+        self.shares = GuardedLedger(ledger, on_failure, name)
         self.live: dict[str, Live] = {}
         self._clock = clock
 
@@ -39,10 +39,7 @@ class Books:
         return full
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
-        """Raises `OSError` when the ledger cannot be asked. Who is cancelled meanwhile holds nothing."""
-        full = self.try_hold(id, holds, lease)
-        if not isinstance(full, NotNow):
-            return full
+        """For what `try_hold` has no answer to. Who is cancelled meanwhile holds nothing. Raises `OSError`."""
         full = await self.shares.hold(id, holds, lease)
         if full is None:
             self.live[id] = Live(lease, self._clock() + lease)

@@ -6,9 +6,10 @@ from datetime import UTC, tzinfo
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from lynkr_core.secret import Secret
+from lynkr_core.stores import OnFailure
 
 Dollars = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -58,7 +59,7 @@ class Run(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     seconds: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="From its first request to its last.")] = None
 
 
-class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.budget]`"""
 
     limits: Annotated[list[Limit], Meta(description="`[[policy.budget.limits]]`, all of which must have room.")] = []
@@ -77,9 +78,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     doubt: Annotated[
         float, Meta(ge=1, description="How many times more tokens than the local count says are set aside for the input.")
     ] = 2.0
-    sessions: Annotated[list[str], Meta(description="Headers that name a session; the first that is there counts.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that keeps the budgets; left out, the first one.")] = None
 
     def __post_init__(self) -> None:

@@ -9,15 +9,15 @@ from itertools import count
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from lynkr_core.attempts import CHANGES
 from lynkr_core.capabilities import length
-from lynkr_core.errors import Forbidden, GatewayError, InvalidRequest, PluginError, TooLarge
+from lynkr_core.errors import Forbidden, GatewayError, InvalidRequest, PluginError, TooLarge, Unavailable
 from lynkr_core.exchange import Exchange, Reject
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope, label, session_of
-from lynkr_core.stores import Hold, Ledger, MemoryStore, Shares
+from lynkr_core.stores import GuardedLedger, Hold, Ledger, MemoryStore, OnFailure
 from lynkr_policy_caps.ceiling import KEYS, lowered
 from lynkr_policy_caps.drift import Drift
 from lynkr_policy_caps.loops import turns
@@ -46,7 +46,7 @@ class Cap(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     steps: Annotated[Count | None, Meta(description="Requests of one session.")] = None
 
 
-class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.caps]`"""
 
     limits: Annotated[list[Cap], Meta(description="`[[policy.caps.limits]]`, all of which apply.")] = []
@@ -55,9 +55,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         Literal["pinned", "all", "off"],
         Meta(description="Whose answers' versions are looked at; `all` warns when a model's changes."),
     ] = "pinned"
-    sessions: Annotated[list[str], Meta(description="Headers that name a session; the first that is there counts.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that counts the steps; left out, the first one.")] = None
 
 
@@ -73,7 +73,9 @@ class Caps:
         self.counts: Counter[str] = Counter()
         self._sessions = [name.lower().encode("latin-1") for name in config.sessions]
         ledger = context.stores.ledger(config.store)
-        self._ledger: Ledger | Shares = ledger if isinstance(ledger, MemoryStore) else Shares(ledger)
+        self._ledger: Ledger | GuardedLedger = (
+            ledger if isinstance(ledger, MemoryStore) else GuardedLedger(ledger, config, f"policy.{context.name}", alone=True)
+        )
         self._numbers = count()
         self._caps = [(self._scope(place, cap.scope, context), cap) for place, cap in enumerate(config.limits)]
 
@@ -81,7 +83,7 @@ class Caps:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if isinstance(self._ledger, Shares):
+        if isinstance(self._ledger, GuardedLedger):
             await self._ledger.__aexit__(None, None, None)
 
     def _scope(self, place: int, text: str, context: Context) -> Scope:
@@ -134,14 +136,20 @@ class Caps:
         self.counts["lowered"] += 1
 
     async def step(self, exchange: Exchange, most: int) -> None:
-        """Counts a step of the session, if it has one. Raises `Forbidden` when it was the last one before."""
+        """Counts a step of the session, if it has one. Raises `Forbidden` when it was the last one before, `Unavailable` when nobody can
+        count it."""
         session = session_of(exchange, self._sessions)
         if session is None:
             return
         counter = f"{self.prefix}{label('session', session)}/steps"
         id = f"{exchange.id}/{next(self._numbers)}/step"
         until = self.clock() + RUN_SECONDS
-        if await self._ledger.hold(id, [Hold(counter, 1, most, until)], LEASE) is not None:
+        try:
+            full = await self._ledger.hold(id, [Hold(counter, 1, most, until)], LEASE)
+        except OSError:
+            told = "steps cannot be counted now: their store does not answer"
+            raise Unavailable(told, code="caps_unavailable", retry_after=2.0) from None
+        if full is not None:
             raise Forbidden(f"this session has made {most} requests, which is the most allowed", code="loop_guard")
         await self._ledger.book(id, {counter: 1})
 
@@ -153,7 +161,8 @@ class Caps:
             self.drift.watch(exchange, pinned is not None)
 
     def status(self) -> Mapping[str, Any]:
-        return {**self.counts, "drifts": dict(list(self.drift.drifts.items())[:100])}
+        store = self._ledger.status().told(self.config.fail) if isinstance(self._ledger, GuardedLedger) else {}
+        return {**self.counts, "drifts": dict(list(self.drift.drifts.items())[:100]), **store}
 
 
 def check_loops(exchange: Exchange, cap: Cap) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from typing import Annotated, Any, Self, cast
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, structs
 
-from lynkr_core.errors import PluginError
+from lynkr_core.errors import PluginError, Unavailable
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reservation, Selection
+from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Bucket, Full, Hold, Ledger, MemoryStore, Shares, Wait
+from lynkr_core.stores import Bucket, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure, Wait
 from lynkr_core.stores.counters import Counters
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
@@ -34,7 +35,7 @@ NOBODY: frozenset[str] = frozenset()
 COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 
 
-class Config(Struct, forbid_unknown_fields=True, kw_only=True):
+class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.ratelimit]`"""
 
     limits: Annotated[list[Limit], Meta(description="`[[policy.ratelimit.limits]]`, all of which must have room.")] = []
@@ -44,9 +45,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     learn: Annotated[bool, Meta(description="Leave models alone whose provider says that nothing is left, until there is.")] = (
         True
     )
-    sessions: Annotated[list[str], Meta(description="Headers that name a session.")] = field(
-        default_factory=lambda: ["x-lynkr-session", "x-claude-code-session-id", "session_id", "session-id"]
-    )
+    sessions: Annotated[
+        list[str], Meta(description="Headers that name a session, before those that clients are known to use.")
+    ] = []
     store: Annotated[str | None, Meta(description="The store that keeps the rates; left out, the first one.")] = None
 
 
@@ -60,7 +61,7 @@ class RateLimit:
         self.prefix = f"policy-{context.name}/"
         self.ledger: Ledger = context.stores.ledger(config.store)
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
-        self.shares = Shares(self.ledger)
+        self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
         self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limits)]
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
@@ -83,8 +84,8 @@ class RateLimit:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.extend()
-            except OSError as error:
-                log.warning("the store of the rates cannot be asked: %s", error)
+            except OSError as error:  # what is down was told once, by the shares
+                log.debug("the store of the rates cannot be asked: %s", error)
 
     async def extend(self) -> None:
         """Keeps the places of attempts that go on."""
@@ -116,7 +117,8 @@ class RateLimit:
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
         """What an attempt takes, or that its provider has nothing left."""
         now, weight = self.clock(), weigh(exchange, candidate, self.config.output)
-        lane = self._lane(candidate) if self.config.learn else None
+        theirs = billed_to_caller(exchange, candidate)
+        lane = self._lane(candidate) if self.config.learn and not theirs else None
         if lane is not None:
             lane.read(now)
             wait = lane.wait(weight, now) if lane.rooms else 0.0
@@ -129,6 +131,8 @@ class RateLimit:
         holds: dict[str, Hold] = {}
         once = counted
         for rule in self.rules:
+            if theirs and not rule.scope.of_caller:
+                continue  # a limit of a model or provider is one of the operator's credentials
             for want in rule.wants(exchange, candidate, weight):
                 bucket, hold = want.bucket, want.hold
                 if hold is not None:
@@ -156,6 +160,9 @@ class RateLimit:
             exchange.set(COUNTED, taken.once)
         if taken.holds:
             self.live.add(taken.id)
+        if not self.shares.is_up and exchange.selection is not None:
+            notes = {**exchange.selection.notes, "ratelimit-store": "down"}
+            exchange.selection = structs.replace(exchange.selection, notes=notes)
         if taken.lane is not None:
             taken.lane.spend(taken.weight, self.clock())
             if taken.attempt is not None:
@@ -198,7 +205,8 @@ class RateLimit:
     def status(self) -> Mapping[str, Any]:
         now = self.clock()
         left = {candidate.id: told for candidate, lane in list(self.lanes.items())[:100] if (told := lane.told(now))}
-        return {"refused": self.refused, "spared": self.spared, "concurrent": len(self.live), "left": left}
+        store = self.shares.status().told(self.config.fail) if self.now is None else {}
+        return {"refused": self.refused, "spared": self.spared, "concurrent": len(self.live), "left": left, **store}
 
 
 def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context) -> Rule:
@@ -210,27 +218,46 @@ def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context
         raise PluginError(f"$.limits[{place}].scope: {error}") from None
 
 
+def unavailable() -> Unavailable:
+    told = "rates cannot be checked now: their store does not answer"
+    return Unavailable(told, code="ratelimit_unavailable", retry_after=2.0)
+
+
 class WaitingRateLimit(RateLimit):
     """With a ledger that has to be waited for, where what this process has of it is not enough."""
 
-    async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
-        """Raises `OSError` when the ledger cannot be asked."""
+    def reserve(
+        self, exchange: Exchange, candidate: Candidate
+    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject]:
         taken = self.wanted(exchange, candidate)
         if isinstance(taken, Reject):
             return taken
-        full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
-        if full is not None:
-            return self.told(full)
+        if taken.holds:
+            return self._wait(exchange, taken)
+        wait = self.shares.try_take(taken.buckets) if taken.buckets else None
+        if isinstance(wait, NotNow):
+            return self._wait(exchange, taken)
+        return self.taken(exchange, taken) if wait is None else self.told(wait)
+
+    async def _wait(self, exchange: Exchange, taken: Taken) -> Reservation | Reject:
+        try:
+            full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+            if full is None:
+                full = await self._take(taken)
+        except OSError:
+            return Reject(unavailable())
+        return self.taken(exchange, taken) if full is None else self.told(full)
+
+    async def _take(self, taken: Taken) -> Wait | None:
+        """What cannot be taken gives the place back. Raises `OSError`."""
         try:
             wait = await self.shares.take(taken.buckets) if taken.buckets else None
         except BaseException:
             self.give_back(taken.id)
             raise
-        if wait is None:
-            return self.taken(exchange, taken)
-        if taken.holds:
+        if wait is not None and taken.holds:
             self.give_back(taken.id)
-        return self.told(wait)
+        return wait
 
 
 class QuickRateLimit(RateLimit):

@@ -26,6 +26,23 @@ STALLED_SECONDS = 5
 """After so long the server ends a transaction whose gateway says nothing more, so that a frozen one holds nobody up."""
 
 
+@asynccontextmanager
+async def transaction(connection: Any) -> AsyncGenerator[None]:
+    """As asyncpg's own, but one that is cancelled asks for nothing more: a server that is frozen would never answer to the rollback."""
+    begun = connection.transaction(isolation="read_committed")
+    await begun.start()
+    try:
+        yield
+    except (asyncio.CancelledError, OSError):
+        connection.terminate()
+        raise
+    except BaseException:
+        await begun.rollback()
+        raise
+    else:
+        await begun.commit()
+
+
 class Database:
     """Calls wait for a free connection, within their deadline. The tables are made or brought up to date before the first one."""
 

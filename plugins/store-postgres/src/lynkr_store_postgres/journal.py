@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
 from lynkr_core.stores.spill import Row
-from lynkr_store_postgres.database import Database
+from lynkr_store_postgres.database import Database, transaction
 
 FIND = "SELECT record FROM journal WHERE id = $1 ORDER BY created DESC LIMIT 1"
 PAGE = (
@@ -60,7 +60,7 @@ class Table:
 
     async def drop_before(self, connection: Any, moment: float) -> list[str]:
         """Drops the partitions of months that were over at that moment; their names."""
-        async with connection.transaction():
+        async with transaction(connection):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", self._database.lock("journal"))
             names: list[str] = [row[0] for row in await connection.fetch(PARTITIONS)]
             old = [name for name in names if span(name)[1] <= moment]
@@ -73,7 +73,7 @@ class Table:
         if not months <= self._months:
             await self._make(connection, months)
         try:
-            async with connection.transaction():
+            async with transaction(connection):
                 await connection.copy_records_to_table("journal", records=rows, columns=("id", "created", "record"))
                 await connection.execute(MOVED, *columns_of(rows)[:2])
         except asyncpg.UniqueViolationError:
@@ -85,12 +85,12 @@ class Table:
 
     async def _replace(self, connection: Any, rows: Sequence[tuple[str, float, str]]) -> None:
         columns = columns_of(rows)
-        async with connection.transaction():
+        async with transaction(connection):
             await connection.execute(REPLACE, *columns)
             await connection.execute(MOVED, *columns[:2])
 
     async def _make(self, connection: Any, months: set[str]) -> None:
-        async with connection.transaction():
+        async with transaction(connection):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", self._database.lock("journal"))
             for name in months:
                 begins, ends = span(name)

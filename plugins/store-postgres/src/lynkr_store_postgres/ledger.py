@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Wait
 from lynkr_store_postgres.books import Books, capped
-from lynkr_store_postgres.database import Database
+from lynkr_store_postgres.database import Database, transaction
 
 T = TypeVar("T")
 BATCH = 500
@@ -100,7 +100,7 @@ class TableLedger:
                     tell(work, work.result)
 
     async def _decide(self, connection: Any, works: Sequence[Work]) -> None:
-        async with connection.transaction(isolation="read_committed"):
+        async with transaction(connection):
             books = Books(await connection.fetchval(LOCK, self._database.lock("ledger")))
             ids, names = {id for work in works for id in work.ids}, {name for work in works for name in work.names}
             await books.read(connection, sorted(ids), sorted(names), sorted({name for work in works for name in work.buckets}))
@@ -117,6 +117,7 @@ def tell(work: Work, result: Any) -> None:
         return
     if isinstance(result, Exception):
         work.future.set_exception(result)
+        work.future.exception()  # whoever has stopped waiting behind a shield does not ask for it
     else:
         work.future.set_result(result)
 
@@ -130,7 +131,7 @@ OLD = (
 
 
 async def forget(connection: Any, lock: int, limit: int) -> None:
-    async with connection.transaction():
+    async with transaction(connection):
         now = await connection.fetchval(LOCK, lock)
         for statement in OLD:
             await connection.execute(statement, now, limit)

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lynkr_core.stores.protocols import Record
+from lynkr_core.stores.spill import Row as Row
 from lynkr_core.stores.totals import DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
 
-Row = tuple[str, float, bytes]
-"""Id, time and the record as JSON: made where the record is still at hand, so that a waiting one is no tree of objects."""
 INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
 QUOTED = [f'"{name}"' for name in NAMES]
 COUNT = f"INSERT OR REPLACE INTO fact (id, created, {', '.join(QUOTED)}) VALUES (?, ?{', ?' * len(NAMES)})"  # noqa: S608
