@@ -34,16 +34,16 @@ path = "{folder}/lynkr.db"
 default = "all"
 [policy.access.classes.all]
 [policy.caps]
-[[policy.caps.limits]]
+[[policy.caps.limit]]
 max_tokens = 1000
 steps = 1000000
 [policy.ratelimit]
-[[policy.ratelimit.limits]]
+[[policy.ratelimit.limit]]
 scope = "class:*"
 requests = 100000
 concurrent = 500
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "class:*"
 per = "total"
 usd = 0.02

@@ -206,7 +206,7 @@ dialects = ["openai.chat"]
 [compressor.tool-index]
 min_tokens = 100
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "class:*"
 per = "total"
 usd = {usd}

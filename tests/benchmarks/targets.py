@@ -90,12 +90,12 @@ path = "{folder}/lynkr.db"
 [auth.keys]
 
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "key:*"
 usd = 100000
 
 [policy.ratelimit]
-[[policy.ratelimit.limits]]
+[[policy.ratelimit.limit]]
 scope = "key:*"
 requests = 100000000
 

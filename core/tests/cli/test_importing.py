@@ -80,7 +80,7 @@ def test_litellm_settings_have_their_counterparts(tmp_path):
     assert draft.tables["cache.exact"] == {"ttl": 600.0}
     assert draft.tables["store.redis"] == {"url": "redis://:${REDIS_PASSWORD}@${REDIS_HOST}:6380/0"}
     assert draft.tables["store.postgres"] == {"url": "${DATABASE_URL}"}
-    assert draft.lists["policy.budget.limits"] == [{"scope": "everyone", "usd": 10.0, "per": "day"}]
+    assert draft.lists["policy.budget.limit"] == [{"scope": "everyone", "usd": 10.0, "per": "day"}]
 
 
 def test_what_has_no_counterpart_in_litellms_file_is_told(tmp_path):

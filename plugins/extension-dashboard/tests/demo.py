@@ -73,15 +73,15 @@ least = 3
 pause = 600
 [policy.concurrency]
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "everyone"
 per = "day"
 usd = 5
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "key:*"
 per = "month"
 usd = 20
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "provider:anthropic"
 per = "day"
 tokens = 400000

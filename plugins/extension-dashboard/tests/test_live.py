@@ -28,10 +28,10 @@ keep = 20
 [policy.breaker]
 least = 1
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "everyone"
 usd = 100
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "key:*"
 requests = 50
 [policy.budget.run]

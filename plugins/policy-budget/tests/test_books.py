@@ -23,7 +23,7 @@ def retry_at_once(monkeypatch):
 
 CLOUD = factories.candidate("cloud/large", price=Price(input=3, output=15))
 BODY = {"model": "cloud/large", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
-EVERYONE = {"limits": [{"scope": "everyone", "per": "total", "usd": 0.01, "tokens": 2500}]}
+EVERYONE = {"limit": [{"scope": "everyone", "per": "total", "usd": 0.01, "tokens": 2500}]}
 
 
 class FarStore(MemoryStore):
@@ -222,7 +222,7 @@ async def test_a_warning_is_said_by_one_of_those_who_share_a_store():
     store, said = FarStore(), []
     for _ in range(3):
         policy = WaitingBudget(
-            budget({"limits": [{"requests": 1}]}).config, factories.context("budget", "policy", stores=Stores(store))
+            budget({"limit": [{"requests": 1}]}).config, factories.context("budget", "policy", stores=Stores(store))
         )
         policy.books.now, policy.gauges._shared = None, True
         policy.gauges._say = lambda gauge, level: said.append(level)

@@ -43,7 +43,7 @@ def gateway(provider, budget, more="", transport=None):
 
 def limit(**settings):
     lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items()]
-    return "[[policy.budget.limits]]\n" + "\n".join(lines) + "\n"
+    return "[[policy.budget.limit]]\n" + "\n".join(lines) + "\n"
 
 
 async def balance(policy):
@@ -286,8 +286,8 @@ async def test_after_a_reload_it_knows_how_full_budgets_are(scripted_provider):
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        ('[[policy.budget.limits]]\nscope = "planet:mars"\nusd = 1\n', "is no scope"),
-        ('[[policy.budget.limits]]\nscope = "team:a"\n', "a limit needs usd, tokens or requests"),
+        ('[[policy.budget.limit]]\nscope = "planet:mars"\nusd = 1\n', "is no scope"),
+        ('[[policy.budget.limit]]\nscope = "team:a"\n', "a limit needs usd, tokens or requests"),
         ('timezone = "Mars/Olympus"\n', "is no time zone"),
         ('webhook = "ftp://x"\n', "is not an http or https URL"),
     ],

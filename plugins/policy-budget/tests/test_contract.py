@@ -6,9 +6,9 @@ from lynkr_policy_budget import plugin
 
 class TestBudget(PolicyContract):
     plugin = plugin
-    table = {"limits": [{"scope": "everyone", "usd": 1_000_000, "requests": 1_000_000}], "run": {"usd": 1000}}
+    table = {"limit": [{"scope": "everyone", "usd": 1_000_000, "requests": 1_000_000}], "run": {"usd": 1000}}
 
 
 class TestBudgetOfRuns(PolicyContract):
     plugin = plugin
-    table = {"limits": [{"scope": "model:*", "per": "month", "tokens": 10**12}], "run": {"seconds": 3600.0, "calls": 10**6}}
+    table = {"limit": [{"scope": "model:*", "per": "month", "tokens": 10**12}], "run": {"seconds": 3600.0, "calls": 10**6}}

@@ -32,9 +32,9 @@ models = ["m"]
 [store.sqlite]
 path = "{folder}/lynkr.db"
 [policy.budget]
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 usd = 1
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "session:*"
 per = "total"
 requests = 4

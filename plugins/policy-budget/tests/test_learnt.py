@@ -29,7 +29,7 @@ async def test_only_upwards_and_only_with_enough_samples(context):
     await learn(context, "cloud/more", 3.0)
     await learn(context, "cloud/less", 0.5)
     await learn(context, "cloud/new", 3.0, samples=19)
-    config = msgspec.convert({"limits": [{"scope": "everyone", "per": "day", "usd": 100}]}, Config)
+    config = msgspec.convert({"limit": [{"scope": "everyone", "per": "day", "usd": 100}]}, Config)
     async with plugin.create(config, context) as budget:
         usual = held(budget, "cloud/other")
         assert (held(budget, "cloud/less"), held(budget, "cloud/new")) == (usual, usual)

@@ -36,7 +36,7 @@ def gateway(provider, caps):
 
 def limit(**settings):
     lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items()]
-    return "[[policy.caps.limits]]\n" + "\n".join(lines) + "\n"
+    return "[[policy.caps.limit]]\n" + "\n".join(lines) + "\n"
 
 
 @pytest.mark.anyio
@@ -177,10 +177,10 @@ async def test_caps_are_for_callers(scripted_provider):
 
 
 def test_garbage_is_left_to_whoever_reads_it():
-    policy = factories.build(plugin, {"limits": [{"max_tokens": 5}]}, factories.context("caps", "policy"))
+    policy = factories.build(plugin, {"limit": [{"max_tokens": 5}]}, factories.context("caps", "policy"))
     exchange = factories.exchange({"model": "m", "messages": [HELLO]})
     exchange.envelope = msgspec.structs.replace(
         exchange.envelope, fields={**exchange.envelope.fields, "max_tokens": msgspec.Raw(b'"x"')}
     )
-    policy.check(exchange, policy.config.limits[0])
+    policy.check(exchange, policy.config.limit[0])
     assert b"max_completion_tokens" not in exchange.body

@@ -6,4 +6,4 @@ from lynkr_policy_caps import plugin
 
 class TestCaps(PolicyContract):
     plugin = plugin
-    table = {"limits": [{"max_tokens": 1000, "messages": 100, "tool_turns": 5, "steps": 10}], "drift": "all"}
+    table = {"limit": [{"max_tokens": 1000, "messages": 100, "tool_turns": 5, "steps": 10}], "drift": "all"}

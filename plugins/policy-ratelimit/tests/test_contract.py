@@ -6,4 +6,4 @@ from lynkr_policy_ratelimit import plugin
 
 class TestRateLimit(PolicyContract):
     plugin = plugin
-    table = {"limits": [{"scope": "everyone", "requests": 10**9, "tokens": 10**12, "concurrent": 2}]}
+    table = {"limit": [{"scope": "everyone", "requests": 10**9, "tokens": 10**12, "concurrent": 2}]}

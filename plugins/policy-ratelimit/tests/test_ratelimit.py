@@ -28,7 +28,7 @@ def limited(waiting=False, **limit):
     stores = Stores(MemoryStore())
     stores.memory.counters._clock = lambda: clock[0]
     context = factories.context("ratelimit", "policy", stores=stores)
-    policy = factories.build(plugin, {"limits": [limit] if limit else []}, context)
+    policy = factories.build(plugin, {"limit": [limit] if limit else []}, context)
     if waiting:
         policy, quick = WaitingRateLimit(policy.config, context), policy
         policy.now, policy.memory = None, quick.now
@@ -247,7 +247,7 @@ def gateway(provider, limits=""):
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", [CHAT, "/v1/messages"])
 async def test_callers_are_told_when_to_come_back(scripted_provider, path):
-    limits = '[[policy.ratelimit.limits]]\nper = "hour"\nrequests = 2\n'
+    limits = '[[policy.ratelimit.limit]]\nper = "hour"\nrequests = 2\n'
     async with gateway(scripted_provider, limits) as client:
         answers = [await client.post(path, json={**BODY, "model": "both"}) for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 200, 429]
@@ -257,7 +257,7 @@ async def test_callers_are_told_when_to_come_back(scripted_provider, path):
 
 @pytest.mark.anyio
 async def test_a_thousand_at_once_are_as_many_as_may_be(scripted_provider):
-    limits = '[[policy.ratelimit.limits]]\nper = "day"\nrequests = 50\nconcurrent = 60\n'
+    limits = '[[policy.ratelimit.limit]]\nper = "day"\nrequests = 50\nconcurrent = 60\n'
     async with gateway(scripted_provider, limits) as client:
         answers = await asyncio.gather(*[client.post(CHAT, json={**BODY, "model": "both"}) for _ in range(1000)])
     assert [answer.status for answer in answers].count(200) == 50
@@ -275,7 +275,7 @@ async def test_the_other_key_serves_when_the_first_has_nothing_left(scripted_pro
 
 @pytest.mark.anyio
 async def test_what_a_caller_pays_itself_takes_nothing_of_the_operators_credentials(scripted_provider):
-    limits = '[policy.ratelimit]\n[[policy.ratelimit.limits]]\nscope = "model:*"\nrequests = 1\n'
+    limits = '[policy.ratelimit]\n[[policy.ratelimit.limit]]\nscope = "model:*"\nrequests = 1\n'
     cloud = f'use = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["m"]\ncaller_keys = ["sk-own-"]\n'
     kernel = assemble(parse(f"[routing]\nretries = 0\n[provider.cloud]\n{cloud}{limits}", {}), {})
     policy = next(plugin.instance for plugin in kernel.plugins if plugin.id == "policy.ratelimit")

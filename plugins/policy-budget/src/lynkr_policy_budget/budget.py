@@ -222,12 +222,12 @@ class Budget:
 def rules(config: Config, context: Context, prefix: str, sessions: Sequence[bytes]) -> list[Rule]:
     """Raises `PluginError`."""
     made: list[Rule] = []
-    for place, limit in enumerate(config.limits):
+    for place, limit in enumerate(config.limit):
         windows = Windows(limit.per, zone(limit.timezone or config.timezone))
         try:
             scope = Scope(limit.scope, context.tiers, sessions)
         except ValueError as error:
-            raise PluginError(f"$.limits[{place}].scope: {error}") from None
+            raise PluginError(f"$.limit[{place}].scope: {error}") from None
         for rule in by_unit(prefix, scope, windows, (("usd", limit.usd), ("tokens", limit.tokens), ("requests", limit.requests))):
             rule.downgrade, rule.instead = limit.on_limit == "downgrade", limit.downgrade_to or ""
             made.append(rule)

@@ -26,7 +26,7 @@ def zone(name: str) -> tzinfo:
 
 
 class Limit(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`[[policy.budget.limits]]`"""
+    """`[[policy.budget.limit]]`"""
 
     scope: Annotated[str, Meta(description="Whom it is about: `everyone`, `team:research`, `key:* + model:vendor/*`.")] = (
         "everyone"
@@ -62,7 +62,7 @@ class Run(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.budget]`"""
 
-    limits: Annotated[list[Limit], Meta(description="`[[policy.budget.limits]]`, all of which must have room.")] = []
+    limit: Annotated[list[Limit], Meta(description="`[[policy.budget.limit]]`, all of which must have room.")] = []
     run: Annotated[Run, Meta(description="What one session may take in all: `usd`, `tokens`, `calls`, `seconds`.")] = Run()
     timezone: Annotated[str, Meta(description="Where days, weeks and months turn.")] = "UTC"
     warn: Annotated[float, Meta(gt=0, le=1, description="Share of a limit from which on answers and the log warn.")] = 0.9

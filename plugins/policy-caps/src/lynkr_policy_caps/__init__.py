@@ -31,7 +31,7 @@ Count = Annotated[int, Meta(gt=0)]
 
 
 class Cap(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`[[policy.caps.limits]]`"""
+    """`[[policy.caps.limit]]`"""
 
     scope: Annotated[str, Meta(description="Which callers it is about: `everyone`, `team:research`, `class:T4 + agent:*`.")] = (
         "everyone"
@@ -49,7 +49,7 @@ class Cap(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.caps]`"""
 
-    limits: Annotated[list[Cap], Meta(description="`[[policy.caps.limits]]`, all of which apply.")] = []
+    limit: Annotated[list[Cap], Meta(description="`[[policy.caps.limit]]`, all of which apply.")] = []
     pin: Annotated[dict[str, str], Meta(description="A name that callers ask for, and the `provider/model` that it means.")] = {}
     drift: Annotated[
         Literal["pinned", "all", "off"],
@@ -77,7 +77,7 @@ class Caps:
             ledger if isinstance(ledger, MemoryStore) else GuardedLedger(ledger, config, f"policy.{context.name}", alone=True)
         )
         self._numbers = count()
-        self._caps = [(self._scope(place, cap.scope, context), cap) for place, cap in enumerate(config.limits)]
+        self._caps = [(self._scope(place, cap.scope, context), cap) for place, cap in enumerate(config.limit)]
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,9 +90,9 @@ class Caps:
         try:
             scope = Scope(text, context.tiers, self._sessions)
         except ValueError as error:
-            raise PluginError(f"$.limits[{place}].scope: {error}") from None
+            raise PluginError(f"$.limit[{place}].scope: {error}") from None
         if not scope.of_caller:
-            raise PluginError(f"$.limits[{place}].scope: {text!r} is not about callers, and nobody else is known yet")
+            raise PluginError(f"$.limit[{place}].scope: {text!r} is not about callers, and nobody else is known yet")
         return scope
 
     async def pre_route(self, exchange: Exchange) -> Reject | None:

@@ -38,7 +38,7 @@ COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
     """`[policy.ratelimit]`"""
 
-    limits: Annotated[list[Limit], Meta(description="`[[policy.ratelimit.limits]]`, all of which must have room.")] = []
+    limit: Annotated[list[Limit], Meta(description="`[[policy.ratelimit.limit]]`, all of which must have room.")] = []
     output: Annotated[
         int, Meta(ge=0, description="Tokens of an answer that are counted at first when the request does not say.")
     ] = 1000
@@ -62,7 +62,7 @@ class RateLimit:
         self.ledger: Ledger = context.stores.ledger(config.store)
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
         self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
-        self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limits)]
+        self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)]
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
         self.refused = self.spared = 0
@@ -215,7 +215,7 @@ def rule(prefix: str, place: int, limit: Limit, config: Config, context: Context
     try:
         return Rule(limit, Scope(limit.scope, context.tiers, sessions), prefix)
     except ValueError as error:
-        raise PluginError(f"$.limits[{place}].scope: {error}") from None
+        raise PluginError(f"$.limit[{place}].scope: {error}") from None
 
 
 def unavailable() -> Unavailable:

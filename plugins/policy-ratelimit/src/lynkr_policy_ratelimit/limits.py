@@ -18,7 +18,7 @@ Count = Annotated[int, Meta(gt=0)]
 
 
 class Limit(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`[[policy.ratelimit.limits]]`"""
+    """`[[policy.ratelimit.limit]]`"""
 
     scope: Annotated[str, Meta(description="Whom it is about: `everyone`, `key:*`, `team:research + model:vendor/*`.")] = (
         "everyone"

@@ -156,7 +156,7 @@ def details(draft: Draft, name: str, id: str, params: Mapped, info: Mapped) -> N
         if params.get(theirs):
             draft.table("policy.ratelimit")
             limit = {"scope": f"model:{id}", ours: int(params[theirs]), "per": "minute"}
-            draft.lists.setdefault("policy.ratelimit.limits", []).append(limit)
+            draft.lists.setdefault("policy.ratelimit.limit", []).append(limit)
     for left in params.keys() - PARAMS:
         draft.miss(f"{name}: litellm_params.{left}")
 
@@ -197,7 +197,7 @@ def budget(draft: Draft, usd: Any, span: Any) -> None:
     draft.table("policy.budget")
     found = re.fullmatch(r"(\d+)(s|mo|m|h|d|w)", str(span or ""))
     limit = {"scope": "everyone", "usd": float(usd), "per": SPANS[found[2]] if found and found[1] == "1" else "total"}
-    draft.lists.setdefault("policy.budget.limits", []).append(limit)
+    draft.lists.setdefault("policy.budget.limit", []).append(limit)
     if span and not (found and found[1] == "1"):
         draft.miss(f"budget_duration = {span}", "there are minute, hour, day, week, month and total; the limit is for all time")
 

@@ -42,7 +42,7 @@ models = ["m"]
 recheck = 0.2
 [policy.ratelimit]
 fail = "{others}"
-[[policy.ratelimit.limits]]
+[[policy.ratelimit.limit]]
 scope = "key:*"
 requests = 10000000
 concurrent = 2000
@@ -50,7 +50,7 @@ concurrent = 2000
 fail = "{fail}"
 grace = 300
 part = 1.0
-[[policy.budget.limits]]
+[[policy.budget.limit]]
 scope = "key:*"
 per = "total"
 usd = {usd}
