@@ -23,7 +23,6 @@ from lynkr_core.testing.client import Client
 from lynkr_core.testing.eventstream import event as frame
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 FILES = {file.stem: json.loads(file.read_text()) for file in sorted((Path(__file__).parent / "billing").glob("*.json"))}
 CASES = [
     pytest.param(bill, case, id=f"{name}: {case['case']}") for name, bill in FILES.items() for case in bill["cases"]

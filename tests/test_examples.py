@@ -11,7 +11,6 @@ from lynkr_core.config import parse
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TEAM = (EXAMPLES / "team-budgets/lynkr.toml").read_text()
 ASK = {"model": "opus", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1000}

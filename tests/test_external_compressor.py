@@ -19,7 +19,6 @@ from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 EXAMPLE = Path(__file__).parent.parent / "examples/external-compressor"
 BODY = msgspec.json.decode((EXAMPLE / "request.json").read_bytes())
 RESULT = BODY["messages"][2]["content"]

@@ -18,7 +18,6 @@ from lynkr_core.testing.client import Client
 from lynkr_core.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 ASK = {"model": "cloud/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
 COST = 12 * 3_000 + 7 * 15_000
 GOVERNED = """

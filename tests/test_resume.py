@@ -12,7 +12,6 @@ from lynkr_core.testing.canned import CANNED, TEXT
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 FIRST = "openai/gpt-4o"
 ASKED = {"model": "chain", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
 

@@ -15,7 +15,6 @@ from lynkr_core.testing.client import Client
 from lynkr_core.testing.process import lynkr
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CONFIG = """
 [server]
 admin_key = "the-admin-key-of-the-test"

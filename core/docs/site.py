@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "core/docs"
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 PAGES = (
-    ("Start", "index.md"), ("The journey", "guide.md"), ("Clients", "clients.md"), ("lynkr.toml", "config.md"), ("Plugins", "plugins.md"),
+    ("Start", "index.md"), ("The journey", "guide.md"), ("Clients", "recipes.md"), ("lynkr.toml", "config.md"), ("Plugins", "plugins.md"),
     ("Dialects", "dialects.md"), ("Faults", "faults.md"), ("Operations", "operations.md"), ("Security", "security.md"), ("Hooks", "hooks.md"),
     ("Compared", "comparison.md"),
 )  # fmt: skip

@@ -19,7 +19,6 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.client import Client
 from lynkr_core.upstream.http1 import Http1Transport
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 EVERY = {
     "openai.chat": "/v1/chat/completions",
     "openai.responses": "/v1/responses",

@@ -19,7 +19,6 @@ from lynkr_core.testing.client import Client
 from lynkr_core.testing.scripted import ScriptedProvider
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 OWN, OTHER, OPERATOR = "sk-ant-oat01-callers-own-canary", "sk-or-callers-own-canary", "the-operators-key"
 CONFIG = """

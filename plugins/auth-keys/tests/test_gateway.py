@@ -11,7 +11,6 @@ from lynkr_core.testing.canned import CANNED, Script
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 ADMIN = {"x-api-key": "the-admin-key"}
 BODIES = {

@@ -29,7 +29,6 @@ from lynkr_core.testing.waiting import until
 from lynkr_core.tokens import Tokens
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 HALF = factories.candidate("cloud/half", price=Price(input=2, output=8, cache_read=1), context_window=1_000_000)
 TENTH = factories.candidate(
     "cloud/tenth", price=Price(input=3, output=15, cache_read=0.3, cache_write=3.75), context_window=1_000_000

@@ -17,7 +17,6 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.contracts import samples
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 NOTE = NOTES["full"]
 HI = {"role": "user", "content": "hi"}
 MARK = {"type": "ephemeral"}

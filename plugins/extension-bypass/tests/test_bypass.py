@@ -16,8 +16,6 @@ from lynkr_core.testing import factories
 from lynkr_extension_bypass import plugin
 from lynkr_extension_bypass.answering import title
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
-
 CLAUDE = {"user-agent": "claude-cli/2.1.330 (external, cli)"}
 OPENCODE = {"user-agent": "opencode/1.18.34"}
 USER_ID = {"user_id": '{"session_id":"5a0c"}'}

@@ -16,7 +16,6 @@ from lynkr_core.kernel import Kernel
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CLAUDE = {"user-agent": "claude-cli/2.1.330 (external, cli)"}
 TITLE = "You are a title generator. You output ONLY a thread title. Nothing else.\n\nA brief title."
 SAID: list[Any] = [

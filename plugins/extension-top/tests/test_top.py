@@ -26,7 +26,6 @@ from lynkr_extension_top.reading import Reader, Unreachable
 from lynkr_extension_top.screen import Top
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 live = pytest.mark.skipif("dashboard" not in installed("extension"), reason="the live feed is lynkr-extension-dashboard's")
 ADMIN = "the-admin-key"
 TOML = f"""

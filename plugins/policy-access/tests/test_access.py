@@ -10,7 +10,6 @@ from lynkr_core.testing import factories
 from lynkr_core.testing.client import Client
 from lynkr_policy_access import plugin
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 TABLE = {
     "default": "low",
     "classes": {"high": {}, "low": {"tiers": ["simple", "medium"]}, "home": {"local_only": True}},

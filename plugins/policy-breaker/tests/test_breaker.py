@@ -15,7 +15,6 @@ from lynkr_core.testing.factories import candidate, exchange
 from lynkr_policy_breaker import Breaker, Config
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 DOWN = Script(status=500, body=b'{"error": {"message": "boom"}}')
 LIMITED = Script(status=429, body=b'{"error": {"message": "slow down"}}', headers={"retry-after": "30"})
 QUOTA = Script(status=429, body=b'{"error": {"message": "no money", "code": "insufficient_quota"}}')

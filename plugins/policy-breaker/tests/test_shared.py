@@ -21,7 +21,6 @@ from lynkr_policy_breaker.circuit import Rules
 from lynkr_policy_breaker.shared import PREFIX, SharedBoard
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 RULES = Rules(rate=0.5, least=4, window=10.0, pause=5.0)
 DOWN = Script(status=500, body=b'{"error": {"message": "boom"}}')
 LIMITED = Script(status=429, body=b'{"error": {"message": "slow down"}}', headers={"retry-after": "120"})

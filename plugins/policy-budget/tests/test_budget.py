@@ -12,7 +12,6 @@ from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 BODY = {"model": "cloud/large", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 NOON = datetime(2099, 11, 21, 12, tzinfo=UTC).timestamp()

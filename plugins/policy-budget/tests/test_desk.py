@@ -14,7 +14,6 @@ from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 ADMIN = {"x-api-key": "the-admin-key"}
 COST = 12 * 3_000 + 7 * 15_000
 ASK = {"model": "cloud/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}

@@ -11,7 +11,6 @@ from lynkr_policy_budget import plugin
 from lynkr_policy_budget.config import Config
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 TEXT = "word " * 2000
 
 

@@ -14,7 +14,6 @@ from lynkr_policy_caps import plugin
 from lynkr_policy_caps.ceiling import lowered
 from lynkr_policy_caps.drift import same
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 HELLO = {"role": "user", "content": "Hello"}
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]

@@ -17,7 +17,6 @@ from lynkr_core.testing.waiting import least, until
 from lynkr_policy_concurrency import Concurrency, Config, memory
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9}
 SLOW = CANNED["openai.chat"].but(delay=0.5)
 

@@ -16,7 +16,6 @@ from lynkr_core.testing.client import Client
 from lynkr_policy_ratelimit import WaitingRateLimit, plugin
 from lynkr_policy_ratelimit.learned import Lane, span
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 CLOUD, SPARE = factories.candidate("cloud/m"), factories.candidate("spare/m")
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
 CHAT = "/v1/chat/completions"

@@ -10,7 +10,7 @@ import pytest
 from lynkr_core import PluginError, Secret, UpstreamError
 from lynkr_core.events import Delta, Finish, UsageEvent
 from lynkr_core.testing import factories
-from lynkr_core.testing.recording import RecordingTransport, recorded
+from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_provider_azure_openai import Config, plugin
 
 URL = "https://res.openai.azure.com"
@@ -19,11 +19,7 @@ CHAT = factories.find_dialect("openai.chat")
 
 
 def target(config: Config, dialect: str = "openai.chat", model: str = "my gpt/5") -> str:
-    transport = RecordingTransport()
-    spoken = SimpleNamespace(name=dialect, forward=())
-    exchange = SimpleNamespace(dialect=spoken, headers={}, envelope=SimpleNamespace(stream=False))
-    recorded(plugin, config, transport).send(exchange, SimpleNamespace(model=model), spoken, b"{}")
-    return transport.sent[0].endpoint.url.removeprefix(URL)
+    return sent(plugin, config, dialect, model=model).endpoint.url.removeprefix(URL)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 
 from lynkr_core import Secret
-from lynkr_core.testing.recording import RecordingTransport, recorded
+from lynkr_core.testing.recording import sent
 from lynkr_provider_azure_openai import Config, plugin
 
 openai: Any = pytest.importorskip("openai")
@@ -36,11 +35,7 @@ def seen(client: Any, dialect: str) -> tuple[str, str | None]:
 
 
 def ours(config: Config, dialect: str) -> tuple[str, str | None]:
-    transport = RecordingTransport()
-    spoken = SimpleNamespace(name=dialect, forward=())
-    exchange = SimpleNamespace(dialect=spoken, headers={}, envelope=SimpleNamespace(stream=False))
-    recorded(plugin, config, transport).send(exchange, SimpleNamespace(model="my-gpt"), spoken, b"{}")
-    endpoint, headers, _ = transport.sent[0]
+    endpoint, headers, _ = sent(plugin, config, dialect, model="my-gpt")
     return endpoint.url, headers[b"api-key"].decode()
 
 

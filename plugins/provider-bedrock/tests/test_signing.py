@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from lynkr_core import PluginError, Secret, UpstreamError
-from lynkr_core.testing.recording import RecordingTransport, recorded
+from lynkr_core.testing.recording import RecordingTransport, recorded, sent
 from lynkr_core.upstream import Endpoint
 from lynkr_provider_bedrock import Config, plugin
 from lynkr_provider_bedrock.signing import Keys, Signing, sign
@@ -67,11 +66,7 @@ def test_an_api_key_goes_first_and_nothing_is_signed() -> None:
 
 
 def calling(config: Config, model: str = ARN, stream: bool = False) -> Any:
-    transport = RecordingTransport()
-    exchange = SimpleNamespace(dialect=None, headers={}, envelope=SimpleNamespace(stream=stream))
-    dialect = SimpleNamespace(name="bedrock.converse", forward=())
-    recorded(plugin, config, transport).send(exchange, SimpleNamespace(model=model), dialect, b"{}")
-    return transport.sent[0]
+    return sent(plugin, config, "bedrock.converse", model=model, stream=stream)
 
 
 def test_the_path_has_the_whole_arn_quoted_and_the_region_is_in_the_host() -> None:

@@ -8,7 +8,7 @@ import pytest
 from lynkr_core import Secret
 from lynkr_core.exchange import ANONYMOUS, Principal
 from lynkr_core.testing import factories
-from lynkr_core.testing.recording import RecordingTransport, recorded
+from lynkr_core.testing.recording import recorded, sent
 from lynkr_provider_fireworks import Config, plugin
 
 CHAT = factories.find_dialect("openai.chat")
@@ -23,11 +23,9 @@ def adapted(fields: dict[str, Any], model: str = OWN + "kimi-k3", config: Config
 
 
 def affinity(principal: Principal, headers: dict[bytes, bytes] | None = None, config: Config = CONFIG) -> bytes | None:
-    transport = RecordingTransport()
-    exchange = SimpleNamespace(dialect=CHAT, headers=headers or {}, principal=principal)
-    recorded(plugin, config, transport).send(exchange, SimpleNamespace(model="m"), CHAT, b"{}")
-    assert transport.sent[0].endpoint.url == "https://api.fireworks.ai/inference/v1/chat/completions"
-    return transport.sent[0].headers.get(b"x-session-affinity")
+    endpoint, seen, _ = sent(plugin, config, "openai.chat", headers, principal=principal)
+    assert endpoint.url == "https://api.fireworks.ai/inference/v1/chat/completions"
+    return seen.get(b"x-session-affinity")
 
 
 @pytest.mark.parametrize(

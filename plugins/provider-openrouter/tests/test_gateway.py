@@ -16,7 +16,6 @@ from lynkr_core.testing.canned import Script
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.scripted import ScriptedProvider
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
 pytestmark = pytest.mark.anyio
 ASK = {"model": "openrouter/a/b", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
 FRONTS = ["/v1/chat/completions", "/v1/messages"]

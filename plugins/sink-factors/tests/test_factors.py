@@ -7,7 +7,6 @@ from lynkr_core.tokens import estimate
 from lynkr_sink_factors import FEW, MAX_MODELS, Config, Factor, Factors, plugin
 
 pytestmark = pytest.mark.anyio
-pytest_plugins = ["lynkr_core.testing.plugin"]
 MODEL = factories.candidate("cloud/m")
 
 

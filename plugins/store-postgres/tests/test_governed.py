@@ -9,8 +9,6 @@ import pytest
 
 from lynkr_core.testing.contracts.governed import GovernedContract
 
-pytest_plugins = ["lynkr_core.testing.plugin"]
-
 
 class TestGoverned(GovernedContract):
     @pytest.fixture

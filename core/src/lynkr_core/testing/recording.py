@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.exchange import Candidate
+from lynkr_core.dialect import Envelope
+from lynkr_core.exchange import ANONYMOUS, Candidate, Exchange, Principal
 from lynkr_core.plugins import Plugin
 from lynkr_core.provider import Provider
 from lynkr_core.testing import factories
@@ -64,11 +65,22 @@ def adapted(provider: Provider, dialect: str, body: Mapping[str, Any], model: st
 
 
 def sent(
-    plugin: Plugin, config: Struct, dialect: str, headers: dict[bytes, bytes] | None = None, forward: tuple[bytes, ...] = ()
+    plugin: Plugin,
+    config: Struct,
+    dialect: str,
+    headers: dict[bytes, bytes] | None = None,
+    forward: tuple[bytes, ...] = (),
+    *,
+    model: str = "m",
+    stream: bool = False,
+    principal: Principal = ANONYMOUS,
 ) -> Sent:
     """What goes out for one request of a caller who speaks `dialect` too, with these headers of his."""
     transport = RecordingTransport()
-    spoken = SimpleNamespace(name=dialect, forward=forward)
-    exchange = SimpleNamespace(dialect=spoken, headers=headers or {})
-    recorded(plugin, config, transport).send(exchange, None, spoken, b"{}")
+    provider = recorded(plugin, config, transport)
+    spoken: Any = SimpleNamespace(name=dialect, forward=forward)
+    exchange = Exchange(spoken, "/", headers or {}, b"{}")
+    exchange.envelope = Envelope(fields={}, model=model, stream=stream)
+    exchange.principal = principal
+    provider.send(exchange, Candidate(provider=provider, model=model), spoken, b"{}")
     return transport.sent[0]

@@ -1,1 +1,0 @@
-pytest_plugins = ["lynkr_core.testing.plugin"]
