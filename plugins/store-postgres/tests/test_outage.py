@@ -22,7 +22,7 @@ LIMIT = 400
 
 
 def create(server: Any, folder: Path, **more: Any) -> Any:
-    table = {"url": server.url, "spill": str(folder / "spill"), "deadline": 0.5, **more}
+    table = {"url": server.url, "spill": str(folder / "spill"), "deadline": 2.0, **more}
     return factories.build(plugin, table, factories.context("main", "store"))
 
 
@@ -68,8 +68,8 @@ async def test_a_frozen_server_fails_every_call_in_time_and_is_used_again(own_se
             with pytest.raises(OSError, match="down"):
                 await call()
         assert (
-            time.monotonic() - began < 6
-        )  # the first one waits, and one a second; without the breaker it were 13 times half a second
+            time.monotonic() - began < 20
+        )  # the first one waits, and few others; without the breaker it were 13 times two seconds
         own_server.resume()
         await until(lambda: answers(store))
         assert await store.get("k") is not None
@@ -79,7 +79,7 @@ async def test_many_calls_at_once_on_a_frozen_server_all_fail_in_time(own_server
     async with create(own_server, tmp_path, connections=4) as store:
         await store.get("k")
         own_server.freeze()
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             told = await asyncio.gather(*[store.get(f"k{n}") for n in range(200)], return_exceptions=True)
         assert all(isinstance(error, OSError) for error in told)
         own_server.resume()
@@ -159,7 +159,7 @@ async def test_what_waits_when_lynkr_stops_is_there_after_the_next_start(own_ser
             store.append({"id": f"r{number}", "created": NOW + number})
     assert len(list(tmp_path.glob("spill.spill-*"))) == 1
     own_server.start()
-    async with create(own_server, tmp_path) as store:
+    async with create(own_server, tmp_path, deadline=30.0) as store:
         await until(lambda: asyncio.sleep(0, not store.outbox._spilt))
         assert len(await store.query(limit=1000)) == 700
     assert list(tmp_path.glob("*spill*")) == []

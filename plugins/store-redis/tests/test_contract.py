@@ -20,7 +20,7 @@ class OnServer:
         self.url = server.url
 
     def make_table(self, directory: Path) -> Mapping[str, Any]:
-        return {"url": self.url, "prefix": str(directory), "spill": str(directory / "spill")}
+        return {"url": self.url, "prefix": str(directory), "spill": str(directory / "spill"), "deadline": 30.0}
 
 
 class TestContract(OnServer, StoreContract):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 def create(server: Any, folder: Path, **more: Any) -> Any:
-    table = {"url": server.url, "prefix": str(folder), "spill": str(folder / "spill"), **more}
+    table = {"url": server.url, "prefix": str(folder), "spill": str(folder / "spill"), "deadline": 20.0, **more}
     return factories.build(plugin, table, factories.context("main", "store"))
 
 

@@ -139,13 +139,14 @@ class Outbox:
 
     async def _restore(self) -> None:
         """Writes what is in files. Those that cannot be read or written stay for the next time."""
-        count, self._spilt = 0, False
+        count, left = 0, False
         for file in await asyncio.to_thread(self._spill.files):
             written = await self._bring_back(file)
             if written is None:
-                self._spilt = True
+                left = True
                 break
             count += written
+        self._spilt = left
         if count:
             log.warning("%d records that store.%s did not take earlier have been read back", count, self._name)
 
