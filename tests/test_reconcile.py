@@ -1,9 +1,9 @@
 """`lynkr prices` and `lynkr reconcile`, run as people run them."""
 
+import asyncio
 import json
 from datetime import datetime
 
-import anyio
 import pytest
 
 from lynkr_core.config import parse
@@ -42,7 +42,7 @@ def journal(folder, *records):
                 kernel.stores.journal().append(made)
             await kernel.stores.journal().flush()
 
-    anyio.run(fill)
+    asyncio.run(fill())
 
 
 def reconciled(folder, export, *options):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from pathlib import Path
 
-import anyio
 import msgspec
 import pytest
 from hypothesis import given
@@ -58,7 +58,7 @@ def test_any_scorer_can_be_run():
             return Score(value=70.0)
 
     hooks = Hooks([Call("score", "scorer", "scorer.mine", Asynchronous().score, ("exchange", "candidates"))])
-    scores, times = anyio.run(evaluating.scored, hooks, sample.rows)
+    scores, times = asyncio.run(evaluating.scored(hooks, sample.rows))
     assert set(scores.values()) == {70.0}
     assert len(times) == len(sample.rows)
 

@@ -7,7 +7,11 @@ import pytest
 from lynkr_compressor_history import plugin as entry
 from lynkr_compressor_history.turns import weight
 from lynkr_core.request import Request
-from lynkr_core.testing.contracts.compressor import CompressorContract
+from lynkr_core.testing.contracts.compressor import CompressorContract, Sent
+
+
+def summaries(sent: Sent) -> list[bytes]:
+    return [message for message in sent.messages if b"was left out to save room" in message]
 
 
 class TestAsItIsShipped(CompressorContract):
@@ -29,6 +33,11 @@ class TestEpochs(CompressorContract):
     def tokens(self, request: Request) -> int:
         """Arguments of calls, thoughts and pictures are left out, too."""
         return weight(self.context.tokens, request.messages)
+
+    def check_appended(self, sent: Sent, again: Sent) -> None:
+        """Unless an epoch begins, and with it another summary."""
+        if summaries(again) == summaries(sent):
+            super().check_appended(sent, again)
 
     @pytest.mark.xfail(reason="each epoch changes once what was sent before: that is what it is for", strict=True)
     @pytest.mark.anyio

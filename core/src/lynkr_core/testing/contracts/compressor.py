@@ -27,7 +27,7 @@ from lynkr_core.testing.contracts.generated import results
 from lynkr_core.testing.contracts.outputs import ODD
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
-_colours = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_colours = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _message_list = msgspec.json.Decoder(list[Raw])
 
 
@@ -167,7 +167,7 @@ class CompressorContract(Contract):
             sent = _finished(self.sent(made, body, dialect))
             assert self.tokens(sent.wire) <= self.tokens(sent.original)
             again = _finished(self.sent(made, conversations.ask(dialect, *given, "more"), dialect))
-            assert again.messages[: len(sent.messages)] == sent.messages
+            self.check_appended(sent, again)
             if self.lossless:
                 self.check_expanded(dialect, sent)
 
@@ -201,6 +201,10 @@ class CompressorContract(Contract):
         if "system" not in self.changes:
             found += [part.text for part in request.system if isinstance(part, Text)]
         return self.context.tokens.count(*found)
+
+    def check_appended(self, sent: Sent, again: Sent) -> None:
+        """The next turn begins with what was sent in this one."""
+        assert again.messages[: len(sent.messages)] == sent.messages
 
     def needs_expanding(self) -> None:
         if not self.lossless:
