@@ -19,6 +19,8 @@ LOOKED_AT = 6_000
 """Characters of a message that are read: half of them at its beginning, half at its end."""
 LONGEST, SHORTEST = 300, 8
 """Characters of a clause."""
+LONG = 1_500
+"""Characters from which on a message is a paste or a template for the most part: what it orders or tells is not the user's."""
 MOST = 20
 """Findings of one message."""
 LEAST = 2
@@ -26,7 +28,11 @@ LEAST = 2
 
 
 class Rule(Struct, forbid_unknown_fields=True):
-    """`own`: it speaks of somebody's thing, which must not be one of passing interest."""
+    """`own`: it speaks of somebody's thing, which must not be one of passing interest. `short`: long texts are full of such clauses,
+    so they count in short ones only.
+
+    `specific`: only where a name or a number is told.
+    """
 
     kind: Kind
     weight: float
@@ -35,6 +41,8 @@ class Rule(Struct, forbid_unknown_fields=True):
     own: bool = False
     answers: bool = False
     answers_only: bool = False
+    short: bool = False
+    specific: bool = False
 
 
 class Data(Struct, forbid_unknown_fields=True):
@@ -66,8 +74,9 @@ RULES = [(rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in DATA.rule]
 _elsewhere = re.compile(DATA.elsewhere, re.IGNORECASE)
 _passing = re.compile(DATA.passing, re.IGNORECASE)
 _moment = re.compile(DATA.moment, re.IGNORECASE)
-_things = re.compile(DATA.things + r"\Z", re.IGNORECASE)
+_things = re.compile(DATA.things + r"(?:\Z| (?:on|in|of|for|at|from|here|above|below)\b)", re.IGNORECASE)
 _single = re.compile(DATA.single, re.IGNORECASE)
+_detail = re.compile(r"\d|\w[.@/_:]\w|(?<=[\w,] )(?!I\b)[^\W\d_a-zà-öø-ÿа-яё]\w+")
 _code = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<(\w[\w-]{0,40})\b[^>]{0,200}>.*?</\1>", re.DOTALL)
 _quoted = re.compile(r"[\"“«„][^\"“”«»„\n]{30,}[\"”»“]")
 _ends = re.compile(r"(?<=[.!?;。！？])\s+|(?<=[。！？])|\n+")
@@ -78,7 +87,8 @@ _clauses = re.compile(
 )
 _lead = re.compile(
     r"(?:[-*•–>#]\s*|\d+[.)]\s+|(?:ok(?:ay)?|hi|hello|hey|well|so|and|but|also|btw|by the way|actually|oh|yes|no|yeah|sure|right|great"
-    r"|thanks|thank you|hallo|hola|привет|кстати|first|second|finally|one more thing|just so you know|as (?:i|you) (?:said|know)"
+    r"|thanks|thank you|hallo|hola|привет|кстати|first|second|finally|one more thing|just so you know|important"
+    r"|(?:quick )?context|background|heads[- ]up|reminder|as (?:i|you) (?:said|know)"
     r"|in general)\b(?: there| all)?[\s,:!—-]*)*",
     re.IGNORECASE,
 )
@@ -89,7 +99,7 @@ def found(text: str, answer: bool = False) -> list[Finding]:
     elsewhere = not answer and bool(_elsewhere.search(text[:300]))
     kept: list[Finding] = []
     for clause in clauses(text):
-        finding = judged(clause, answer)
+        finding = judged(clause, answer, len(text) >= LONG)
         if finding is not None and not (elsewhere and finding.kind != "note"):
             kept.append(finding)
             if len(kept) == MOST:
@@ -108,11 +118,11 @@ def clauses(text: str) -> Iterator[str]:
                 yield _lead.sub("", clause, count=1).strip()
 
 
-def judged(clause: str, answer: bool) -> Finding | None:
+def judged(clause: str, answer: bool, is_long: bool = False) -> Finding | None:
     if not SHORTEST <= len(clause) <= LONGEST or clause.endswith(("?", ":", "：", "？")) or not is_prose(clause):
         return None
     for rule, pattern in RULES:
-        if (answer and not rule.answers) or (rule.answers_only and not answer):
+        if (answer and not rule.answers) or (rule.answers_only and not answer) or (rule.short and is_long):
             continue
         match = pattern.match(clause)
         if match is None:
@@ -134,13 +144,15 @@ def holds(rule: Rule, match: re.Match[str], clause: str) -> bool:
     slot, rest = match.groupdict().get("slot"), clause[match.end() :].strip(" ,.!")
     if rule.own and (_things.match(slot or "") or _moment.match(rest)):
         return False
+    if rule.specific and not _detail.search(clause):
+        return False
     return bool(rest) or rule.kind in ("name", "preference", "fact", "project")
 
 
 def finding(rule: Rule, match: re.Match[str], clause: str) -> Finding | None:
     text = " ".join(clause.split()).rstrip(" .!,;")
     said = grams(text)
-    if len(said) < (1 if rule.kind == "name" else LEAST) or is_secret(text) or is_order(text):
+    if len(said) < (1 if rule.kind in ("name", "fact") else LEAST) or is_secret(text) or is_order(text):
         return None
     return Finding(kind=rule.kind, text=text, weight=rule.weight, grams=said, slot=rule.key or single(match))
 
