@@ -101,7 +101,7 @@ NOBODY = Here(owner="", room="", who="", session="")
 
 
 class Memory:
-    """Acts after the compressors: it adds to the request, and what it has once added it adds again in every later turn."""
+    """Adds to the request; what it has once added it adds again in every later turn. Acts before `compressor.cache-guard`, which watches."""
 
     def __init__(self, config: Config, context: Context) -> None:
         """Raises `PluginError` for a store, a tier or a model that is not there."""
@@ -185,12 +185,15 @@ class Memory:
     ) -> Record:
         """The record with this turn, and what is recalled at it: nothing that is in the conversation already."""
         owner, room, talk = keys
-        rows = await self.shelf.rows(owner, room, SCANNED)
         seen = {ask.anchor for ask in places(exchange.request.messages, request.messages, told).values()}
-        told_before = record.ids()
-        open_rows = [row for row in rows if row.origin not in seen and row.id not in told_before]
-        standing = not told_before
-        ranked = rank(told[-1].text, open_rows, exchange.created, self.config.recall, standing) if open_rows else []
+        before, session = record.ids(), session_of(exchange)
+        rows = [
+            row
+            for row in await self.shelf.rows(owner, room, SCANNED)
+            if row.id not in before
+            and not (row.origin in seen and (row.by != "answer" or (session and row.session == session.id)))
+        ]
+        ranked = rank(told[-1].text, rows, exchange.created, self.config.recall, standing=not before) if rows else []
         lines, tokens = self.fitting([line(row) for row in ranked], self.config.talk_tokens - record.tokens)
         record.turns.append(Turn(told[-1].anchor, lines))
         record.at, record.tokens = exchange.created, record.tokens + tokens
@@ -251,4 +254,4 @@ class Memory:
         return {**told, **store, **(self.asking.status() if self.asking else {})}
 
 
-plugin = Plugin(api=1, config=Config, create=Memory)
+plugin = Plugin(api=1, config=Config, create=Memory, rank=-2)

@@ -64,7 +64,7 @@ class Keeper:
         """What a user says again lives longer and counts more; an answer that repeats it proves nothing."""
         self.known += 1
         row, known = max(rows.values(), key=lambda pair: (len(finding.grams & pair[1]), pair[0].id))
-        if said.by == "user" and row.origin != said.origin:
+        if said.by == "user" and (row.session, row.origin) != (said.session, said.origin):
             again = structs.replace(row, at=said.at, said=row.said + 1)
             await self._shelf.renew(owner, room, again)
             rows[row.id] = (again, known)
