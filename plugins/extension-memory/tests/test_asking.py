@@ -45,9 +45,8 @@ answers = false
 model = "MODEL"
 model_usd = USD
 """
-TOLD = saying(
-    "openai.chat", Text(text="fact: The goat needs hay before the weekend.\n- preference: Warm rooms are preferred\nnonsense")
-)
+FOUND = "fact: The goat needs hay before the weekend.\n- preference: Warm rooms are preferred\nnonsense"
+TOLD = saying("openai.chat", Text(text=FOUND), usage=(300, 150))
 
 
 class Two:

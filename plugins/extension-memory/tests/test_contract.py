@@ -16,6 +16,7 @@ from lynkr_extension_memory import plugin as entry
 from lynkr_extension_memory.owners import owner_of
 from lynkr_extension_memory.placing import HEAD
 from lynkr_extension_memory.rows import Row, packed
+from lynkr_extension_memory.words import words
 
 KNOWN = ("The total was off by one in March, too", "My moon photos are about tides", "I prefer pictures without frames")
 """What fits the words of the suite's conversations."""
@@ -27,7 +28,15 @@ def stored() -> Stores:
     owner, at = owner_of(ANONYMOUS, True), time.time()
     for place, text in enumerate(KNOWN):
         row = Row(
-            id=f"mem_{place}", who="anonymous", session="earlier", kind="fact", text=text, weight=0.6, at=at, origin=b"elsewhere"
+            id=f"mem_{place}",
+            who="anonymous",
+            session="earlier",
+            kind="fact",
+            text=text,
+            weight=0.6,
+            at=at,
+            origin=b"elsewhere",
+            words=words(text),
         )
         key = f"extension.contract/{owner}/f/all/{row.id}"
         memory._values[key] = (packed(row), memory._clock() + 86_400)

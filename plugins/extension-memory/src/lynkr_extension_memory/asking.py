@@ -20,7 +20,7 @@ from lynkr_core.request import Message, Request, Text, Usage
 from lynkr_core.stores import Hold
 from lynkr_extension_memory.extraction import LONGEST, MOST, SHORTEST, Finding, Kind
 from lynkr_extension_memory.screening import is_order, is_secret
-from lynkr_extension_memory.words import grams
+from lynkr_extension_memory.words import words
 
 log = logging.getLogger("lynkr.memory")
 ASK = (
@@ -166,7 +166,7 @@ def findings(said: str) -> list[Finding]:
             or is_order(text)
         ):
             continue
-        known = grams(text)
+        known = words(text)
         if len(known) >= 2 and len(kept) < MOST:
-            kept.append(Finding(kind=msgspec.convert(kind.strip(), Kind), text=text.rstrip("."), weight=WEIGHT, grams=known))
+            kept.append(Finding(kind=msgspec.convert(kind.strip(), Kind), text=text.rstrip("."), weight=WEIGHT, words=known))
     return kept

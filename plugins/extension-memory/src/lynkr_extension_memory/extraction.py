@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from lynkr_extension_memory.screening import is_order, is_secret
-from lynkr_extension_memory.words import grams
+from lynkr_extension_memory.words import grams, words
 
 Kind = Literal["name", "fact", "preference", "decision", "project", "note"]
 LOOKED_AT = 6_000
@@ -64,7 +64,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     kind: Kind
     text: str
     weight: float
-    grams: frozenset[str]
+    words: list[str]
     slot: str | None = None
 
 
@@ -151,10 +151,10 @@ def holds(rule: Rule, match: re.Match[str], clause: str) -> bool:
 
 def finding(rule: Rule, match: re.Match[str], clause: str) -> Finding | None:
     text = " ".join(clause.split()).rstrip(" .!,;")
-    said = grams(text)
-    if len(said) < (1 if rule.kind in ("name", "fact") else LEAST) or is_secret(text) or is_order(text):
+    said = words(text)
+    if len(grams(said)) < (1 if rule.kind in ("name", "fact") else LEAST) or is_secret(text) or is_order(text):
         return None
-    return Finding(kind=rule.kind, text=text, weight=rule.weight, grams=said, slot=rule.key or single(match))
+    return Finding(kind=rule.kind, text=text, weight=rule.weight, words=said, slot=rule.key or single(match))
 
 
 def single(match: re.Match[str]) -> str | None:

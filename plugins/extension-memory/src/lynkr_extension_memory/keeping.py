@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from msgspec import Struct, structs
@@ -39,35 +39,42 @@ class Keeper:
 
     async def keep(self, owner: str, room: str, said: Said, findings: Iterable[Finding]) -> None:
         """Raises `OSError` when the store cannot be asked."""
-        rows = {row.id: (row, grams(row.text)) for row in await self._shelf.rows(owner, room, SCANNED)}
+        rows = {row.id: row for row in await self._shelf.rows(owner, room, SCANNED)}
         for place, finding in enumerate(findings):
-            if novelty(finding.grams, (known for _, known in rows.values())) < self._surprise:
-                await self._again(owner, room, said, finding, rows)
+            near = alike(finding, rows.values())
+            if novelty(grams(finding.words), (grams(row.words) for row in near)) < self._surprise:
+                await self._again(owner, room, said, finding, rows, near)
                 continue
             row = made(said, finding, place)
             if finding.slot is not None:
-                for old in [old for old, _ in rows.values() if old.slot == finding.slot]:
+                for old in [old for old in rows.values() if old.slot == finding.slot]:
                     await self._shelf.drop(owner, room, old)
                     del rows[old.id]
                     self.replaced += 1
             await self._shelf.put(owner, room, row)
-            rows[row.id] = (row, finding.grams)
+            rows[row.id] = row
             self.kept += 1
         while len(rows) > self._most:
-            least = min((row for row, _ in rows.values()), key=lambda row: (worth(row, said.at), row.id))
+            least = min(rows.values(), key=lambda row: (worth(row, said.at), row.id))
             await self._shelf.drop(owner, room, least)
             del rows[least.id]
 
     async def _again(
-        self, owner: str, room: str, said: Said, finding: Finding, rows: dict[str, tuple[Row, frozenset[str]]]
+        self, owner: str, room: str, said: Said, finding: Finding, rows: dict[str, Row], near: Sequence[Row]
     ) -> None:
         """What a user says again lives longer and counts more; an answer that repeats it proves nothing."""
         self.known += 1
-        row, known = max(rows.values(), key=lambda pair: (len(finding.grams & pair[1]), pair[0].id))
-        if said.by == "user" and (row.session, row.origin) != (said.session, said.origin):
-            again = structs.replace(row, at=said.at, said=row.said + 1)
+        new = grams(finding.words)
+        row = max(near, key=lambda row: (len(new & grams(row.words)), row.id), default=None)
+        if row is not None and said.by == "user" and (row.session, row.origin) != (said.session, said.origin):
+            rows[row.id] = again = structs.replace(row, at=said.at, said=row.said + 1)
             await self._shelf.renew(owner, room, again)
-            rows[row.id] = (again, known)
+
+
+def alike(finding: Finding, rows: Iterable[Row]) -> list[Row]:
+    """Those with a word in common."""
+    own = set(finding.words)
+    return [row for row in rows if not own.isdisjoint(row.words)]
 
 
 def made(said: Said, finding: Finding, place: int) -> Row:
@@ -76,6 +83,7 @@ def made(said: Said, finding: Finding, place: int) -> Row:
     return Row(
         id=f"mem_{id}", who=said.who, session=said.session, kind=finding.kind, text=finding.text, weight=finding.weight,
         at=said.at, origin=said.origin, by=said.by, slot=finding.slot,
+        words=finding.words,
     )  # fmt: skip
 
 

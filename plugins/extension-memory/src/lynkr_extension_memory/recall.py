@@ -38,20 +38,18 @@ def rank(query: str, rows: Sequence[Row], now: float, most: int, standing: bool)
 
 def scores(query: set[str], rows: Sequence[Row], now: float) -> dict[str, float]:
     """By id, of those that have a word in common with the query."""
-    texts = [Counter(words(row.text)) for row in rows]
-    spread = Counter(word for text in texts for word in text if word in query)
+    common = {row.id: query.intersection(row.words) for row in rows}
+    spread = Counter(word for shared in common.values() for word in shared)
     if not spread:
         return {}
-    mean = sum(text.total() for text in texts) / len(texts)
+    mean = sum([len(row.words) for row in rows]) / len(rows)
+    rarity = {word: log(1 + (len(rows) - count + 0.5) / (count + 0.5)) for word, count in spread.items()}
     found: dict[str, float] = {}
-    for row, text in zip(rows, texts, strict=True):
-        length = K * (1 - B + B * text.total() / mean)
-        score = sum(
-            log(1 + (len(rows) - count + 0.5) / (count + 0.5)) * text[word] * (K + 1) / (text[word] + length)
-            for word, count in spread.items()
-            if word in text
-        )
-        if score > 0:
+    for row in rows:
+        if common[row.id]:
+            length = K * (1 - B + B * len(row.words) / mean)
+            counts = [(rarity[word], row.words.count(word)) for word in sorted(common[row.id])]
+            score = sum([rare * count * (K + 1) / (count + length) for rare, count in counts])
             fresh = 0.5 ** (max(now - row.at, 0.0) / HALF_LIFE)
             found[row.id] = score * (1 - WORTH + WORTH * weight(row)) * (1 - AGE + AGE * fresh)
     return found

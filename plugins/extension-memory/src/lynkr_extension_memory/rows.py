@@ -14,7 +14,8 @@ MOST_TURNS = 4_096
 class Row(Struct, kw_only=True, array_like=True):
     """One memory. `who`: whose it is, to be shown; `session`: where it was said, by its client's own name.
 
-    `at`: seconds since 1970 when it was said last, `said`: how often. `origin`: of which turn. `by`: user, answer or model.
+    `at`: seconds since 1970 when it was said last, `said`: how often. `origin`: of which turn. `by`: user, answer or model. `words`: of the
+    text, by which it is found.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Row(Struct, kw_only=True, array_like=True):
     by: str = "user"
     said: int = 1
     slot: str | None = None
+    words: list[str] = []
 
 
 class Line(Struct, frozen=True, array_like=True):

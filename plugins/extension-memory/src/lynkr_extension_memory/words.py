@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
@@ -43,9 +43,8 @@ def stem(word: str) -> str:
     return word
 
 
-def grams(text: str) -> frozenset[str]:
+def grams(single: Sequence[str]) -> frozenset[str]:
     """Content words and neighbouring pairs of them."""
-    single = words(text)
     return frozenset(single) | {f"{one} {other}" for one, other in pairwise(single)}
 
 
