@@ -11,7 +11,7 @@ import pytest
 
 from lynkr_core.app import Application
 from lynkr_core.config import parse
-from lynkr_core.errors import ConfigError, LynkrError
+from lynkr_core.errors import ConfigError, LynkrError, PluginError
 from lynkr_core.kernel import Kernel
 from lynkr_core.request import Text
 from lynkr_core.stores import MemoryStore, Stores
@@ -269,8 +269,7 @@ def test_the_command_by_id_kind_and_caller(capsys):
     assert run(made.list, json=True) == "[]\n"
 
 
-def test_without_a_store_on_disk_the_command_says_so(tmp_path):
-    (tmp_path / "lynkr.toml").write_text(TOML.replace("URL", "http://127.0.0.1:9"))
-    told = lynkr("memory", "list", cwd=tmp_path)
-    assert told.returncode != 0
-    assert "enable a store" in told.stderr
+def test_without_a_store_on_disk_the_command_says_so():
+    made = memory()
+    with pytest.raises(PluginError, match="enable a store"):
+        made.commands.list()

@@ -6,6 +6,7 @@ import pytest
 
 from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
+from lynkr_core.testing.waiting import quickest
 from lynkr_extension_memory.extraction import LONG, found
 from lynkr_extension_memory.recall import rank, scores
 from lynkr_extension_memory.rows import Row
@@ -232,3 +233,15 @@ def test_the_score_is_bm25():
     found = scores({"fox"}, rows, 0.0)
     idf, length = 0.6931471805599453, 1.2 * (0.25 + 0.75 * 2 / 2.5)
     assert found == {"a": pytest.approx(idf * 2.2 / (1 + length))}
+
+
+HOSTILE = {
+    "tags": "<a>" * 3000, "attributes": "<a b " * 3000, "quotes": '"a' * 3000, "dashes": "ok - " * 2000, "words": "the my our " * 600,
+    "slots": ("the " + "a-b.c/d " * 40 + ". ") * 20, "always": "i really always never also " * 220, "verbs": "is are has uses " * 400,
+    "one word": "x" * 6000, "digits": "1 " * 3000, "dots": ". " * 3000, "clauses": "and I " * 1000, "blanks": " " * 6000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_holds_it_up(name):
+    assert quickest(lambda: found(HOSTILE[name]), 3) < 1.0, "it takes a few milliseconds"

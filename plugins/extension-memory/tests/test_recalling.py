@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from lynkr_core.errors import Unavailable
 from lynkr_core.exchange import ANONYMOUS, Principal
+from lynkr_core.routes import RouteRequest
 from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
 from lynkr_extension_memory.placing import HEAD, TAIL, block, line
@@ -272,6 +274,24 @@ async def test_without_its_store_requests_go_on_as_they_came(failing):
     made.shelf._watch._retry_at = 0.0
     assert "Rex" in await Talk(made, session="three").say(DOG)
     assert made.status()["store"] == "ok"
+
+
+async def test_while_only_a_part_of_the_store_fails_what_was_recalled_stays():
+    store, stores = Down(), Stores()
+    stores.add("shared", store)
+    made = memory(stores, scope="user")
+    await Talk(made).say("My dog is called Rex.")
+    talk = Talk(made, session="two")
+    await talk.say(DOG)
+    store.failing = {"set"}
+    await talk.say("And?")
+    assert same_beginning(talk.sent)
+    assert "Rex" in talk.everything
+    reply = made.desk.routes()[0].endpoint
+    store.failing = {"scan"}
+    made.shelf._watch._retry_at = 0.0
+    with pytest.raises(Unavailable, match="does not answer"):
+        await reply(RouteRequest(params={}, headers={}, body=b"", principal=talk.who))
 
 
 async def test_what_another_version_has_written_is_nothing():

@@ -155,18 +155,17 @@ class Memory:
             return NOBODY
         owner, room, talk = owner_of(who, self.by_user), room_of(exchange, session, self.by_user), talk_of(exchange, session)
         fresh = told[-1] if told[-1].place == len(messages) - 1 else None
+        record = Record()
         try:
             record = await self.shelf.record(owner, talk)
             if fresh is not None and record.find(fresh.anchor) is None and len(record.turns) < MOST_TURNS:
                 record = await self.turn(exchange, request, (owner, room, talk), record, told)
         except OSError as error:
             self.fail(error)
-            return NOBODY
-        texts = {turn.anchor: block(turn.lines) for turn in record.turns if turn.lines}
-        heard = None
-        if self.config.answers or self.asking is not None:
-            heard = Heard()
+        heard = Heard() if self.config.answers else None
+        if heard is not None:
             exchange.observe(heard)
+        texts = {turn.anchor: block(turn.lines) for turn in record.turns if turn.lines}
         name = name_of(who, self.by_user)
         return Here(
             owner=owner, room=room, who=name, session=session.id, asks=told, texts=texts, fresh=fresh, heard=heard,
@@ -176,7 +175,7 @@ class Memory:
         """None where nothing is remembered. By how it begins, no session can be told from another one that begins so."""
         if exchange.operation != "chat" or not (self.config.anonymous or is_known(exchange.principal)):
             return None
-        if exchange.headers.get(OFF) == b"off":
+        if exchange.headers.get(OFF, b"").lower() == b"off":
             return None
         return session_of(exchange) if self.by_user or named(exchange) is not None else None
 
@@ -195,10 +194,9 @@ class Memory:
         ]
         ranked = rank(told[-1].text, rows, exchange.created, self.config.recall, standing=not before) if rows else []
         lines, tokens = self.fitting([line(row) for row in ranked], self.config.talk_tokens - record.tokens)
-        record.turns.append(Turn(told[-1].anchor, lines))
-        record.at, record.tokens = exchange.created, record.tokens + tokens
         self.recalled += len(lines)
-        return await self.shelf.keep(owner, talk, record)
+        turns = [*record.turns, Turn(told[-1].anchor, lines)]
+        return await self.shelf.keep(owner, talk, Record(record.tokens + tokens, turns))
 
     def fitting(self, lines: Sequence[Line], left: int) -> tuple[list[Line], int]:
         """The first lines, so far as there is room for them, and their tokens with the frame."""
@@ -215,7 +213,7 @@ class Memory:
         if here is None or here is NOBODY or outcome.status != "ok" or not here.asks:
             return
         origin = here.asks[-1].anchor
-        answer = here.heard.text if here.heard is not None and self.config.answers else ""
+        answer = here.heard.text if here.heard is not None else ""
         try:
             if here.fresh is not None:
                 await self.keep(exchange, here, origin, "user", found(here.fresh.text))

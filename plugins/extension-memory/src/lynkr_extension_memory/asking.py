@@ -80,7 +80,10 @@ class Asking:
             return False
         is_local = candidate.provider.is_local(candidate.model)
         return (
-            not self._stopped and not (who.models or who.tiers) and (not exchange.local_only or is_local) and not is_secret(text)
+            not self._stopped
+            and not (who.models or who.tiers)
+            and (not exchange.local_only or is_local)
+            and not is_secret(text[:LOOKED_AT])
         )
 
     async def ask(self, id: str, text: str) -> Sequence[Finding]:
@@ -96,7 +99,7 @@ class Asking:
             self.over += 1  # what cannot be priced has no budget
             return ()
         day = math.floor(time.time() / 86_400)
-        counter = f"{self._counter}/{day}"
+        counter, id = f"{self._counter}/{day}", f"{self._counter}/{id}"
         full = await self._ledger.hold(id, [Hold(counter, math.ceil(price * NANO), self._limit, (day + 1) * 86_400.0)], 60.0)
         if full is not None:
             self.over += 1

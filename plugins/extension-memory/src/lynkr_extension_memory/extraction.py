@@ -77,7 +77,8 @@ _moment = re.compile(DATA.moment, re.IGNORECASE)
 _things = re.compile(DATA.things + r"(?:\Z| (?:on|in|of|for|at|from|here|above|below)\b)", re.IGNORECASE)
 _single = re.compile(DATA.single, re.IGNORECASE)
 _detail = re.compile(r"\d|\w[.@/_:]\w|(?<=[\w,] )(?!I\b)[^\W\d_a-zà-öø-ÿа-яё]\w+")
-_code = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<(\w[\w-]{0,40})\b[^>]{0,200}>.*?</\1>", re.DOTALL)
+_code = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)", re.DOTALL)
+_tag = re.compile(r"<(\w[\w-]{0,40})\b[^<>]{0,200}>")
 _quoted = re.compile(r"[\"“«„][^\"“”«»„\n]{30,}[\"”»“]")
 _ends = re.compile(r"(?<=[.!?;。！？])\s+|(?<=[。！？])|\n+")
 _clauses = re.compile(
@@ -111,11 +112,26 @@ def clauses(text: str) -> Iterator[str]:
     """What stands in a message outside code, markup and longer quotations."""
     if len(text) > LOOKED_AT:
         text = f"{text[: LOOKED_AT // 2]}\n{text[-LOOKED_AT // 2 :]}"
-    text = _quoted.sub(" … ", _code.sub("\n", text))
+    text = _quoted.sub(" … ", without_markup(_code.sub("\n", text)))
     for sentence in _ends.split(text):
         if sentence and "…" not in sentence and not sentence.startswith(("    ", "\t", ">", "|", "+", '"', "“")):
             for clause in _clauses.split(sentence):
                 yield _lead.sub("", clause, count=1).strip()
+
+
+def without_markup(text: str) -> str:
+    """Without what stands between a tag and its end."""
+    kept: list[str] = []
+    open_ones: set[str] = set()  # each is looked for once
+    place = 0
+    while (tag := _tag.search(text, place)) is not None:
+        end = f"</{tag[1]}>"
+        after = -1 if end in open_ones else text.find(end, tag.end())
+        if after < 0:
+            open_ones.add(end)
+        kept.append(text[place : tag.start() if after >= 0 else tag.end()])
+        place = after + len(end) if after >= 0 else tag.end()
+    return "\n".join([*kept, text[place:]]) if kept else text
 
 
 def judged(clause: str, answer: bool, is_long: bool = False) -> Finding | None:

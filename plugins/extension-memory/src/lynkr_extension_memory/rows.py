@@ -49,7 +49,6 @@ class Turn(Struct, array_like=True):
 class Record(Struct, array_like=True):
     """One conversation. `tokens`: of all that was recalled in it."""
 
-    at: float = 0.0
     tokens: int = 0
     turns: list[Turn] = []
 
