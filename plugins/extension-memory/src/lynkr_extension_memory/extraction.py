@@ -55,6 +55,7 @@ class Data(Struct, forbid_unknown_fields=True):
     things: str
     single: str
     stop: list[str]
+    weak: list[str]
     rule: list[Rule]
 
 

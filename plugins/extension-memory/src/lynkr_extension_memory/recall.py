@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import log
 
 from lynkr_extension_memory.rows import Row
-from lynkr_extension_memory.words import words
+from lynkr_extension_memory.words import asked
 
 K, B = 1.2, 0.75
 HALF_LIFE = 30 * 86_400.0
@@ -27,7 +27,7 @@ def weight(row: Row) -> float:
 
 def rank(query: str, rows: Sequence[Row], now: float, most: int, standing: bool) -> list[Row]:
     """The best first, at most so many. With `standing` those come before that always count."""
-    found = scores(set(words(query)), rows, now)
+    found = scores(asked(query), rows, now)
     first = [row for row in rows if row.weight >= STANDING and row.kind in ("name", "preference")] if standing else []
     first.sort(key=lambda row: (-weight(row), -row.at, row.id))
     least = NEAR * max(found.values(), default=0.0)

@@ -9,7 +9,8 @@ from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
 
-STOP = frozenset(tomllib.loads(files("lynkr_extension_memory").joinpath("rules.toml").read_text())["stop"])
+_lists = tomllib.loads(files("lynkr_extension_memory").joinpath("rules.toml").read_text())
+STOP, WEAK = frozenset(_lists["stop"]), frozenset(_lists["weak"])
 LONGEST = 2_000
 """Characters of a text that are compared."""
 _word = re.compile(r"[\w+#]+(?:[.'’-][\w+#]+)*")
@@ -20,15 +21,20 @@ _SHORTEST = 3
 """Letters that are left of a word when an ending goes."""
 
 
-def words(text: str) -> list[str]:
+def words(text: str, without: frozenset[str] = STOP) -> list[str]:
     """Content words in their order; writing without spaces gives its pairs of characters."""
     found: list[str] = []
     for word in _word.findall(text[:LONGEST].casefold()):
         if _wide.match(word):
             found += [word[place : place + 2] for place in range(max(len(word) - 1, 1))]
-        elif word not in STOP:
+        elif word not in without:
             found.append(stem(word))
     return found
+
+
+def asked(text: str) -> set[str]:
+    """The words of a question by which memories are found."""
+    return set(words(text, STOP | WEAK))
 
 
 @lru_cache(maxsize=8_192)
