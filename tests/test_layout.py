@@ -67,6 +67,7 @@ LARGER = {
     "sink-otel": 600,  # the wire format, the conventions, the queue
     "sink-prometheus": 430,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
+    "extension-memory": 1050,  # rules in four languages, recall, rows, routes and commands, the extractor by a model
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "cache-exact": 800,  # and what the other caches share
