@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
@@ -148,15 +148,15 @@ class Passthrough:
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
-                return await self._whole(exchange, served, response, caller)
+                return await self._whole(exchange, attempt, served, response, caller)
             return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
         except UpstreamError as cause:
             attempt.error = error = timed_out(attempt, cause)
             exchange.check()
-            await self._kernel.hooks.attempt_failed.first(exchange, candidate, error)  # to be known; nothing is tried again here
             if caller.status is None:
+                await self._failed(exchange, attempt, error)
                 raise AllFailed(error, [attempt.describe()]) from None
             return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
         finally:
@@ -164,9 +164,20 @@ class Passthrough:
             self._kernel.watch.discard(attempt)
             attempt.abort()  # does nothing to a response that was read to its end
 
-    async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
+    async def _failed(self, exchange: Exchange, attempt: Attempt, error: UpstreamError) -> None:
+        """To be known, by a breaker above all; nothing is tried again here."""
+        attempt.error = error
+        await self._kernel.hooks.attempt_failed.first(exchange, attempt.candidate, error)
+
+    async def _whole(
+        self, exchange: Exchange, attempt: Attempt, provider: Provider, response: UpstreamResponse, caller: Caller
+    ) -> Ended:
         """An error, or an answer that has no body."""
-        text = (await response.read(MAX_ERROR_BODY)).decode("utf-8", "surrogateescape")
+        told = await response.read(MAX_ERROR_BODY)
+        if response.status >= 400:
+            dialect = next(self._spoken(attempt.candidate), exchange.dialect)
+            await self._failed(exchange, attempt, provider.classify(dialect, response.status, response.headers, told))
+        text = told.decode("utf-8", "surrogateescape")
         await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
@@ -195,9 +206,11 @@ class Passthrough:
         body = b"".join(passing.kept or ())
         if b'"usage"' not in body:
             return None
-        spoken = candidate.provider.dialects_of(candidate.model)
-        known = [self._kernel.dialects[name] for name in spoken if name in self._kernel.dialects]
-        return next((usage for dialect in known if (usage := usage_of(dialect, passing.streamed, body))), None)
+        return next((usage for one in self._spoken(candidate) if (usage := usage_of(one, passing.streamed, body))), None)
+
+    def _spoken(self, candidate: Candidate) -> Iterator[Dialect]:
+        known = self._kernel.dialects
+        return (known[name] for name in candidate.provider.dialects_of(candidate.model) if name in known)
 
 
 def roughly(exchange: Exchange, passing: Passing) -> Usage | None:
