@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 
 import pytest
 
@@ -78,7 +79,8 @@ async def midway(made, situation, **asked):
         first = await anext(aiter(streamed))
         assert first
         if situation == "cut":
-            await streamed.read()
+            with suppress(AssertionError):  # of what passes unread the end cannot be told: the connection breaks off
+                await streamed.read()
 
 
 def compare(made, table, situation, stream):

@@ -142,7 +142,7 @@ SEVERAL = Table(
         "attempt_failed": "1  0  0  1  -/0  0  0",
         "transform_response": "1/0  1/0  0  2/0  -/0  1/0  1/0",
         "transform_stream": "0/1  0/1  0  0/2  -/-  -/-  0/1",
-        "observe_event": "0/1  0/1  0  0/2  -/1  0/1  0/1",
+        "observe_event": "0/1  0/1  0  0/1  -/1  0/1  0/1",
         "settle": "2  2  2  2  -/2  2  2",
         "post_response": "1  1  1  1  -/1  1  1",
         **AT_START,
