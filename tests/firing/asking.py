@@ -38,6 +38,9 @@ retries = 0
 [order]
 "extension.plain" = 5
 "extension.waiting" = 6
+"extension.stalls" = 7
+"extension.fails" = 7
+"policy.fails" = 7
 """
 
 
@@ -135,20 +138,21 @@ class Gateway:
 @asynccontextmanager
 async def gateway(provider, name, config=CONFIG, probes=None, more=()):
     """Two providers `up1` and `up2` that speak the dialect of this name; the model `chain` has both."""
+    probes = probes or (Probe(), Waiting())
+    kernel = kernel_of(provider, name, config, probes, more)
+    async with Client(Application(kernel)) as client:
+        yield Gateway(kernel, client, provider, probes)
+
+
+def kernel_of(provider, name, config, probes, more=()):
+    """The kernel over the real transport, with the probes and the gate in it, and `more` plugins: kind, name, instance."""
     transport = Http1Transport()
     providers = {f"up{n}": Up(f"up{n}", provider.url, transport, name) for n in (1, 2)}
     settings, mistakes = parse(config, {}), []
-    probes = probes or (Probe(), Waiting())
     plugins = [("extension", "plain", probes[0]), ("extension", "waiting", probes[1]), ("policy", "gate", Gate()), *more]
     loaded = [Loaded(kind=kind, name=own, use=own, instance=instance) for kind, own, instance in plugins]
     hooks = compiled(loaded, settings.order, "lynkr.toml", mistakes)
     known = load_dialects(providers, "lynkr.toml", mistakes) | dialects()
     assert mistakes == []
     catalog = Catalog(providers, Tiers(), models={"chain": ["up1/m", "up2/m"], "alone": ["up1/m"]}, tier_models={}, prices={})
-    kernel = Kernel(
-        settings, plugins=loaded, hooks=hooks, dialects=known, catalog=catalog, stores=Stores(), transport=transport
-    )
-    async with Client(Application(kernel)) as client:
-        yield Gateway(kernel, client, provider, probes)
-
-
+    return Kernel(settings, plugins=loaded, hooks=hooks, dialects=known, catalog=catalog, stores=Stores(), transport=transport)

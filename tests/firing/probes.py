@@ -24,6 +24,7 @@ class Probe:
 
     def authenticate(self, exchange):
         self.fired["authenticate"] += 1
+        self.exchange = exchange
 
     def pre_route(self, exchange):
         self.fired["pre_route"] += 1
@@ -74,10 +75,6 @@ class Probe:
 
     def register_commands(self, cli):
         self.started["register_commands"] += 1
-
-
-SYNCHRONOUS = ("transform_stream", "observe_event", "register_routes", "register_commands")
-"""Hooks that cannot be `async def`."""
 
 
 class Waiting(Probe):

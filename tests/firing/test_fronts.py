@@ -4,10 +4,13 @@ import asyncio
 import re
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from lynkr_core.events import Delta, End, Start
 from lynkr_core.hooks import HOOKS
+from lynkr_core.plugins import manifest
+from lynkr_core.testing import factories
 from lynkr_core.testing.canned import TEXT, Script
 from lynkr_core.testing.firing import FRONT, TABLES
 from lynkr_core.testing.waiting import SOON
@@ -19,7 +22,13 @@ pytestmark = pytest.mark.anyio
 REFUSED = Script(status=400, body=b'{"error": {"message": "no", "type": "invalid_request_error"}, "message": "no"}')
 DOWN = Script(status=500, body=b'{"error": {"message": "boom"}, "message": "boom"}')
 SILENT = Script(delay=60)
-GATE = {"by a plugin": "answer", "unknown": "unknown", "denied": "denied", "no room": "no-room", "room elsewhere": "room-elsewhere"}
+GATE = {
+    "by a plugin": "answer",
+    "unknown": "unknown",
+    "denied": "denied",
+    "no room": "no-room",
+    "room elsewhere": "room-elsewhere",
+}
 CASES = [(path, dialect, spoken) for path, dialect in fronts() for spoken in spoken_to(dialect)]
 
 
@@ -28,7 +37,11 @@ def test_every_hook_has_a_row_and_every_probe_has_every_hook(table):
     assert set(table.rows) == set(HOOKS), "core/src/lynkr_core/testing/firing.py says how often each hook is called"
     for hook in HOOKS:
         assert callable(getattr(Probe, hook)), "tests/firing/probes.py has every hook"
-        assert getattr(Waiting, hook) is not getattr(Probe, hook) or hook in ("observe_event", "register_routes", "register_commands")
+        assert getattr(Waiting, hook) is not getattr(Probe, hook) or hook in (
+            "observe_event",
+            "register_routes",
+            "register_commands",
+        )
         assert [table.expected(hook, column, stream) for column in table.columns for stream in (False, True)]
 
 
@@ -44,14 +57,34 @@ async def test_every_hook_of_a_front(scripted_provider, path, dialect, spoken):
                     compare(made, FRONT, situation, stream)
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+async def test_every_hook_around_a_real_cache(scripted_provider, path):
+    [dialect] = [dialect for front, dialect in fronts() if front == path]
+    for spoken in spoken_to(dialect):
+        cache = factories.build(manifest("cache", "exact"), {}, factories.context("exact", "cache"))
+        async with gateway(scripted_provider, spoken, more=[("cache", "exact", cache)]) as made:
+            for stream in (False, True):
+                asked = msgspec.json.decode(body(dialect, stream)) | {"temperature": 0, "top_p": 1 if stream else 0.5}
+                for situation, cached in (("answered", "miss"), ("by a plugin", "hit")):
+                    made.reset(answer(spoken))
+                    told = await made.client.post(path, json=asked)
+                    assert (told.status, told.headers["x-lynkr-cache"]) == (200, cached)
+                    await made.over()
+                    compare(made, FRONT, situation, stream)
+
+
 async def happens(made, situation, path, dialect, stream):
     """Asks, so that this becomes of it."""
-    asked = {"path": path.replace("{model}", "chain"), "content": body(dialect, stream)}
+    model = "none/such" if situation == "no such model" else "chain"
+    asked = {"path": path.replace("{model}", model), "content": body(dialect, stream, model)}
     if dialect.name == "gemini" and stream:
         asked["path"] += "?alt=sse"
     if situation in GATE:
         told = await made.client.post(**asked, headers={"x-gate": GATE[situation]})
         assert told.status == {"unknown": 401, "denied": 403, "no room": 429}.get(situation, 200), told.body
+    elif situation in ("unreadable", "no such model"):
+        asked["content"] = b"{]" if situation == "unreadable" else asked["content"]
+        assert (await made.client.post(**asked)).status == (400 if situation == "unreadable" else 404)
     elif situation in ("failed", "fallback", "answered"):
         made.provider.then(*{"failed": (REFUSED,), "fallback": (DOWN,), "answered": ()}[situation])
         told = await made.client.post(**asked)

@@ -78,7 +78,7 @@ async def test_every_hook_of_several_attempts(scripted_provider, front, situatio
 def scripts(situation, spoken):
     good = answer(spoken)
     told = {
-        "retried": [DOWN],
+        "retried": [DOWN.but(headers={"retry-after": "0"})],
         "hedged": [SILENT],
         "hedged, left": [SILENT, SILENT],
         "resumed": [good.but(cut_events=1)],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
@@ -148,37 +148,31 @@ class Passthrough:
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
-                return await self._whole(exchange, attempt, served, response, caller)
+                return await self._whole(exchange, attempt, response, caller)
             return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
         except UpstreamError as cause:
             attempt.error = error = timed_out(attempt, cause)
             exchange.check()
-            if caller.status is None:
-                await self._failed(exchange, attempt, error)
-                raise AllFailed(error, [attempt.describe()]) from None
-            return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
+            if caller.status is not None:
+                # no end is written: the server breaks the connection off, or half would pass for whole
+                return "cut", error.message
+            await self._kernel.hooks.attempt_failed.first(exchange, candidate, error)  # to be known; nothing is tried again here
+            raise AllFailed(error, [attempt.describe()]) from None
         finally:
             attempt.ended = time.monotonic()
             self._kernel.watch.discard(attempt)
             attempt.abort()  # does nothing to a response that was read to its end
 
-    async def _failed(self, exchange: Exchange, attempt: Attempt, error: UpstreamError) -> None:
-        """To be known, by a breaker above all; nothing is tried again here."""
-        attempt.error = error
-        await self._kernel.hooks.attempt_failed.first(exchange, attempt.candidate, error)
-
-    async def _whole(
-        self, exchange: Exchange, attempt: Attempt, provider: Provider, response: UpstreamResponse, caller: Caller
-    ) -> Ended:
+    async def _whole(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
         """An error, or an answer that has no body."""
-        told = await response.read(MAX_ERROR_BODY)
+        provider, told = attempt.candidate.provider.serving(exchange), await response.read(MAX_ERROR_BODY)
         if response.status >= 400:
-            dialect = next(self._spoken(attempt.candidate), exchange.dialect)
-            await self._failed(exchange, attempt, provider.classify(dialect, response.status, response.headers, told))
-        text = told.decode("utf-8", "surrogateescape")
-        await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
+            attempt.error = exchange.dialect.decode_error(response.status, response.headers, told)
+            await self._kernel.hooks.attempt_failed.first(exchange, attempt.candidate, attempt.error)
+        text = provider.redacted(told.decode("utf-8", "surrogateescape"))
+        await caller.whole(response.status, shown(exchange, response), text.encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
     async def _stream(
@@ -206,11 +200,9 @@ class Passthrough:
         body = b"".join(passing.kept or ())
         if b'"usage"' not in body:
             return None
-        return next((usage for one in self._spoken(candidate) if (usage := usage_of(one, passing.streamed, body))), None)
-
-    def _spoken(self, candidate: Candidate) -> Iterator[Dialect]:
-        known = self._kernel.dialects
-        return (known[name] for name in candidate.provider.dialects_of(candidate.model) if name in known)
+        spoken = candidate.provider.dialects_of(candidate.model)
+        known = [self._kernel.dialects[name] for name in spoken if name in self._kernel.dialects]
+        return next((usage for dialect in known if (usage := usage_of(dialect, passing.streamed, body))), None)
 
 
 def roughly(exchange: Exchange, passing: Passing) -> Usage | None:

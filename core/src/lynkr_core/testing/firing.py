@@ -1,6 +1,8 @@
-"""How often each hook is called, by route and by what becomes of the request. A page shows these tables; tests hold the gateway to them.
+"""How often each hook is called, by route and by what becomes of the request: of a plugin that stands before whatever answers or refuses.
 
-A plugin is meant that stands before whatever answers or refuses, has every hook, and has nothing to say in any of them.
+`plain/stream` where the two differ, – where there is no such case. Of `observe_event` the calls for one event are counted, of `settle`
+those for all reservations of the exchange. `register_routes` is called once when the gateway starts, `register_commands` once when the
+tool does. The test suite asks for every cell, over real connections.
 """
 
 from __future__ import annotations
@@ -11,10 +13,7 @@ from msgspec import Struct
 
 
 class Table(Struct, frozen=True):
-    """`rows`: by hook, how often it is called in each of the `columns`; `-` where there is no such case.
-
-    Two numbers are those of a plain answer and of a stream. Of `observe_event` the calls for one event are meant.
-    """
+    """`rows`: by hook, how often it is called in each of the `columns`; `-` where there is no such case."""
 
     title: str
     text: str
@@ -33,10 +32,12 @@ class Table(Struct, frozen=True):
 
 
 AT_START = {"register_routes": "0 " * 20, "register_commands": "0 " * 20}
-"""`register_routes` once when the gateway starts, `register_commands` once when the tool does, and never for a request."""
+"""Never called for a request."""
 
 SITUATIONS: Mapping[str, str] = {
     "answered": "a candidate answers",
+    "unreadable": "the body is no request of this API, or too large",
+    "no such model": "nobody serves the model that is asked for",
     "by a plugin": "a `pre_route` gives the answer: a cache",
     "unknown": "an `authenticate` refuses",
     "denied": "a `pre_route` refuses",
@@ -52,22 +53,22 @@ SITUATIONS: Mapping[str, str] = {
 FRONT = Table(
     "Routes of the API",
     "Chat completions, responses, messages, embeddings, counts of tokens, and what plugins add to them; in the provider's own API or\n"
-    "translated; `plain/stream` where the two differ.",
+    "translated.",
     tuple(SITUATIONS),
     {
-        "authenticate": "1  1  1  1  1  1  1  1  1  -/1  -/1",
-        "pre_route": "1  1  0  1  1  1  1  1  1  -/1  -/1",
-        "score": "1  0  0  0  1  1  1  1  1  -/1  -/1",
-        "select_provider": "1  0  0  0  1  1  1  1  1  -/1  -/1",
-        "revise_selection": "1  0  0  0  1  1  1  1  1  -/1  -/1",
-        "reserve": "1  0  0  0  2  2  1  2  1  -/1  -/1",
-        "transform_request": "1  0  0  0  0  1  1  2  1  -/1  -/1",
-        "attempt_failed": "0  0  0  0  0  0  1  1  0  -/0  -/0",
-        "transform_response": "1/0  0  0  0  0  1/0  0  1/0  0  -/0  -/0",
-        "transform_stream": "0/1  0  0  0  0  0/1  0  0/1  0  -/1  -/1",
-        "observe_event": "0/1  0  0  0  0  0/1  0  0/1  0  -/1  -/1",
-        "settle": "1  0  0  0  2  2  1  2  1  -/1  -/1",
-        "post_response": "1  1  1  1  1  1  1  1  1  -/1  -/1",
+        "authenticate": "1  0  1  1  1  1  1  1  1  1  1  -/1  -/1",
+        "pre_route": "1  0  1  1  0  1  1  1  1  1  1  -/1  -/1",
+        "score": "1  0  0  0  0  0  1  1  1  1  1  -/1  -/1",
+        "select_provider": "1  0  0  0  0  0  1  1  1  1  1  -/1  -/1",
+        "revise_selection": "1  0  0  0  0  0  1  1  1  1  1  -/1  -/1",
+        "reserve": "1  0  0  0  0  0  2  2  1  2  1  -/1  -/1",
+        "transform_request": "1  0  0  0  0  0  0  1  1  2  1  -/1  -/1",
+        "attempt_failed": "0  0  0  0  0  0  0  0  1  1  0  -/0  -/0",
+        "transform_response": "1/0  0  0  0  0  0  0  1/0  0  1/0  0  -/0  -/0",
+        "transform_stream": "0/1  0  0  0  0  0  0  0/1  0  0/1  0  -/1  -/1",
+        "observe_event": "0/1  0  0  0  0  0  0  0/1  0  0/1  0  -/1  -/1",
+        "settle": "1  0  0  0  0  0  2  2  1  2  1  -/1  -/1",
+        "post_response": "1  1  1  1  1  1  1  1  1  1  1  -/1  -/1",
         **AT_START,
     },
 )
@@ -77,19 +78,19 @@ PASSED_ON = Table(
     "There is one candidate, nothing is routed or translated, and nothing is tried again.",
     tuple(SITUATIONS),
     {
-        "authenticate": "1  1  1  1  1  -  1  -  1  -/1  -/1",
-        "pre_route": "1  1  0  1  1  -  1  -  1  -/1  -/1",
-        "score": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "select_provider": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "revise_selection": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "reserve": "1  0  0  0  1  -  1  -  1  -/1  -/1",
-        "transform_request": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "attempt_failed": "0  0  0  0  0  -  1  -  0  -/0  -/0",
-        "transform_response": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "transform_stream": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "observe_event": "0  0  0  0  0  -  0  -  0  -/0  -/0",
-        "settle": "1  0  0  0  1  -  1  -  1  -/1  -/1",
-        "post_response": "1  1  1  1  1  -  1  -  1  -/1  -/1",
+        "authenticate": "1  -  -  1  1  1  1  -  1  -  1  -/1  -/1",
+        "pre_route": "1  -  -  1  0  1  1  -  1  -  1  -/1  -/1",
+        "score": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "select_provider": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "revise_selection": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "reserve": "1  -  -  0  0  0  1  -  1  -  1  -/1  -/1",
+        "transform_request": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "attempt_failed": "0  -  -  0  0  0  0  -  1  -  0  -/0  -/0",
+        "transform_response": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "transform_stream": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "observe_event": "0  -  -  0  0  0  0  -  0  -  0  -/0  -/0",
+        "settle": "1  -  -  0  0  0  1  -  1  -  1  -/1  -/1",
+        "post_response": "1  -  -  1  1  1  1  -  1  -  1  -/1  -/1",
         **AT_START,
     },
 )
