@@ -80,7 +80,8 @@ def plugin_rows(settings: Config, running: dict[str, Any]) -> list[dict[str, Any
 
     `state`: what the enabled ones tell of themselves. `hooks`: what lynkr tells of each of their hooks, see `hooks.Call.told`.
     """
-    told, hooks = running.get("plugins") or {}, running.get("hooks") or {}
+    told: dict[str, Any] = running.get("plugins") or {}
+    hooks: dict[str, Any] = running.get("hooks") or {}
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
         for name, entry in sorted(installed(kind).items()):
@@ -122,8 +123,8 @@ def whose(settings: Config, running: dict[str, Any]) -> str:
         return f"\nNo gateway answers at {server.host} port {server.port}: calls, errors, time and health are those of one that runs.\n"
     if "hooks" not in running:
         return "\nThe gateway that answers shows its calls to its own [server] admin_key only.\n"
-    process = f"of one of {server.workers} processes, " if server.workers > 1 else ""
-    return f"\nSince the configuration was taken up, {process}`each` being the mean time of a call: one in 64 is timed, and all that wait.\n"
+    process = f"in one of {server.workers} processes; " if server.workers > 1 else ""
+    return f"\nSince its configuration was taken up; {process}each: the mean time of a call. One in 64 is timed, and all that wait.\n"
 
 
 def readiness(server: Server, key: Secret | None = None) -> dict[str, Any]:
