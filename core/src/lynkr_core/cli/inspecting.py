@@ -89,7 +89,7 @@ def plugin_rows(settings: Config, running: dict[str, Any]) -> list[dict[str, Any
             used = [table.section for table in settings.plugins if table.kind == kind and table.use in names]
             package = entry.dist.name if entry.dist else ""
             version = entry.dist.version if entry.dist else ""
-            row = {"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used}
+            row: dict[str, Any] = {"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used}
             row["state"] = {section: told[section] for section in used if told.get(section)}
             rows.append({**row, "hooks": {section: hooks[section] for section in used if hooks.get(section)}})
     return rows

@@ -33,7 +33,8 @@ class Health:
         budgets = self._budgets
         if budgets is not None:
             budgets = [one for one in budgets if principal is None or own(one["subject"], principal)][:MOST_BUDGETS]
-        plugins = self._told["plugins"] if principal is None else [{**one, "hooks": {}} for one in self._told["plugins"]]
+        plugins: list[dict[str, Any]] = self._told["plugins"]
+        plugins = plugins if principal is None else [{**one, "hooks": {}} for one in plugins]
         return {**self._told, "budgets": budgets, "plugins": plugins}
 
     def _look(self) -> None:
