@@ -123,3 +123,30 @@ def test_a_hook_that_nobody_waits_for_cannot_be_asynchronous(hook):
 
     with pytest.raises(PluginError, match=f"{hook} cannot be async"):
         Registry().register(type("Late", (Probe,), {hook: later})())
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["to its end", "left midway"])
+async def test_what_wraps_a_stream_is_closed_with_it(scripted_provider, leaves):
+    """A `finally` of a wrapper runs when the stream is over, however it ends."""
+    closed = []
+
+    class Wraps:
+        def transform_stream(self, exchange, events):
+            async def wrapped():
+                try:
+                    async for event in events:
+                        yield event
+                finally:
+                    closed.append(exchange.id)
+
+            return wrapped()
+
+    async with gateway(scripted_provider, FRONT, more=[("extension", "wraps", Wraps())]) as made:
+        made.reset(answer(FRONT).but(hold=60.0 if leaves else 0.0))
+        async with made.client.stream("/v1/chat/completions", content=body(dialects()[FRONT], True)) as streamed:
+            await anext(aiter(streamed))
+            if not leaves:
+                await streamed.read()
+        await until(lambda: closed, within=SOON)
+        await ends_well(made, "cancelled" if leaves else "ok")
+    assert len(closed) == 1

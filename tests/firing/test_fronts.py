@@ -13,7 +13,7 @@ from lynkr_core.plugins import manifest
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import TEXT, Script
 from lynkr_core.testing.firing import FRONT, TABLES
-from lynkr_core.testing.waiting import SOON
+from lynkr_core.testing.waiting import SOON, until
 
 from .asking import answer, body, fronts, gateway, manners, spoken_to
 from .probes import Probe, Waiting
@@ -102,6 +102,7 @@ async def left(made, **asked):
     task.cancel()
     await asyncio.wait([task])
     await asyncio.wait_for(received.gone.wait(), SOON)
+    await until(lambda: made.probes[0].fired["post_response"])
 
 
 async def midway(made, situation, **asked):

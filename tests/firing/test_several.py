@@ -9,7 +9,7 @@ from lynkr_core.inner import offer
 from lynkr_core.request import Text, Tool, ToolCall
 from lynkr_core.testing.firing import SEVERAL
 from lynkr_core.testing.saying import saying
-from lynkr_core.testing.waiting import SOON
+from lynkr_core.testing.waiting import SOON, until
 
 from .asking import CONFIG, answer, body, dialects, gateway, spoken_to
 from .probes import Probe, Waiting
@@ -102,3 +102,4 @@ async def happens(made, situation, dialect, stream):
     await asyncio.wait([task])
     for received in made.provider.requests:
         await asyncio.wait_for(received.gone.wait(), SOON)
+    await until(lambda: made.probes[0].fired["post_response"])
