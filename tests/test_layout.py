@@ -64,7 +64,7 @@ LARGER = {
     "policy-ratelimit": 440,
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
-    "sink-otel": 600,  # the wire format, the conventions, the queue
+    "sink-otel": 620,  # the wire format, the conventions, the queue, how plugins fare
     "sink-prometheus": 430,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "extension-memory": 1050,  # rules in four languages, recall, rows, routes and commands, the extractor by a model

@@ -18,6 +18,7 @@ from lynkr_core import hookspecs
 from lynkr_core.hooks import HOOKS
 from lynkr_core.plugins import manifest
 from lynkr_core.settings import Limits, Routing, Server, TierTable
+from lynkr_core.testing import firing
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "core/docs"
@@ -30,7 +31,19 @@ def hooks_page() -> str:
     for name in HOOKS:
         function = getattr(hookspecs, name)
         out.append(f"\n## `{name}`\n\n```\n{name}{signature(function)}\n```\n\n{inspect.getdoc(function)}\n")
-    return "".join(out)
+    return "".join([*out, *how_often()])
+
+
+def how_often() -> Iterator[str]:
+    """The tables of firing.py, as tests/firing holds the gateway to them."""
+    yield f"\n## How often each hook is called\n\n{inspect.getdoc(firing)}\n\n"
+    yield "".join([f"- *{name}*: {text}.\n" for name, text in (*firing.SITUATIONS.items(), *firing.ATTEMPTS.items())])
+    for one in firing.TABLES:
+        yield f"\n### {one.title}\n\n{one.text}\n\n| | {' | '.join(one.columns)} |\n|---|{'---|' * len(one.columns)}\n"
+        for hook, row in one.rows.items():
+            if hook not in firing.AT_START:
+                cells = [cell.replace("-/", "–/").replace("/-", "/–").replace("–/–", "–") for cell in row.split()]
+                yield f"| `{hook}` | {' | '.join(['–' if cell == '-' else cell for cell in cells])} |\n"
 
 
 def signature(function: Any) -> str:

@@ -153,3 +153,53 @@ async def test_a_patient_plugin_may_wait_and_takes_nobody_s_time():
     assert await hooks.pre_route.first(factories.exchange({"model": "m", "messages": []})) == (None, "")
     assert [call.errors for call in hooks.pre_route.calls] == [0, 0]
     assert comes.seen
+
+
+def test_a_call_that_never_waits_is_timed_now_and_then_and_stands_for_the_others(monkeypatch):
+    """Each call takes a second by this clock, which moves when it is asked: the sum is right whichever calls are timed."""
+    asked = []
+    monkeypatch.setattr("time.perf_counter", lambda: asked.append(1) or float(len(asked)))
+    quick = call(lambda exchange: 1, hook="pre_route", parameters=("exchange",))
+    for number in range(1, 641):
+        quick.now(("e",))
+        assert quick.timed <= quick.calls == number
+    assert len(asked) == 2 * (6 + 10), "calls 1 to 32 by powers of two, then each 64th"
+    assert (quick.calls, quick.timed, quick.seconds) == (640, 640, 640.0)
+    notify(quick, ("e",))
+    assert (quick.calls, quick.timed) == (641, 640)
+
+
+async def test_a_call_that_waits_is_always_timed():
+    async def later(exchange):
+        await asyncio.sleep(0)
+
+    waiting = hook(later)
+    for _ in range(3):
+        await waiting.first("e", ())
+    assert (waiting.calls[0].calls, waiting.calls[0].timed) == (3, 3)
+    assert waiting.calls[0].told()["mean_us"] > 0
+
+
+async def test_a_call_tells_how_it_fares():
+    failing = hook(broken)
+    only = failing.calls[0]
+    assert only.told() == {"calls": 0, "errors": 0, "mean_us": None, "state": "on", "left": 0.0}
+    states = []
+    for _ in range(MAX_FAILURES):
+        await failing.first("e", ())
+        states.append(only.told()["state"])
+    assert states == ["failing"] * (MAX_FAILURES - 1) + ["off"]
+    assert 0 < only.told()["left"] <= 30
+    only.off_until = 0.0
+    assert (only.told()["state"], only.told()["left"]) == ("trial", 0.0)
+    only.function = lambda exchange, candidates: 1
+    await failing.first("e", ())
+    assert only.told()["state"] == "on"
+
+
+async def test_what_must_not_be_skipped_is_never_off():
+    failing = hook(broken, kind="policy")
+    for _ in range(MAX_FAILURES + 1):
+        with pytest.raises(Unavailable):
+            await failing.first("e", ())
+    assert failing.calls[0].told()["state"] == "failing"

@@ -350,3 +350,16 @@ async def test_an_upstream_error_never_shows_a_traceback(gateway, scripted_provi
 
     made = await gateway(scripted_provider.url, plugins=(("compressor", plugin(transform_request=raises)),))
     assert (await made.ask()).status == 200
+
+
+async def test_how_hooks_fare_is_told_to_the_operator_only(gateway, scripted_provider):
+    """With an admin key whoever asks for the gateway's health learns nothing of its traffic; without one there is nobody else."""
+    fails = (("scorer", plugin(score=lambda exchange: 1 / 0)),)
+    made = await gateway(scripted_provider.url, plugins=fails, config='[server]\nadmin_key = "the-operators-own"')
+    await made.ask()
+    assert "hooks" not in (await made.client.get("/health/ready")).json()
+    assert "hooks" not in (await made.client.get("/health/ready", headers={"x-api-key": "another"})).json()
+    told = (await made.client.get("/health/ready", headers={"x-api-key": "the-operators-own"})).json()["hooks"]
+    assert told["scorer.p0"]["score"].items() >= {"calls": 1, "errors": 1, "state": "failing"}.items()
+    made = await gateway(scripted_provider.url, plugins=fails)
+    assert (await made.client.get("/health/ready")).json()["hooks"]["scorer.p0"]["score"]["calls"] == 0

@@ -393,6 +393,47 @@ async def test_a_failure_is_told_to_who_keeps_count(gateway, scripted_provider):
     assert failures == [("up1/m", "unavailable")]
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(500, "server"), (503, "server"), (429, "rate_limited"), (401, "invalid"), (403, "invalid"), (404, "not_found")],
+)
+async def test_an_error_answer_is_told_once_and_never_speaks_against_the_key(gateway, scripted_provider, status, kind):
+    """It reaches the caller as it came; a path that the key may not use must not have the credential left alone."""
+    failures = []
+
+    class Counts:
+        def attempt_failed(self, exchange, candidate, error):
+            failures.append((candidate.id, error.kind, error.retry_after))
+
+    made = await gateway(scripted_provider.url, plugins=(("policy", Counts()),))
+    scripted_provider.always(Script(status=status, body=b'{"error": "its own words"}', headers={"retry-after": "7"}))
+    answer = await made.client.post("/v1/up1/files", json={"model": "m"})
+    assert (answer.status, answer.body) == (status, b'{"error": "its own words"}')
+    assert [(id, told) for id, told, _ in failures] == [("up1/m", kind)]
+    assert status != 429 or failures[0][2] == 7
+
+
+async def test_what_is_cut_after_it_began_is_no_failure_of_an_attempt(gateway, scripted_provider):
+    """As on the API's own routes: it is settled as cut, so whoever counts does not count it twice."""
+    failures, settled = [], []
+
+    class Counts:
+        def reserve(self, exchange, candidate):
+            return Reservation()
+
+        def attempt_failed(self, exchange, candidate, error):
+            failures.append(error.kind)
+
+        def settle(self, reservation, outcome):
+            settled.append(outcome.status)
+
+    made = await gateway(scripted_provider.url, plugins=(("policy", Counts()),))
+    scripted_provider.always(Script(body=b"x" * 100, cut_bytes=50, content_type="text/plain"))
+    with pytest.raises(AssertionError, match="without ending"):
+        await made.client.get("/v1/up1/files")
+    assert (failures, settled) == ([], ["cut"])
+
+
 async def test_nothing_is_watched_when_it_is_over(gateway, scripted_provider):
     made = await through(gateway, scripted_provider, Books(reserve=Reject(RateLimited("used up"))))
     await made.client.get("/v1/up1/files")

@@ -124,10 +124,15 @@ class Application:
         return reply({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
-        """503 once a stop was asked for. A file that could not be taken up is told; the configuration before it serves on."""
-        off = sorted({call.plugin for call in self.kernel.hooks.all if call.off})
+        """503 once a stop was asked for. A file that could not be taken up is told; the configuration before it serves on.
+
+        What hooks have done is for the operator, where there is an admin key.
+        """
+        off, key = sorted({call.plugin for call in self.kernel.hooks.all if call.off}), self.kernel.config.server.admin_key
         told = {"status": "stopping" if self.process.stopping else "ok", **self.kernel.status()}
         told |= {"providers": sorted(self.kernel.catalog.providers), "plugins_off": off, "plugins": self.kernel.statuses()}
+        if not key or is_admin(key, dict(request.headers.raw)):
+            told["hooks"] = self.kernel.hooks.told()
         if self.process.mistakes:
             told["config_mistakes"] = list(self.process.mistakes[:MAX_TOLD])
         return reply(told, 503 if self.process.stopping else 200)

@@ -73,6 +73,7 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         if kernel.hooks.transform_request.calls:
             rest = await transformed(kernel, exchange, candidate, rest)
         body = outgoing(kernel, exchange, attempt, dialect, rest)
+        exchange.check()  # plugins may have taken their time
         if attempt.expired:
             raise UpstreamError("timeout", attempt.expired)
         provider = candidate.provider.serving(exchange)
@@ -281,7 +282,7 @@ def fidelity(
 
     def wrap(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
         for call in hooks.transform_stream.calls:
-            events = call.function(exchange, events) or events
+            events = call.now((exchange, events)) or events
         return events
 
     return Rewritten(response, decoder, encoder, observer, wrap)

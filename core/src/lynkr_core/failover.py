@@ -115,7 +115,7 @@ async def raced(kernel: Kernel, exchange: Exchange, course: Course, candidate: C
             exchange.attempts.remove(best)  # it is the one that decides, so it stands last
             exchange.attempts.append(best)
         for other in race.running:
-            if other is not best and other.error and not other.lost:
+            if other is not best and other.error and not other.lost and not exchange.gone:
                 course.noted(other.candidate, other.error, time.monotonic())
                 with suppress(GatewayError):  # the answer is here: what is said of the other attempt changes nothing
                     await kernel.hooks.attempt_failed.first(exchange, other.candidate, other.error)

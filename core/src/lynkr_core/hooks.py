@@ -28,12 +28,14 @@ SETTLE_SECONDS = 10.0
 """How long plugins may take to settle after the caller has its answer."""
 STAGE_SECONDS = 5.0
 """How long the asynchronous plugins of one stage may take together."""
+SPARED = 63
+"""Of a synchronous plugin's calls the 1st, 2nd, 4th, … 64th and each 64th after it are timed; each stands for those since the last."""
 
 
 class Call:
-    """One plugin's implementation of one hook. Counts its calls, errors and seconds."""
+    """One plugin's implementation of one hook. Counts its calls, errors and seconds; `timed`: the calls that `seconds` stands for."""
 
-    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds",
+    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds", "timed",
                  "wait")  # fmt: skip
 
     def __init__(self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str]) -> None:
@@ -45,7 +47,7 @@ class Call:
         self.is_async = inspect.iscoroutinefunction(function)
         call = adapted(function, parameters)
         self.function = bounded(call) if hook == "score" and not self.is_async else call
-        self.calls = self.errors = self.failures = 0
+        self.calls = self.errors = self.failures = self.timed = 0
         self.seconds = self.off_until = 0.0
 
     @property
@@ -53,18 +55,32 @@ class Call:
         """Switched off for a while after errors in a row."""
         return self.failures >= MAX_FAILURES and not self.closed and time.monotonic() < self.off_until
 
+    def told(self) -> dict[str, Any]:
+        """JSON values. `state`: `failing` while errors come in a row, then `off` for `left` seconds, then on `trial`, else `on`."""
+        off = self.failures >= MAX_FAILURES and not self.closed
+        left = round(max(self.off_until - time.monotonic(), 0.0), 1) if off else 0.0
+        state = ("off" if left else "trial") if off else "failing" if self.failures else "on"
+        mean = round(self.seconds / self.timed * 1e6, 1) if self.timed else None
+        return {"calls": self.calls, "errors": self.errors, "mean_us": mean, "state": state, "left": left}
+
+    def clocked(self, *args: Any) -> Any:
+        """The function, timed."""
+        began = time.perf_counter()
+        try:
+            return self.function(*args)
+        finally:
+            self.seconds += (time.perf_counter() - began) * (self.calls - self.timed)
+            self.timed = self.calls
+
     def now(self, args: tuple[Any, ...]) -> Any:
         """A synchronous plugin's answer; None while it is off, and after an error that is skipped."""
         if self.failures and self.off:
             return self.skipped(args, "is off after errors in a row")
-        began = time.perf_counter()
+        self.calls = calls = self.calls + 1
         try:
-            value = self.function(*args)
+            value = (self.function if calls & SPARED and calls & (calls - 1) else self.clocked)(*args)
         except Exception as error:
             return self.caught(error, args)
-        finally:
-            self.calls += 1
-            self.seconds += time.perf_counter() - began
         self.failures = 0
         return value
 
@@ -73,14 +89,15 @@ class Call:
         if self.failures and self.off:
             return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
+        self.calls += begun is None
         try:
             async with asyncio.timeout(max(until - time.monotonic(), 0.0) + self.wait):
                 value = await (self.function(*args) if begun is None else begun)
         except Exception as error:
             return self.caught(error, args)
         finally:
-            self.calls += begun is None
             self.seconds += time.perf_counter() - began
+            self.timed += begun is None
         self.failures = 0
         return value
 
@@ -202,15 +219,13 @@ def notify(call: Call, args: tuple[Any, ...]) -> None:
     """Calls a synchronous plugin whose answer nobody waits for; it can raise nothing."""
     if call.failures and call.off:
         return
-    began = time.perf_counter()
+    call.calls = calls = call.calls + 1
     try:
-        call.function(*args)
+        (call.function if calls & SPARED and calls & (calls - 1) else call.clocked)(*args)
     except Exception as error:
         call.note(error)
     else:
         call.failures = 0
-    call.calls += 1
-    call.seconds += time.perf_counter() - began
 
 
 async def run(call: Call, args: tuple[Any, ...], until: float) -> Any:
@@ -255,6 +270,11 @@ class Hooks:
         self.all = tuple(calls)
         for name in HOOKS:
             setattr(self, name, Hook(name, by_name.get(name, ())))
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What each call tells of itself, by plugin and hook."""
+        plugins = dict.fromkeys([call.plugin for call in self.all])
+        return {name: {call.hook: call.told() for call in self.all if call.plugin == name} for name in plugins}
 
     authenticate: Hook
     pre_route: Hook

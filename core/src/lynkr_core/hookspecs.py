@@ -60,6 +60,8 @@ def score(exchange: Exchange, candidates: Sequence[Candidate]) -> Score | float 
 def select_provider(exchange: Exchange, candidates: Sequence[Candidate], scores: Sequence[Score]) -> Selection | None:
     """In which order are the candidates tried? Called once per exchange; first answer wins; none: as configured.
 
+    Called once more where a `reserve` has refused and named another model in `exchange.instead`: those are other candidates.
+
     A selection may leave candidates out, with the reason in `removed`. It cannot add any.
     """
 
@@ -90,17 +92,24 @@ def transform_request(exchange: Exchange, request: Request, candidate: Candidate
 
 @hookspec(firstresult=True)
 def attempt_failed(exchange: Exchange, candidate: Candidate, error: UpstreamError) -> Verdict | None:
-    """Retry, try the next candidate, or fail? First answer wins; none: the table in `errors.py` decides."""
+    """Retry, try the next candidate, or fail? First answer wins; none: the table in `errors.py` decides.
+
+    Called once for each attempt that fails before its answer begins; not when the caller leaves. On `/v1/{provider}/…`, where nothing is
+    tried again, the answer does not matter.
+    """
 
 
 @hookspec
 def transform_response(exchange: Exchange, response: Response) -> Response | None:
-    """Change a whole answer before the caller gets it. Each plugin gets the last one's result."""
+    """Change a whole answer before the caller gets it. Called once for each that came whole. Each plugin gets the last one's result."""
 
 
 @hookspec
 def transform_stream(exchange: Exchange, events: AsyncIterator[Event]) -> AsyncIterator[Event] | None:
-    """Wrap a streamed answer. Called once when the stream begins. Not an async generator itself: it returns an iterator."""
+    """Wrap a streamed answer. Called once for each that begins. Neither async nor a generator itself: it returns an iterator.
+
+    An error skips the plugin.
+    """
 
 
 @hookspec

@@ -148,26 +148,31 @@ class Passthrough:
             response = attempt.upstream = await call.response()
             exchange.chosen = candidate
             if response.status >= 400 or method == "HEAD" or response.status in (204, 304):
-                return await self._whole(exchange, served, response, caller)
+                return await self._whole(exchange, attempt, response, caller)
             return await self._stream(exchange, attempt, limits.total, response, caller)
         except Refused as refused:
             raise refused.error from None
         except UpstreamError as cause:
             attempt.error = error = timed_out(attempt, cause)
             exchange.check()
+            if caller.status is not None:
+                # no end is written: the server breaks the connection off, or half would pass for whole
+                return "cut", error.message
             await self._kernel.hooks.attempt_failed.first(exchange, candidate, error)  # to be known; nothing is tried again here
-            if caller.status is None:
-                raise AllFailed(error, [attempt.describe()]) from None
-            return "cut", error.message  # no end is written: the server breaks the connection off, or half would pass for whole
+            raise AllFailed(error, [attempt.describe()]) from None
         finally:
             attempt.ended = time.monotonic()
             self._kernel.watch.discard(attempt)
             attempt.abort()  # does nothing to a response that was read to its end
 
-    async def _whole(self, exchange: Exchange, provider: Provider, response: UpstreamResponse, caller: Caller) -> Ended:
+    async def _whole(self, exchange: Exchange, attempt: Attempt, response: UpstreamResponse, caller: Caller) -> Ended:
         """An error, or an answer that has no body."""
-        text = (await response.read(MAX_ERROR_BODY)).decode("utf-8", "surrogateescape")
-        await caller.whole(response.status, shown(exchange, response), provider.redacted(text).encode("utf-8", "surrogateescape"))
+        provider, told = attempt.candidate.provider.serving(exchange), await response.read(MAX_ERROR_BODY)
+        if response.status >= 400:
+            attempt.error = exchange.dialect.decode_error(response.status, response.headers, told)
+            await self._kernel.hooks.attempt_failed.first(exchange, attempt.candidate, attempt.error)
+        text = provider.redacted(told.decode("utf-8", "surrogateescape"))
+        await caller.whole(response.status, shown(exchange, response), text.encode("utf-8", "surrogateescape"))
         return ("ok", None) if response.status < 400 else ("error", f"the provider answered with status {response.status}")
 
     async def _stream(

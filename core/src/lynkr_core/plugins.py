@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 API = 1
 """The version of the contract between core and plugins. A plugin says which one it was written for."""
+SYNCHRONOUS = frozenset({"transform_stream", "observe_event", "register_routes", "register_commands"})
+"""Hooks that cannot be `async def`."""
 
 
 class NoConfig(Struct, forbid_unknown_fields=True):
@@ -178,6 +180,8 @@ def check_signature(name: str, function: Callable[..., Any]) -> None:
     """Raises `PluginError` for what a hook cannot be."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PluginError(f"{name} is a generator; a hook returns its answer")
+    if name in SYNCHRONOUS and inspect.iscoroutinefunction(function):
+        raise PluginError(f"{name} cannot be async: nobody waits for it")
     spec = parameters(name)
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:

@@ -1,6 +1,7 @@
 """The command `lynkr`, run as people run it."""
 
 import json
+import re
 import signal
 import socket
 import sys
@@ -149,20 +150,30 @@ def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path, content):
 
 
 def test_plugins_are_listed_as_json_and_as_a_table(folder):
+    (folder / "lynkr.toml").write_text(f"[server]\nport = 1\n{GOOD}")
     rows = json.loads(lynkr("plugins", "--json", cwd=folder).stdout)
     (echo,) = [row for row in rows if (row["kind"], row["plugin"]) == ("provider", "echo")]
     assert echo == {
         "kind": "provider", "plugin": "echo", "package": "lynkr-provider-echo", "version": "0.1.0", "enabled": ["provider.echo"],
-        "state": {},
+        "state": {}, "hooks": {},
     }  # fmt: skip
     table = lynkr("plugins", cwd=folder).stdout
     assert all(row["package"] in table for row in rows)
+    assert "No gateway answers at 127.0.0.1 port 1:" in table
+
+
+SCORE = {"calls": 5, "errors": 5, "mean_us": 10.0, "state": "off", "left": 12.0}
+RESERVE = {"calls": 3, "errors": 0, "mean_us": 30.0, "state": "on", "left": 0.0}
 
 
 def test_plugins_tell_what_a_running_server_says_of_them(folder):
     class Ready(BaseHTTPRequestHandler):
         def do_GET(self):
-            body = json.dumps({"plugins": {"provider.echo": {"up1/m": {"state": "open"}}}}).encode()
+            told = {"plugins": {"provider.echo": {"up1/m": {"state": "open"}}}}
+            told["hooks"] = {"provider.echo": {"score": SCORE, "reserve": RESERVE}}
+            body = json.dumps(
+                told if self.headers["x-lynkr-key"] == "0123456789abcdef" else {"plugins": told["plugins"]}
+            ).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -173,13 +184,15 @@ def test_plugins_tell_what_a_running_server_says_of_them(folder):
 
     with HTTPServer(("127.0.0.1", 0), Ready) as server:
         threading.Thread(target=server.serve_forever).start()
-        (folder / "lynkr.toml").write_text(f"[server]\nport = {server.server_port}\n{GOOD}")
+        (folder / "lynkr.toml").write_text(f"[server]\nport = {server.server_port}\nadmin_key = '0123456789abcdef'\n{GOOD}")
         rows = json.loads(lynkr("plugins", "--json", cwd=folder).stdout)
         table = lynkr("plugins", cwd=folder).stdout
         server.shutdown()
     (echo,) = [row for row in rows if (row["kind"], row["plugin"]) == ("provider", "echo")]
     assert echo["state"] == {"provider.echo": {"up1/m": {"state": "open"}}}
     assert '"state":"open"' in table
+    assert echo["hooks"] == {"provider.echo": {"score": SCORE, "reserve": RESERVE}}
+    assert re.search(r"provider\.echo +8 +5 +17\.5 µs +off in score for 12 s ", table)
 
 
 def test_the_schema_knows_sections_and_plugins(tmp_path):

@@ -252,6 +252,21 @@ async def test_health_says_who_is_left_alone_and_what_plugins_say(gateway):
     assert [tier["name"] for tier in told["tiers"]] == ["simple", "medium", "complex", "reasoning"]
 
 
+async def test_plugins_fare_by_hook_and_only_the_operator_sees_it(guarded):
+    anna = await guarded.key("anna")
+    await guarded.ask(key=anna)
+    told = {plugin["id"]: plugin for plugin in (await guarded.live(key="the-admin-key"))["plugins"]}
+    reserve = told["policy.breaker"]["hooks"]["reserve"]
+    assert {name: reserve[name] for name in ("calls", "errors", "state", "left")} == {
+        "calls": 1,
+        "errors": 0,
+        "state": "on",
+        "left": 0,
+    }
+    assert reserve["mean_us"] > 0
+    assert all(plugin["hooks"] == {} for plugin in (await guarded.live(key=anna))["plugins"])
+
+
 async def test_an_exchange_costs_little_while_nobody_looks(gateway):
     """Against the least there is to do for one: decoding its body."""
     from lynkr_core.testing import factories

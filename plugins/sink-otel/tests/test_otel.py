@@ -120,6 +120,7 @@ async def test_metrics_say_what_the_conventions_name(
     assert {name: metric.unit for name, metric in told.items()} == {
         "gen_ai.client.operation.duration": "s", "gen_ai.client.operation.time_to_first_chunk": "s",
         "gen_ai.client.token.usage": "{token}", "lynkr.requests": "{request}", "lynkr.cost": "{USD}",
+        "lynkr.plugin.calls": "{call}", "lynkr.plugin.errors": "{error}", "lynkr.plugin.seconds": "s", "lynkr.plugin.health": "1",
     }  # fmt: skip
     points = told["gen_ai.client.operation.duration"].histogram.data_points
     by = {(attributes(p)["gen_ai.request.model"], attributes(p).get("error.type")): p.count for p in points}
@@ -130,6 +131,27 @@ async def test_metrics_say_what_the_conventions_name(
     assert used.aggregation_temporality == 2
     assert sum(p.as_double for p in told["lynkr.requests"].sum.data_points) == 3
     assert told["lynkr.requests"].sum.is_monotonic
+
+
+async def test_metrics_say_how_plugins_fare(scripted_provider: ScriptedProvider, collector: Collector, tmp_path: Path) -> None:
+    """By plugin and hook, both of which only a configuration names: calls, errors, time and state."""
+    with serve(tmp_path, scripted_provider, collector) as running:
+        for _ in range(3):
+            await asyncio.to_thread(post, running.url, "mixed")
+        await asyncio.to_thread(collector.until, lambda: value(collector, "calls", "post_response") == 3)
+        assert (value(collector, "errors", "post_response"), value(collector, "calls", "reserve")) == (0, 3)
+        assert 0 < value(collector, "seconds", "post_response") < PATIENCE
+        metrics = collector.metrics()
+    assert metrics["lynkr.plugin.calls"].sum.is_monotonic
+    states = [attributes(point) for point in metrics["lynkr.plugin.health"].gauge.data_points]
+    hooks = [("sink.otel", hook, "on") for hook in ("post_response", "reserve")]
+    assert sorted((one["lynkr.plugin"], one["lynkr.hook"], one["lynkr.state"]) for one in states) == hooks
+
+
+def value(collector: Collector, name: str, hook: str) -> float:
+    metric = collector.metrics().get(f"lynkr.plugin.{name}")
+    points = metric.sum.data_points if metric else ()
+    return sum(point.as_double for point in points if attributes(point)["lynkr.hook"] == hook)
 
 
 def count(collector: Collector, name: str) -> int:

@@ -11,7 +11,7 @@ from lynkr_sink_prometheus.telling import families
 
 KERNEL = {
     "lynkr_config_info", "lynkr_workers", "lynkr_attempts_in_flight", "lynkr_plugin_calls_total", "lynkr_plugin_errors_total",
-    "lynkr_plugin_seconds_total", "lynkr_plugin_off", "lynkr_plugin_status", "lynkr_breaker_state",
+    "lynkr_plugin_seconds_total", "lynkr_plugin_off", "lynkr_plugin_state", "lynkr_plugin_status", "lynkr_breaker_state",
 }  # fmt: skip
 """What a real gateway tells of itself: the tests with one see to these."""
 

@@ -113,6 +113,8 @@ def total(text: str, metric: str, /, **labels: str) -> float:
         ("lynkr_breaker_state", {"provider": "dead", "model": "gone", "state": "closed"}, 0),
         ("lynkr_breaker_state", {"provider": "echo", "model": "echo", "state": "closed"}, 1),
         ("lynkr_plugin_calls_total", {"plugin": "sink.prometheus", "hook": "post_response"}, 6),
+        ("lynkr_plugin_state", {"plugin": "sink.prometheus", "hook": "post_response", "state": "on"}, 1),
+        ("lynkr_plugin_state", {"plugin": "sink.prometheus", "state": "off"}, 0),
         ("lynkr_plugin_status", {"plugin": "policy.concurrency", "name": "waiting"}, 0),
         ("lynkr_attempts_in_flight", {}, 0),
     ],

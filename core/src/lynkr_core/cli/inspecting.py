@@ -49,57 +49,92 @@ def endings(catalog: Catalog, today: date) -> list[str]:
 
 
 def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
-    """List the installed plugins and which of them are enabled.
+    """List the installed plugins, which of them are enabled, and how those fare in the gateway that runs: calls, errors, time, health.
 
     Parameters
     ----------
     config: The file that enables them, if it is there.
     json: Print JSON instead of a table.
     """
-    rows = plugin_rows(config)
+    settings = load(config, os.environ) if config.exists() else Config()
+    running = readiness(settings.server, settings.server.admin_key) if settings.plugins else {}
+    rows = plugin_rows(settings, running)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("kind", "plugin", "package", "version", "enabled as", "state", box=None)
+    table = Table("kind", "plugin", "package", "version", "enabled as", *FARES, "state", box=None)
     for row in rows:
         state = "" if not row["state"] else msgspec.json.encode(row["state"]).decode()
-        table.add_row(row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]), state)
+        table.add_row(
+            row["kind"], row["plugin"], row["package"], row["version"], ", ".join(row["enabled"]), *fares(row["hooks"]), state
+        )
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # a pipe has no width, and rich would fold at 80
+    sys.stdout.write(whose(settings, running))
 
 
-def plugin_rows(config: Path) -> list[dict[str, Any]]:
-    """One row for each installed plugin; nothing is imported. `state`: what the enabled ones of a running server tell of themselves."""
-    settings = load(config, os.environ) if config.exists() else Config()
-    enabled, told = settings.plugins, states(settings.server) if settings.plugins else {}
+def plugin_rows(settings: Config, running: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row for each installed plugin; nothing is imported. `running`: what a gateway answers at `/health/ready`.
+
+    `state`: what the enabled ones tell of themselves. `hooks`: what lynkr tells of each of their hooks, see `hooks.Call.told`.
+    """
+    told: dict[str, Any] = running.get("plugins") or {}
+    hooks: dict[str, Any] = running.get("hooks") or {}
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
         for name, entry in sorted(installed(kind).items()):
             names = [name, *[other for other, own in aliases(kind).items() if own == name]]
-            used = [table.section for table in enabled if table.kind == kind and table.use in names]
+            used = [table.section for table in settings.plugins if table.kind == kind and table.use in names]
             package = entry.dist.name if entry.dist else ""
             version = entry.dist.version if entry.dist else ""
-            state = {section: told[section] for section in used if told.get(section)}
-            row = {"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used, "state": state}
-            rows.append(row)
+            row: dict[str, Any] = {"kind": kind, "plugin": name, "package": package, "version": version, "enabled": used}
+            row["state"] = {section: told[section] for section in used if told.get(section)}
+            rows.append({**row, "hooks": {section: hooks[section] for section in used if hooks.get(section)}})
     return rows
 
 
-def states(server: Server) -> dict[str, Any]:
-    """What a running server tells of its plugins; empty when none answers."""
-    told = readiness(server).get("plugins")
-    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+FARES = ("calls", "errors", "each", "health")
 
 
-def readiness(server: Server) -> dict[str, Any]:
-    """What `/health/ready` answers at the configured address; empty when no lynkr is there."""
+def fares(hooks: dict[str, dict[str, Any]]) -> list[str]:
+    """The four columns of a plugin, of all its hooks and instances together; empty where nothing is told."""
+    calls = [(hook, told) for own in hooks.values() for hook, told in own.items()]
+    if not calls:
+        return [""] * len(FARES)
+    number = sum(told["calls"] for _, told in calls)
+    micros = sum((told["mean_us"] or 0.0) * told["calls"] for _, told in calls)
+    health = [f"{told['state']} in {hook}{left(told['left'])}" for hook, told in calls if told["state"] != "on"]
+    each = f"{micros / number:.1f} µs" if number else ""
+    return [str(number), str(sum(told["errors"] for _, told in calls)), each, ", ".join(health) or "on"]
+
+
+def left(seconds: float) -> str:
+    return f" for {seconds:.0f} s" if seconds else ""
+
+
+def whose(settings: Config, running: dict[str, Any]) -> str:
+    """Whose numbers they are, or why there are none."""
+    server = settings.server
+    if not settings.plugins:
+        return ""
+    if not running:
+        return f"\nNo gateway answers at {server.host} port {server.port}: calls, errors, time and health are those of one that runs.\n"
+    if "hooks" not in running:
+        return "\nThe gateway that answers shows its calls to its own [server] admin_key only.\n"
+    process = f"in one of {server.workers} processes; " if server.workers > 1 else ""
+    return f"\nSince its configuration was taken up; {process}each: the mean time of a call. One in 64 is timed, and all that wait.\n"
+
+
+def readiness(server: Server, key: Secret | None = None) -> dict[str, Any]:
+    """What `/health/ready` answers at the configured address, to who shows this key; empty when no lynkr is there."""
     import httpx2
 
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104
+    headers = {"x-lynkr-key": key.reveal()} if key else {}
     try:
-        with httpx2.Client(trust_env=False, timeout=1.0) as client:
+        with httpx2.Client(trust_env=False, timeout=1.0, headers=headers) as client:
             answer = client.get(f"http://{f'[{host}]' if ':' in host else host}:{server.port}/health/ready").json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         return {}

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE, Backend, Envelope, Fields, Headers, StreamDecoder
 from lynkr_core.dialects import openai_errors
+from lynkr_core.dialects.classify import classify
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -70,7 +71,10 @@ class RawDialect(Backend):
         return None
 
     def decode_error(self, status: int, headers: Headers, body: bytes) -> UpstreamError:
-        return UpstreamError("server" if status >= 500 else "invalid", f"status {status}", status=status)
+        """By its status only. What refuses a key may be about this path, so nothing is said against the key."""
+        kind, wait = classify(status, None, None, "", headers)
+        kind = "invalid" if kind in ("auth", "quota") else kind
+        return UpstreamError(kind, f"status {status}", status=status, retry_after=wait, reported=True)
 
     def _untranslated(self) -> TypeError:
         return TypeError("raw requests are not translated")

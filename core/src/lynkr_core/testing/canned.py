@@ -22,7 +22,7 @@ class Script(Struct, frozen=True, kw_only=True):
     """One answer and its faults. Times in seconds.
 
     `events` are sent one at a time when the request asks for a stream, or when there is no `body`. `delay` is waited before the head, `pause`
-    before each event. The connection is cut after `cut_events` events or `cut_bytes` bytes of the body.
+    before each event, `hold` before the last one too. The connection is cut after `cut_events` events or `cut_bytes` bytes of the body.
     """
 
     body: bytes = b""
@@ -32,6 +32,7 @@ class Script(Struct, frozen=True, kw_only=True):
     content_type: str = JSON
     delay: float = 0.0
     pause: float = 0.0
+    hold: float = 0.0
     cut_events: int | None = None
     cut_bytes: int | None = None
 

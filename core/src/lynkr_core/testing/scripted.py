@@ -197,7 +197,7 @@ class Connection(asyncio.Protocol):
         )
         left = script.cut_bytes
         for event in script.events[: script.cut_events]:
-            await asyncio.sleep(script.pause)
+            await asyncio.sleep(script.pause + (script.hold if event is script.events[-1] else 0.0))
             piece = event if left is None else event[:left]
             if piece:
                 self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))

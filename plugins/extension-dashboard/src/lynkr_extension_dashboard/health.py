@@ -26,14 +26,16 @@ class Health:
         self._budgets: list[dict[str, Any]] | None = None
 
     def told(self, principal: Principal | None) -> dict[str, Any]:
-        """JSON values. Of budgets a principal sees those of its own key and user; None sees all."""
+        """JSON values. Of budgets a principal sees those of its own key and user, of plugins not their single hooks; None sees all."""
         if self._clock() >= self._until:
             self._look()
             self._until = self._clock() + FOR_SECONDS
         budgets = self._budgets
         if budgets is not None:
             budgets = [one for one in budgets if principal is None or own(one["subject"], principal)][:MOST_BUDGETS]
-        return {**self._told, "budgets": budgets}
+        plugins: list[dict[str, Any]] = self._told["plugins"]
+        plugins = plugins if principal is None else [{**one, "hooks": {}} for one in plugins]
+        return {**self._told, "budgets": budgets, "plugins": plugins}
 
     def _look(self) -> None:
         kernel = self._kernel
@@ -58,6 +60,7 @@ class Health:
             "errors": sum([call.errors for call in calls]),
             "seconds": sum([call.seconds for call in calls]),
             "status": status,
+            "hooks": {call.hook: call.told() for call in calls},
         }
 
 

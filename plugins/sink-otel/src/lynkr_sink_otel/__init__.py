@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Candidate, Exchange, Outcome
+from lynkr_core.hooks import Call
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import ONWARD
 from lynkr_core.secret import Secret
@@ -21,9 +22,12 @@ from lynkr_core.stores import MemoryStore
 from lynkr_core.upstream import HeaderList
 from lynkr_sink_otel.context import trace_of
 from lynkr_sink_otel.export import Exporter
-from lynkr_sink_otel.metrics import Metrics
+from lynkr_sink_otel.metrics import Metrics, of_plugins
 from lynkr_sink_otel.spans import Spans
 from lynkr_sink_otel.wire import envelope, pair, scope
+
+if TYPE_CHECKING:
+    from lynkr_core.kernel import Kernel
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 VERSION = version("lynkr-core")
@@ -83,6 +87,8 @@ class OtelSink:
         self._encoder = Spans(config.identity)
         self._metrics = KEPT.setdefault(context.stores.memory, Metrics())
         self._tasks: list[asyncio.Task[None]] = []
+        self._calls: Sequence[Call] = ()
+        self._since = 0.0
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.ensure_future(self._spans.run())] if self._config.traces else []
@@ -97,6 +103,11 @@ class OtelSink:
         if self._config.metrics:
             self._take_stock()
         await asyncio.gather(self._spans.flush(), self._points.flush())
+
+    def register_routes(self, kernel: Kernel) -> None:
+        """None: it only looks at the kernel's counters, which begin with each configuration."""
+        self._calls = tuple([call for call in kernel.hooks.all if not call.hook.startswith("register_")])
+        self._since = time.time()
 
     def reserve(self, exchange: Exchange, candidate: Candidate) -> None:
         """Sets nothing aside: it tells the provider to which span this attempt belongs."""
@@ -122,7 +133,8 @@ class OtelSink:
         }  # fmt: skip
 
     def _take_stock(self) -> None:
-        for metric in self._metrics.encoded(time.time()):
+        now = time.time()
+        for metric in (*self._metrics.encoded(now), *of_plugins(self._calls, self._since, now)):
             self._points.put(metric)
 
     async def _measure(self) -> None:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from lynkr_core.exchange import Candidate, Exchange, Outcome
+from lynkr_core.hooks import Call
 from lynkr_sink_otel.spans import ATTRIBUTE, Targets
 from lynkr_sink_otel.wire import double, doubles, fixed, fixeds, message, number, pair
 
@@ -19,7 +20,11 @@ DURATION, FIRST, USED = (
     "gen_ai.client.token.usage",
 )
 REQUESTS, SPENT = "lynkr.requests", "lynkr.cost"
-UNITS = {DURATION: "s", FIRST: "s", USED: "{token}", REQUESTS: "{request}", SPENT: "{USD}"}
+HEALTH = "lynkr.plugin.health"
+UNITS = {
+    DURATION: "s", FIRST: "s", USED: "{token}", REQUESTS: "{request}", SPENT: "{USD}", "lynkr.plugin.calls": "{call}",
+    "lynkr.plugin.errors": "{error}", "lynkr.plugin.seconds": "s", HEALTH: "1",
+}  # fmt: skip
 POINT_NUMBER = 7
 """The number of the field `attributes` in a NumberDataPoint."""
 CUMULATIVE = 2
@@ -88,6 +93,19 @@ class Metrics:
             told = [message(1, attributes + times + double(4, held[1][0])) for attributes, held in points.values.items()]
             if told:
                 yield described(name) + message(7, b"".join(told) + number(2, CUMULATIVE) + number(3, 1))
+
+
+def of_plugins(calls: Sequence[Call], began: float, now: float) -> Iterator[bytes]:
+    """What the kernel has counted of each hook of each plugin since `began`, and as a gauge of 1 the state that it is in."""
+    times = fixed(2, int(began * NANO)) + fixed(3, int(now * NANO))
+    told = [(one, pair(POINT_NUMBER, "lynkr.plugin", one.plugin) + pair(POINT_NUMBER, "lynkr.hook", one.hook)) for one in calls]
+    for name in ("calls", "errors", "seconds"):
+        points = b"".join([message(1, who + times + double(4, getattr(one, name))) for one, who in told])
+        yield described(f"lynkr.plugin.{name}") + message(7, points + number(2, CUMULATIVE) + number(3, 1))
+    states = [who + pair(POINT_NUMBER, "lynkr.state", one.told()["state"]) for one, who in told]
+    yield described(HEALTH) + message(
+        5, b"".join([message(1, state + fixed(3, int(now * NANO)) + double(4, 1)) for state in states])
+    )
 
 
 INPUT, OUTPUT = (pair(ATTRIBUTE, "gen_ai.token.type", kind) for kind in ("input", "output"))

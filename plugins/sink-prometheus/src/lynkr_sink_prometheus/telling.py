@@ -16,6 +16,7 @@ VERSION = version("lynkr-core")
 REQUEST = Labels._fields
 MODEL = ("provider", "model")
 STATES = ("closed", "half open", "open", "cooling down")
+HEALTH = ("on", "failing", "off", "trial")
 MOST_STATUS = 50
 """Numbers that one plugin tells of itself."""
 Named = Callable[[str], tuple[str, str]]
@@ -92,10 +93,14 @@ def of_plugins(kernel: Kernel) -> Iterator[Family]:
     labels = ("plugin", "hook")
     yield counted("lynkr_plugin_calls", "Calls of a plugin.", labels, [(key, call.calls) for key, call in calls])
     yield counted("lynkr_plugin_errors", "Calls that raised.", labels, [(key, call.errors) for key, call in calls])
-    yield counted("lynkr_plugin_seconds", "Time that calls took.", labels, [(key, call.seconds) for key, call in calls])
+    text = "Time that calls took; of those that never wait one in 64 is timed, and stands for the others."
+    yield counted("lynkr_plugin_seconds", text, labels, [(key, call.seconds) for key, call in calls])
     yield gauged(
         "lynkr_plugin_off", "1 while switched off after errors in a row.", labels, [(key, call.off) for key, call in calls]
     )
+    now = [(key, call.told()["state"]) for key, call in calls]
+    states = [((*key, state), float(state == is_in)) for key, is_in in now for state in HEALTH]
+    yield gauged("lynkr_plugin_state", "1 for the state that a plugin's hook is in.", (*labels, "state"), states)
     rows = [((plugin, name), value) for plugin, status in kernel.statuses().items() for name, value in figures(status)]
     yield gauged("lynkr_plugin_status", "Numbers that a plugin tells of itself.", ("plugin", "name"), rows)
 

@@ -270,14 +270,20 @@ function Plugins({ live }) {
     <div class="scroll" tabIndex=${0} role="region" aria-label="Plugins"><table><caption class="hidden">Plugins</caption><thead><tr>
       <th scope="col">Plugin</th><th scope="col"><span ...${tip("ok, errors, or off after errors in a row.")}>Health</span></th>
       <th scope="col" class="number"><span ...${tip("Calls of its hooks since the start.")}>Calls</span></th>
-      <th scope="col" class="number"><span ...${tip("Time it took per call, on average.")}>Each</span></th>
+      <th scope="col" class="number"><span ...${tip("Time it took per call, on average: one call in 64 is timed, and all that wait for something.")}>Each</span></th>
       <th scope="col"><span ...${tip("What the plugin tells of itself.")}>Says</span></th></tr></thead>
     <tbody>${all.map((plugin) => html`<tr key=${plugin.id}><th scope="row">${plugin.id}</th>
-      <td><span class="state" data-state=${plugin.off || plugin.errors ? "actionable" : "clean"}>${plugin.off ? "off" : plugin.errors ? `${plugin.errors} errors` : "ok"}</span></td>
+      <td><span class="state" data-state=${plugin.off || plugin.errors ? "actionable" : "clean"} ...${byHook(plugin.hooks) ? tip(byHook(plugin.hooks)) : {}}>${health(plugin)}</span></td>
       <td class="number">${plugin.calls ? count(plugin.calls) : html`<span class="muted">${NOTHING}</span>`}</td><td class="number">${plugin.calls ? each(plugin.seconds / plugin.calls) : html`<span class="muted">${NOTHING}</span>`}</td>
       <td class="says muted" data-tip=${told(plugin.status)}>${told(plugin.status)}</td></tr>`)}</tbody></table></div>
     ${quiet.length ? html`<p class="foot muted"><span ...${tip("Enabled, and not called by a hook yet: stores, providers and the like.")}>Also enabled</span>: ${quiet.map((plugin) => plugin.id).join(", ")}</p>` : null}
   <//>`;
 }
 
+const health = (plugin) => {
+  const off = Object.values(plugin.hooks).filter((hook) => hook.left);
+  if (plugin.off) return off.length ? `off, ${seconds(Math.max(...off.map((hook) => hook.left)))} left` : "off";
+  return plugin.errors ? `${plugin.errors} errors` : "ok";
+};
+const byHook = (hooks) => Object.entries(hooks).filter(([, hook]) => hook.calls).map(([name, hook]) => `${name}: ${hook.state}, ${count(hook.calls)} calls, ${count(hook.errors)} errors, ${hook.mean_us === null ? "not timed" : each(hook.mean_us / 1e6)} each`).join("; ");
 const each = (value) => (value < 0.001 ? `${(value * 1e6).toFixed(value < 1e-5 ? 1 : 0)} µs` : seconds(value));
