@@ -77,6 +77,7 @@ COMMANDS = (
     ("usage", "lynkr_core.cli.usage:usage", "Tell what was used and spent, by model, key, team, day and more."),
     ("export", "lynkr_core.cli.exporting:export", "Write the journal out as CSV, JSON lines or FOCUS charges."),
     ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
+    ("record", "lynkr_core.cli.recording:record", "Record what a live provider answers, for its plugin's tests."),
     ("prices", "lynkr_core.cli.prices:prices", "Tell what each model costs, and who says so."),
     ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
