@@ -76,7 +76,7 @@ COMMANDS = (
     ("replay", "lynkr_core.cli.replaying:replay", "Tell what another configuration would have done with past requests."),
     ("usage", "lynkr_core.cli.usage:usage", "Tell what was used and spent, by model, key, team, day and more."),
     ("export", "lynkr_core.cli.exporting:export", "Write the journal out as CSV, JSON lines or FOCUS charges."),
-    ("eval", "lynkr_core.cli.evaluating:evaluate", "Run a scorer on a data set and print how well it routes."),
+    ("eval", "lynkr_core.cli.evals:app", "Run scorers or compressors on data with known outcomes and print how good they are."),
     ("record", "lynkr_core.cli.recording:record", "Record what a live provider answers, for its plugin's tests."),
     ("prices", "lynkr_core.cli.prices:prices", "Tell what each model costs, and who says so."),
     ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),
