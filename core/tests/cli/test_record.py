@@ -154,6 +154,19 @@ async def test_a_secret_that_a_stream_says_in_pieces_is_noticed(config, upstream
     assert KEY not in str(raised.value)
 
 
+async def test_the_parts_of_a_signature_are_secrets_too():
+    scrubber = Scrubber()
+    scrubber.heed(
+        [(b"authorization", b"AWS4-HMAC-SHA256 Credential=MYACCESSKEY12345/20261121/us-east-1, Signature=0123456789abcdef")],
+        "http://x.example/",
+    )
+    found = scrubber.text(
+        "the key MYACCESSKEY12345 of arn:aws:bedrock:us-east-1:123456789012:x at x.example may not use us-east-1"
+    )
+    assert re.sub(r"scrubbed-\d+", "*", found) == "the key * of arn:aws:bedrock:us-east-1:*:x at * may not use us-east-1"
+    assert scrubber.count(found) == 3
+
+
 async def test_a_secret_in_binary_data_is_noticed():
     scrubber = Scrubber([KEY])
     with pytest.raises(LynkrError, match="binary"):

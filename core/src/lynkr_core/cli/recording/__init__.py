@@ -57,7 +57,7 @@ def record(
     file.write_bytes(data)
     told = [f"{take.dialect:20} {take.name:14} {take.status}  {sum(map(len, take.pieces))} bytes" for take in made.takes]
     told += [f"{one.dialect:20} {one.name:14} left out: {scrubber.text(one.why)}" for one in refused]
-    told.append(f"wrote {file}; {len(scrubber.names)} secrets and names taken out; read it before you share it")
+    told.append(f"wrote {file}; {scrubber.count(data.decode())} secrets and names taken out; read it before you share it")
     sys.stdout.write("\n".join(told) + "\n")
 
 

@@ -15,19 +15,24 @@ FIELDS = (
     "user_id", "session_id", "email", "api_key", "access_token", "refresh_token", "id_token", "client_secret", "password", "cookie",
 )  # fmt: skip
 ANSWERED = ("content-type", "retry-after", "retry-after-ms", "x-should-retry")
-"""Headers of answers that are kept, and those of rate limits; no other is."""
+TOLD = ("ratelimit", "rate-limit", "error")
+"""Headers of answers that are kept: these, and those with such a word in their name; no other is."""
 SENT = frozenset((
     b"content-type", b"content-length", b"accept", b"accept-encoding", b"user-agent", b"anthropic-version", b"anthropic-beta",
     b"openai-beta",
 ))  # fmt: skip
 """Headers of requests whose values are no secrets; those of all others are taken out wherever they stand."""
 QUERIES = ("api-version", "alt", "beta")
+PARTS = re.compile(r"[\s,;=/:&]+")
+LONG = 16
+OWN = re.compile(r"scrubbed-\d+")
 NAMED_SO = re.compile("KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|hf|xai|r8|pplx|fw|nvapi|csk|glpat|key)[-_][\w-]{12,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}|\bxox[a-z]-[\w-]{8,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?|\b[Bb]earer\s+[\w.~+/=-]{8,}"
     r"|\b(?:org|proj|acct|cust|user|req|request)[-_][A-Za-z0-9]{8,}"
+    r"|(?<=:)\d{12}(?=:)"
     r"|\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
     r"""|[^\s"'\\,;:(){}<>*]{2,40}\*{3,}[^\s"'\\,;:(){}<>*]{0,40}"""
     r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
@@ -66,6 +71,8 @@ class Scrubber:
                 text = value.decode("latin-1")
                 self.know(text)
                 self.know(text.partition(" ")[2])
+                for part in PARTS.split(text):  # a signature names the key it was made with
+                    self.know(part if len(part) >= LONG else "")
         parts = urlsplit(url)
         for name, value in parse_qsl(parts.query):
             if name not in QUERIES:
@@ -93,7 +100,13 @@ class Scrubber:
     def answered(self, headers: Mapping[bytes, bytes]) -> dict[str, str]:
         """The headers of an answer that may be told."""
         pairs = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.items()}
-        return {name: self.text(value) for name, value in pairs.items() if name in self.kept or "ratelimit" in name}
+        return {
+            name: self.text(value) for name, value in pairs.items() if name in self.kept or any(word in name for word in TOLD)
+        }
+
+    def count(self, text: str) -> int:
+        """How many names of its own stand in a text."""
+        return len(set(OWN.findall(text)) & set(self.names.values()))
 
     def leaks(self, text: str) -> bool:
         """Whether a secret that is known stands there still."""
