@@ -183,6 +183,20 @@ async def test_what_the_provider_refuses_is_left_out_and_told(config, upstream):
     assert KEY not in scrubber.text(refused[0].why)
 
 
+async def test_a_stream_that_is_cut_is_left_out(config, upstream):
+    upstream.reset().then(CHAT, CHAT.but(cut_events=2), CHAT, CHAT.but(cut_bytes=40), FAULT)
+    found, refused, _ = await made(config)
+    assert [(one.name, one.why.partition(":")[0]) for one in refused] == [("stream", "cut"), ("tools stream", "cut")]
+    assert [take.name for take in found.takes] == ["plain", "tools", "error", "models"]
+
+
+async def test_a_provider_that_does_not_end_is_given_up(config, upstream, monkeypatch):
+    monkeypatch.setattr("lynkr_core.cli.recording.MOST_SECONDS", 0.2)
+    upstream.reset().always(CHAT.but(delay=60))
+    with pytest.raises(LynkrError, match=r"more than 0\.2 s"):
+        await made(config)
+
+
 @pytest.mark.parametrize("answer", [FAULT, Script(body=b"not json"), Script(body=b"<html>", content_type="text/html")])
 async def test_without_a_plain_answer_there_is_nothing_to_record(config, upstream, answer):
     upstream.reset().always(answer)
@@ -245,10 +259,10 @@ async def test_the_command_and_the_suite_that_plays_what_it_wrote(config, upstre
     assert "openai.chat          stream         200" in ran.stdout
     told = (tmp_path / "live.json").read_text() + ran.stdout + ran.stderr
     assert [name for name, secret in SECRETS.items() if secret in told] == []
-    played = await asyncio.to_thread(suite, tmp_path)
+    played = await asyncio.to_thread(suite, tmp_path, "-k", "not aborting")  # whose times are judged in suites of their own
     assert played.returncode == 0, played.stdout
     spoil(tmp_path / "live.json")
-    played = await asyncio.to_thread(suite, tmp_path, "-k", "recorded")
+    played = await asyncio.to_thread(suite, tmp_path, "-k", "reads_what_it_read")
     assert played.returncode == 1
     assert "test_it_reads_what_it_read_when_it_was_recorded" in played.stdout
 

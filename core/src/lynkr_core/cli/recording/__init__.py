@@ -14,7 +14,7 @@ import anyio
 from lynkr_core.candidates import BOUNDS, Tiers
 from lynkr_core.cli.doctor import keys
 from lynkr_core.cli.recording.scrub import Scrubber, of_environment
-from lynkr_core.cli.recording.takes import SECONDS, Refused, Studio, base_path
+from lynkr_core.cli.recording.takes import Refused, Studio, base_path
 from lynkr_core.cli.recording.tape import Tape
 from lynkr_core.config import PluginTable, parse, read, suggestion
 from lynkr_core.errors import ConfigError, LynkrError, UpstreamError
@@ -26,6 +26,8 @@ from lynkr_core.testing.transcript import Take, Transcript, texts
 from lynkr_core.upstream.http1 import Http1Transport
 
 DEFAULT = Path("lynkr.toml")
+MOST_SECONDS = 600.0
+"""For all calls together; each has the provider's own limits."""
 
 
 def record(
@@ -75,11 +77,13 @@ async def recorded(
             if not model:
                 raise ConfigError([f"{file}: [provider.{name}] names no models; say which with --model"])
             studio = Studio(provider, tape, scrubber, model, max_tokens, base_path(provider))
-            with anyio.fail_after(SECONDS * 5):
+            with anyio.fail_after(MOST_SECONDS):
                 found = [take for dialect in spoken(provider, model, dialects) for take in await studio.of_dialect(dialect)]
                 listing = await studio.listing()
     except UpstreamError as error:
         raise LynkrError(f"{name} gave no answer to record: {error.kind}: {scrubber.text(str(error))}") from None
+    except TimeoutError:
+        raise LynkrError(f"{name} took more than {MOST_SECONDS:g} s; nothing was written") from None
     finally:
         await transport.aclose()
     takes = (*[take for take in found if isinstance(take, Take)], *([listing] if listing else ()))

@@ -21,7 +21,6 @@ from lynkr_core.testing.transcript import LISTING, NAMES, STREAMED, Said, Take, 
 NO_SUCH_MODEL = "lynkr-record-no-such-model"
 WRONG: tuple[Any, ...] = ([{"role": "nobody"}], 7)
 """What no list of messages is."""
-SECONDS = 120.0
 
 
 class Refused(Struct, frozen=True):
@@ -46,10 +45,10 @@ class Studio:
         for take in NAMES:
             try:
                 found.append(await self.good(dialect, take))
-            except UpstreamError as error:
+            except (UpstreamError, InvalidRequest) as error:
                 if take == "plain":
                     raise
-                found.append(Refused(name, take, f"{error.kind}: {error}"))
+                found.append(Refused(name, take, f"{getattr(error, 'kind', 'invalid')}: {error}"))
         return [*found, await self.error(dialect)]
 
     async def good(self, dialect: Dialect, name: str) -> Take:
