@@ -16,7 +16,7 @@ LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 PAGES = (
     ("Start", "index.md"), ("The journey", "guide.md"), ("Clients", "recipes.md"), ("lynkr.toml", "config.md"), ("Plugins", "plugins.md"),
     ("Dialects", "dialects.md"), ("Faults", "faults.md"), ("Operations", "operations.md"), ("Security", "security.md"), ("Hooks", "hooks.md"),
-    ("Compared", "comparison.md"),
+    ("Evaluating", "authors.md"), ("Compared", "comparison.md"),
 )  # fmt: skip
 CONFIG = """\
 [project]

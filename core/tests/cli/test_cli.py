@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from cyclopts import App
 
 from lynkr_core.cli import COMMANDS
 from lynkr_core.testing.process import gateway, lynkr
@@ -56,7 +57,8 @@ def no_ollama_here() -> None:
 @pytest.mark.parametrize(("name", "target"), [(name, target) for name, target, _ in COMMANDS])
 def test_every_command_is_there_and_says_what_it_does(name, target):
     module, _, function = target.partition(":")
-    assert getattr(import_module(module), function).__doc__, name
+    found = getattr(import_module(module), function)
+    assert found.help if isinstance(found, App) else found.__doc__, name
 
 
 def test_a_good_file_is_called_good(folder):

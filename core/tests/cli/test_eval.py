@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lynkr_core.cli import evaluating, metrics
 from lynkr_core.cli.dataset import read
+from lynkr_core.cli.scoring import scored, scorers_of
 from lynkr_core.errors import ConfigError, LynkrError, PluginError
 from lynkr_core.exchange import Score
 from lynkr_core.hooks import Call, Hooks
@@ -58,9 +59,10 @@ def test_any_scorer_can_be_run():
             return Score(value=70.0)
 
     hooks = Hooks([Call("score", "scorer", "scorer.mine", Asynchronous().score, ("exchange", "candidates"))])
-    scores, times = asyncio.run(evaluating.scored(hooks, sample.rows))
-    assert set(scores.values()) == {70.0}
-    assert len(times) == len(sample.rows)
+    found = asyncio.run(scored(hooks, sample.rows))
+    assert set(found.together.values()) == {70.0}
+    assert found.each == {"scorer.mine": found.together}
+    assert len(found.milliseconds) == len(sample.rows)
 
 
 def test_the_command_prints_a_table_and_json(capsys, tmp_path):
@@ -74,16 +76,81 @@ def test_the_command_prints_a_table_and_json(capsys, tmp_path):
 
 def test_mistakes_are_told(tmp_path):
     with pytest.raises((ConfigError, PluginError), match="not installed"):
-        evaluating.scorer_of("nonsense", tmp_path / "none.toml")
+        scorers_of(["nonsense"], tmp_path / "none.toml")
     with pytest.raises(LynkrError, match="no rows"):
         read(tmp_path)
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"id": "a", "messages": []}\n{"id": 7, "messages": []}\n')
     with pytest.raises(LynkrError, match=r"bad.jsonl:2: .*\$\.id"):
         read(bad)
+    bad.write_text('{"id": "a"}')
+    with pytest.raises(LynkrError, match=r"bad\.jsonl:1: it needs messages, or a prompt"):
+        read(bad)
     bad.write_text('{"id": "a", "messages": [], "tier": "HARD"}')
     with pytest.raises(LynkrError, match=r"\$\.tier"):
         read(bad)
+
+
+def told(capsys, *names, **options):
+    evaluating.evaluate(*names, **options)
+    return capsys.readouterr().out
+
+
+ROWS = """
+{"prompt": "hi", "tier": "SIMPLE"}
+{"id": "proof", "prompt": "Prove that the halting problem is undecidable, step by step.", "best": "REASONING", "ok": ["COMPLEX"]}
+{"id": "unjust", "prompt": "hello", "tier": "REASONING"}
+{"prompt": "thanks", "source": "s", "scores": {"weak": 0, "strong": 1}}
+{"messages": [{"role": "user", "content": "Prove that there are infinitely many primes."}], "source": "s", "scores": {"weak": 1, "strong": 1}}
+"""
+
+
+def test_a_file_of_ones_own_needs_no_more_than_prompts_and_tiers(capsys, tmp_path):
+    (tmp_path / "mine.jsonl").write_text(ROWS)
+    (tmp_path / "sources.json").write_text('{"s": {"pairs": [["weak", "strong"]]}}')
+    none = tmp_path / "none.toml"
+    report = msgspec.json.decode(told(capsys, tmp_path / "mine.jsonl", config=none, worst=5, json=True))
+    assert report["tiers"]["n"] == 3
+    assert [(row["id"], row["wrong"]) for row in report["worst"]] == [
+        ("unjust", "under"), ("mine.jsonl:5", "under"), ("mine.jsonl:6", "over"),
+    ]  # fmt: skip
+    table = told(capsys, tmp_path / "mine.jsonl", config=none, worst=1)
+    assert "under     3  unjust: right is REASONING; " in table
+    assert "thanks" not in table
+
+
+def test_several_scorers_are_measured_each_and_together(capsys, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/shop.py").write_text("if x:\n    pass\n" * 400)
+    (tmp_path / "lynkr.toml").write_text(
+        f'[provider.echo]\n[scorer.graph]\nuse = "codegraph"\nworkspace = "{tmp_path}/work"\nwait = 60\n'
+    )
+    (tmp_path / "mine.jsonl").write_text('{"prompt": "fix shop.py", "tier": "COMPLEX"}\n{"prompt": "hi", "tier": "SIMPLE"}\n')
+    options = {"scorer": "heuristic, graph", "config": tmp_path / "lynkr.toml"}
+    report = msgspec.json.decode(told(capsys, tmp_path / "mine.jsonl", **options, json=True))
+    assert report["without_score"] == 0
+    assert {name: alone["without_score"] for name, alone in report["scorers"].items()} == {"heuristic": 0, "graph": 1}
+    assert "graph                           1" in told(capsys, tmp_path / "mine.jsonl", **options)
+
+
+def test_without_a_data_set_the_shared_one_is_taken(capsys, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(LynkrError, match="say which data set"):
+        evaluating.evaluate()
+    (tmp_path / "shared/routing").mkdir(parents=True)
+    (tmp_path / "shared/routing/a.jsonl").write_text('{"prompt": "hi", "tier": "SIMPLE"}')
+    assert "1 rows, 0 without a score" in told(capsys)
+
+
+REAL = Path(__file__).parents[4] / "shared/routing"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the data that it needs is not beside the checkout")
+def test_the_shared_data_can_be_read(capsys, tmp_path):
+    report = msgspec.json.decode(told(capsys, REAL, only=20, intervals=False, config=tmp_path / "none.toml", json=True))
+    assert report["macro"]["apgr"] > 0.5
+    assert {"tiers", "robustness", "pooled"} <= set(report)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))

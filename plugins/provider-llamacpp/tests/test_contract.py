@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from lynkr_core.testing.canned import Fault, Script, encoded
 from lynkr_core.testing.contracts.provider import ProviderContract
+from lynkr_core.testing.contracts.recorded import RecordedProviderContract
 from lynkr_provider_llamacpp import PATHS, plugin
 
 # as llama.cpp answered while it loaded a model, and when a prompt was too long
@@ -21,3 +23,10 @@ class TestContract(ProviderContract):
     base_path = "/v1"
     paths: ClassVar[Mapping[str, str]] = dict(PATHS)
     errors: ClassVar[Mapping[str, Mapping[str, Fault]]] = {"openai.chat": FAULTS, "openai.responses": FAULTS}
+
+
+class TestRecorded(RecordedProviderContract):
+    """Against what a llama.cpp of late 2026 with a tiny model of noise answered: `lynkr record` wrote it."""
+
+    plugin = plugin
+    transcript = Path(__file__).with_name("recorded.json")

@@ -17,11 +17,20 @@ Tier = Annotated[str, Meta(pattern=f"^({'|'.join(TIERS)})$")]
 Pairs = Mapping[str, list[tuple[str, str]]]
 
 
-class Row(Struct, kw_only=True):
-    """One line. `scores`: by model, 0 to 1. `ok`: the tiers that are right beside `best`. `base`, `kind`: a perturbed copy of a row."""
+class Message(Struct):
+    """As far as it is shown."""
 
-    id: str
-    messages: Raw
+    content: Any = ""
+
+
+class Row(Struct, kw_only=True):
+    """One line: `messages`, or a `prompt` alone. `scores`: by model, 0 to 1. `ok`: the tiers that are right beside `best`. `base`, `kind`: a
+    perturbed copy of a row.
+    """
+
+    id: str = ""
+    messages: Raw = Raw()
+    prompt: str = ""
     tools: Raw = Raw()
     source: str = "all"
     scores: dict[str, float] = {}
@@ -37,9 +46,18 @@ class Row(Struct, kw_only=True):
         named = {*self.ok, self.best or self.tier} - {None}
         return {TIERS.index(name) for name in named if name}
 
+    @property
+    def text(self) -> str:
+        """What is asked last, on one line, to know the row by."""
+        try:
+            content = _said.decode(self.messages)[-1].content if self.messages else self.prompt
+        except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+            content = ""
+        return " ".join((content if isinstance(content, str) else msgspec.json.encode(content).decode()).split())
+
     def body(self) -> bytes:
         """As a request of an OpenAI client; which dialect the messages are in does not matter to a scorer."""
-        fields: dict[str, Any] = {"model": "auto", "messages": self.messages}
+        fields: dict[str, Any] = {"model": "auto", "messages": self.messages or [{"role": "user", "content": self.prompt}]}
         return msgspec.json.encode(fields | ({"tools": self.tools} if self.tools else {}))
 
 
@@ -56,6 +74,7 @@ class Dataset(Struct):
     pairs: dict[str, list[tuple[str, str]]]
 
 
+_said = msgspec.json.Decoder(list[Message])
 _row = msgspec.json.Decoder(Row)
 
 
@@ -86,6 +105,10 @@ def lines(file: Path) -> Iterator[Row]:
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
             try:
-                yield _row.decode(line)
+                row = _row.decode(line)
             except msgspec.MsgspecError as error:
                 raise LynkrError(f"{file}:{number}: {error}") from error
+            if not row.messages and not row.prompt:
+                raise LynkrError(f"{file}:{number}: it needs messages, or a prompt")
+            row.id = row.id or f"{file.name}:{number}"
+            yield row

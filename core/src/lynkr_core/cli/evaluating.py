@@ -2,97 +2,64 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import random
 import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 
-from lynkr_core.candidates import BOUNDS, Tiers
+from lynkr_core.candidates import BOUNDS
 from lynkr_core.cli import metrics
 from lynkr_core.cli.dataset import Dataset, Row, read
 from lynkr_core.cli.metrics import TIERS, tier
-from lynkr_core.config import Config, PluginTable, load
-from lynkr_core.dialect import Dialect
-from lynkr_core.errors import ConfigError, LynkrError
-from lynkr_core.exchange import Exchange
-from lynkr_core.hooks import Hooks
-from lynkr_core.plugins import Context, compiled, create, manifest
-from lynkr_core.plugins import load as loaded
-from lynkr_core.scores import combined, scores_of
-from lynkr_core.stores import Stores
-from lynkr_core.upstream.http1 import Http1Transport
+from lynkr_core.cli.mistaken import mistaken
+from lynkr_core.cli.scoring import Scores, run
+from lynkr_core.errors import LynkrError
 
 DEFAULT = Path("lynkr.toml")
-FRONT = "openai.chat"
+SHARED = Path("../shared/routing")
 SOLVED = 0.5
 """From this score on a model has solved a request."""
 RESAMPLES = 100
-Scores = Mapping[str, float]
 Table = dict[str, float]
 
 
 def evaluate(
-    dataset: Path, *, scorer: str = "heuristic", only: int = 0, config: Path = DEFAULT, intervals: bool = True, json: bool = False
-) -> None:
-    """Run an installed scorer on a data set and print how well it routes.
+    dataset: Path | None = None, *, scorer: str = "heuristic", only: int = 0, worst: int = 0, config: Path = DEFAULT,
+    intervals: bool = True, json: bool = False,
+) -> None:  # fmt: skip
+    """Run installed scorers on a data set and print how well they route.
 
     Parameters
     ----------
-    dataset: A .jsonl or .jsonl.gz file, or a folder of them; the guide tells the format.
-    scorer: The plugin's name.
+    dataset: A .jsonl or .jsonl.gz file, or a folder of them; the guide tells the format. Left out: ../shared/routing, if there.
+    scorer: The plugin's name; of several, separated by commas, each is measured, and all together as the gateway combines them.
     only: At most so many rows of each source; 0 is all.
-    config: The file whose [scorer.NAME] table configures it, if it is there.
+    worst: Also show so many of the rows that are routed worst.
+    config: The file whose [scorer.NAME] tables configure them, if it is there.
     intervals: Add 95 per cent intervals (bootstrap).
     json: Print JSON.
     """
-    data = read(dataset, only)
-    scores, milliseconds = anyio.run(scored, scorer_of(scorer, config), data.rows)
-    report = measured(data, scores, intervals) | {"milliseconds": latency(milliseconds)}
+    data = read(dataset or shared(), only)
+    names = [name.strip() for name in scorer.split(",") if name.strip()]
+    found = asyncio.run(run(names, config, data.rows))
+    report = measured(data, found.together, intervals) | {"milliseconds": latency(found.milliseconds)}
+    if len(names) > 1:
+        report["scorers"] = {name: measured(data, found.each.get(f"scorer.{name}", {}), False) for name in names}
+    if worst:
+        report["worst"] = mistaken(data, found, worst)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n" if json else "\n".join(told(report)) + "\n")
 
 
-def scorer_of(name: str, config: Path) -> Hooks:
-    """The scorer's hooks, without a gateway around them. Raises `ConfigError`, `PluginError`."""
-    settings = load(config, os.environ) if config.exists() else Config()
-    tables = [table for table in settings.plugins if table.kind == "scorer" and table.name == name]
-    table = tables[0] if tables else PluginTable(kind="scorer", name=name, use=name, table={})
-    mistakes: list[str] = []
-    plugin = loaded(table, context(name, "scorer"), str(config), mistakes)
-    hooks = compiled([plugin] if plugin else [], {}, str(config), mistakes)
-    if mistakes:
-        raise ConfigError(mistakes)
-    return hooks
-
-
-def context(name: str, kind: str) -> Context:
-    return Context(name=name, kind=kind, transport=Http1Transport(), tiers=Tiers(BOUNDS), stores=Stores(), environ=os.environ)
-
-
-async def scored(hooks: Hooks, rows: Sequence[Row]) -> tuple[dict[str, float], list[float]]:
-    """Each row's score by its id, and how long each took. Raises `LynkrError` when the scorer gives none at all."""
-    front = manifest("dialect", FRONT)
-    dialect: Dialect = create(front, front.config(), context(FRONT, "dialect"))
-    found: dict[str, float] = {}
-    times: list[float] = []
-    for row in rows:
-        exchange = Exchange(dialect, "/v1/chat/completions", {}, row.body())
-        exchange.envelope = dialect.peek(exchange.body)
-        started = time.perf_counter()
-        answers = await hooks.score.collect(exchange, ())
-        times.append((time.perf_counter() - started) * 1000)
-        score = combined([score for answer, plugin in answers for score in scores_of(answer, plugin)])
-        if score is not None:
-            found[row.id] = score
-    if not found:
-        raise LynkrError("the scorer gave no score at all")
-    return found, times
+def shared() -> Path:
+    """The data that lies beside a checkout. Raises `LynkrError` when it does not."""
+    if not SHARED.is_dir():
+        raise LynkrError("say which data set: a .jsonl file, or a folder of them, as the guide tells")
+    return SHARED
 
 
 def measured(data: Dataset, scores: Scores, intervals: bool) -> dict[str, Any]:
@@ -230,7 +197,23 @@ def told(report: dict[str, Any]) -> list[str]:
     if found := report.get("robustness"):
         kinds = ", ".join(f"{kind} {same:.2f}" for kind, same in found["kinds"].items())
         lines += [f"same tier after a change, of {found['n']}: {found['same']:.3f} ({kinds})"]
+    lines += [*beside(report.get("scorers") or {}), *[worst_line(row) for row in report.get("worst") or ()]]
     return [*lines, f"milliseconds a decision: p50 {report['milliseconds']['p50']:.2f}, p99 {report['milliseconds']['p99']:.2f}"]
+
+
+def beside(scorers: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Each of several scorers alone."""
+    if scorers:
+        yield f"{'alone':24}{'no score':>9}{'APGR':>8}{'pooled':>8}{'right':>8}{'same':>8}"
+    for name, report in scorers.items():
+        cells = [report.get(part, {}).get(key) for part, key in ALONE]
+        yield f"{name:24}{report['without_score']:>9}" + "".join(
+            "       -" if cell is None else f"{cell:>8.3f}" for cell in cells
+        )
+
+
+def worst_line(row: Mapping[str, Any]) -> str:
+    return f"{row['wrong']:>6} {row['score']:5.0f}  {row['id']}: {row['why']}; {row['reason']}; {row['text']!r}"
 
 
 def source_line(name: str, table: Table) -> str:
@@ -244,3 +227,4 @@ def within(table: Mapping[str, Any]) -> str:
 
 
 COLUMNS = (("apgr", 8), ("cpt50", 8), ("cpt80", 8), ("auc_solved", 9), ("over_50", 9))
+ALONE = (("macro", "apgr"), ("pooled", "apgr"), ("tiers", "right"), ("robustness", "same"))

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lynkr_core.dialect import Dialect
+from lynkr_core.errors import LynkrError
 from lynkr_core.request import Message, Request, Text, ToolCall, ToolCallResponse
 from lynkr_core.testing import factories
 
+_object = msgspec.json.Decoder(dict[str, Any])
 DIALECTS = {"openai": "openai.chat", "anthropic": "anthropic.messages"}
 
 
@@ -23,35 +27,46 @@ class Spoken(NamedTuple):
     tools: list[Any]
 
     @property
+    def format(self) -> str:
+        return self.record.get("format", "openai")
+
+    @property
     def dialect(self) -> Dialect:
-        return factories.find_dialect(DIALECTS[self.record["format"]])
+        return factories.find_dialect(DIALECTS[self.format])
 
     def turns(self) -> list[int]:
         """How many messages each request has: an assistant's message at index t was the answer to `messages[:t]`."""
         return [t for t, message in enumerate(self.record["messages"]) if message["role"] == "assistant" and t]
 
     def body(self, messages: int) -> dict[str, Any]:
-        said, system = self.record["messages"][:messages], self.record["system"]
+        said, system = self.record["messages"][:messages], self.record.get("system", "")
         tools = {"tools": self.tools} if self.tools else {}
-        if self.record["format"] == "openai":
-            return {"model": "m", "messages": [{"role": "system", "content": system}, *said], **tools}
-        return {"model": "m", "max_tokens": 4096, "system": system, **tools, "messages": said}
+        if self.format == "openai":
+            return {"model": "m", "messages": [*([{"role": "system", "content": system}] if system else ()), *said], **tools}
+        return {"model": "m", "max_tokens": 4096, **({"system": system} if system else {}), **tools, "messages": said}
 
 
 def conversations(folder: Path) -> Iterator[Spoken]:
+    """Those of every file that is not of single results. Raises `LynkrError` for a line that is no conversation."""
     for file in sorted(folder.glob("*.jsonl*")):
-        if file.name.startswith("tool_results"):
-            continue
-        for record in lines(file):
-            yield Spoken(
-                file.name.split(".")[0], record, [tool for name in record["tools_ref"] for tool in schemas(folder, name)]
-            )
+        if not file.name.startswith("tool_results"):
+            for number, record in enumerate(lines(file), 1):
+                if not isinstance(record.get("messages"), list) or record.get("format", "openai") not in DIALECTS:
+                    raise LynkrError(f"{file}:{number}: no conversation: it needs messages, and the format openai or anthropic")
+                yield Spoken(file.name.split(".")[0], record, tools_of(folder, record))
+
+
+def tools_of(folder: Path, record: dict[str, Any]) -> list[Any]:
+    return record.get("tools") or [tool for name in record.get("tools_ref", ()) for tool in schemas(folder, name)]
 
 
 def schemas(folder: Path, reference: str) -> list[Any]:
-    """`set` or `set@prefix`: the prefix stands before each tool's name."""
+    """`set` or `set@prefix`: the prefix stands before each tool's name. Raises `LynkrError` when there is no such file."""
     name, _, prefix = reference.partition("@")
-    tools = json.loads((folder / f"tools/{name}.json").read_text())["tools"]
+    try:
+        tools = json.loads((folder / f"tools/{name}.json").read_text())["tools"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LynkrError(f"{folder}/tools/{name}.json has no tools: {error}") from None
     return [{**tool, "name": prefix + tool["name"]} if prefix and "name" in tool else tool for tool in tools]
 
 
@@ -66,10 +81,16 @@ def single(result: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Raises `LynkrError` for a file that cannot be read, and a line that is no object of JSON."""
     opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "rt", encoding="utf-8") as text:
-        for line in text:
-            yield json.loads(line)
+    number = 0
+    try:
+        with opened(file, "rt", encoding="utf-8") as text:
+            for number, line in enumerate(text, 1):  # noqa: B007
+                if line.strip():
+                    yield _object.decode(line)
+    except (OSError, EOFError, ValueError) as error:
+        raise LynkrError(f"{file}:{number}: {error}") from None
 
 
 def texts(message: Message) -> list[str]:
