@@ -73,6 +73,7 @@ LARGER = {
     "cache-exact": 800,  # and what the other caches share
     "cache-semantic": 520,  # two embedders and those of providers, the guard and its vocabulary
     "scorer-heuristic": 1150,
+    "scorer-codegraph": 450,  # nine languages, and a survey in a process of its own
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 560,
     "store-sqlite": 1000,
