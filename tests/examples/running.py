@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Generator
@@ -37,11 +38,15 @@ class Example:
 
     def local(self, provider: str, url: str) -> None:
         """A provider of this machine's, at another port."""
-        self.change(f"[provider.{provider}]\n", f'[provider.{provider}]\nbase_url = "{url}"\n')
+        self._add(provider, f'base_url = "{url}"\n')
 
     def cloud(self, provider: str, url: str) -> None:
         """A provider that is elsewhere, though its address for the test is this machine's."""
-        self.change(f"[provider.{provider}]\n", f'[provider.{provider}]\nlocal = false\nbase_url = "{url}"\n')
+        self._add(provider, f'local = false\nbase_url = "{url}"\n')
+
+    def _add(self, provider: str, lines: str) -> None:
+        [header] = re.findall(rf"^\[provider\.{provider}\].*\n", self.file.read_text(encoding="utf-8"), re.MULTILINE)
+        self.change(header, header + lines)
 
     @contextmanager
     def serve(self) -> Generator[Gateway]:
