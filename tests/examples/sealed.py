@@ -3,7 +3,7 @@
 python -m tests.examples.sealed FOLDER
 
 In a network namespace of its own the kernel counts each attempt to reach anything else (`OutNoRoutes`), whoever makes it. Outside of one,
-`LYNKR_SEAL` names a file into which `seal` writes what Python's own sockets were asked for.
+`SEAL_FILE` names a file that has a line for each that Python's own sockets were asked for.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lynkr_core.testing.saying import saying
 from lynkr_core.testing.scripted import ScriptedProvider
 from tests.examples.running import Example, chat, client, messages
 
-SEAL = "LYNKR_SEAL"
+SEAL = "SEAL_FILE"
 SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 OUTSIDE = ("192.0.2.1", 80)  # an address for documentation, RFC 5737
 TAGS = Script(body=encoded({"models": [{"name": "llama3.2", "model": "llama3.2"}]}))
@@ -65,8 +65,9 @@ def outbound() -> int:
     if seal := os.environ.get(SEAL):
         return len(Path(seal).read_text().splitlines()) if Path(seal).exists() else 0
     names, values = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Ip: ")]
-    six = dict(line.split() for line in Path("/proc/net/snmp6").read_text().splitlines())
-    return int(values[names.index("OutNoRoutes")]) + int(six["Ip6OutNoRoutes"])
+    six = Path("/proc/net/snmp6")  # only where the kernel has IPv6
+    more = dict(line.split() for line in six.read_text().splitlines()) if six.exists() else {}
+    return int(values[names.index("OutNoRoutes")]) + int(more.get("Ip6OutNoRoutes", 0))
 
 
 async def asked(folder: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def outside(address):
 def note(event, arguments):
     where = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0, "socket.gethostbyname": 0}.get(event)
     if where is not None and arguments[where] and outside(arguments[where]):
-        with open(os.environ["LYNKR_SEAL"], "a") as seal:
+        with open(os.environ["SEAL_FILE"], "a") as seal:
             seal.write(f"{event} {arguments[where]}\\n")
         raise OSError(101, "Network is unreachable")
 
