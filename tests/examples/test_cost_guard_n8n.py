@@ -39,6 +39,9 @@ HTTP_REQUEST = {
 }  # fmt: skip
 
 
+ADMIN = "a" * 32
+
+
 class Run:
     """One execution of a workflow, by the key of its credential."""
 
@@ -70,14 +73,16 @@ class Run:
 
 @pytest.fixture
 def example(scripted_provider, tmp_path):
-    example = Example("cost-guard-n8n", tmp_path, OPENAI_API_KEY="sk-test-of-examples")
+    example = Example("cost-guard-n8n", tmp_path, OPENAI_API_KEY="sk-test-of-examples", LYNKR_ADMIN_KEY=ADMIN)
     example.cloud("openai", f"{scripted_provider.url}/v1")
     return example
 
 
-async def key(example, name, *more):
-    made = await example.run("keys", "create", name, *more)
-    return re.match(r"lk_\w+", made.stdout)[0]
+async def key(http, name, **more):
+    """As `lynkr keys create` makes one."""
+    made = await http.post("/v1/admin/keys", json={"name": name, **more}, headers={"x-api-key": ADMIN})
+    assert made.status_code in (200, 201), made.text
+    return made.json()["key"]
 
 
 def asks(provider):
@@ -89,7 +94,8 @@ def code(answer):
 
 
 async def test_a_retry_is_paid_once_and_a_run_has_a_limit_and_a_switch(example, scripted_provider):
-    invoices = await key(example, "invoices", "--agent", "invoices")
+    made = await example.run("keys", "create", "invoices", "--agent", "invoices")
+    invoices = re.match(r"lk_\w+", made.stdout)[0]
     example.change("calls = 40", "calls = 3")
     with example.serve() as running:
         async with client(running) as http:
@@ -126,11 +132,11 @@ async def refused(run, text):
 
 
 async def test_a_workflow_that_has_spent_its_day_gets_something_cheaper_and_then_nothing(example, scripted_provider):
-    own, shared = await key(example, "invoices", "--agent", "invoices"), await key(example, "all")
     example.change("usd = 2\n", "usd = 0.055\n")
     scripted_provider.always(saying("openai.responses", Text(text="ok"), usage=(1000, 2000)))  # $0.026 at the dear one's price
     with example.serve() as running:
         async with client(running) as http:
+            own, shared = await key(http, "invoices", agent="invoices"), await key(http, "all")
             invoices, reports = Run(http, own, "1"), Run(http, shared, "1", x_lynkr_agent="reports")
             dear = {"model": DEAR, "most": 4000}
             assert served(await invoices.model("0", **dear)) == (200, DEAR)
@@ -144,8 +150,8 @@ async def test_a_workflow_that_has_spent_its_day_gets_something_cheaper_and_then
             assert 0 < int(answers[-1].headers["retry-after"]) <= 86_400
             assert served(await reports.model("0", **dear)) == (200, DEAR)
             assert served(await reports.model("1", **dear)) == (200, CHEAP)
-    told = await example.run("budgets", "agent:", "--json")
-    rows = {row["subject"]: row["used"] <= row["limit"] for row in json.loads(told.stdout)}
+            told = (await http.get("/v1/admin/budgets?subject=agent:", headers={"x-api-key": ADMIN})).json()
+    rows = {row["subject"]: row["used"] <= row["limit"] for row in told["data"]}
     assert rows == {"agent:invoices": True, "agent:reports": True}
 
 
