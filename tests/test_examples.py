@@ -1,63 +1,36 @@
-"""The shipped examples work as they are, but for the address of the provider."""
+"""What holds for every example: it is listed, its links lead somewhere, its commands are there. `tests/examples` runs them."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from lynkr_core.app import Application
-from lynkr_core.assembly import assemble
-from lynkr_core.config import parse
-from lynkr_core.testing.client import Client
+from lynkr_core.cli import COMMANDS
 
-pytestmark = pytest.mark.anyio
-EXAMPLES = Path(__file__).parent.parent / "examples"
-TEAM = (EXAMPLES / "team-budgets/lynkr.toml").read_text()
-ASK = {"model": "opus", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1000}
-MODELS = {"T1": "opus", "T2": "sonnet", "T3": "haiku", "T4": "haiku"}
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+COMMAND = re.compile(r"^ {4}(?:cd \S+ && )?lynkr ([a-z-]+)(.*)$", re.MULTILINE)
+OF_PLUGINS = {"budgets", "cache", "export", "keys", "runs", "usage", "eval", "replay"}
+named = pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 
 
-def team(provider):
-    text = TEAM.replace("[provider.anthropic]", f'[provider.anthropic]\nbase_url = "{provider.url}"')
-    kernel = assemble(parse(text, {"ANTHROPIC_API_KEY": "sk-ant-test"}), {})
-    return Client(Application(kernel)), {plugin.id: plugin.instance for plugin in kernel.plugins}
+@named
+def test_it_is_listed_and_its_links_lead_somewhere(folder):
+    assert f"]({folder.name}/README.md)" in (ROOT / "examples/README.md").read_text()
+    targets = [target for target in LINK.findall((folder / "README.md").read_text()) if "://" not in target]
+    assert [target for target in targets if not (folder / target).exists()] == []
 
 
-def agents():
-    return dict(re.findall(r'^(\w+) = "(T\d)"$', TEAM.partition("[policy.access.agents]")[2], re.M))
+@named
+def test_no_key_stands_in_any_file(folder):
+    for path in (path for path in folder.rglob("*") if path.suffix in {".toml", ".md", ".json", ".sh", ".txt", ".yaml"}):
+        assert not re.search(r"\bsk-[\w-]{8}|\blk_\w{8}", path.read_text()), path
 
 
-async def test_each_agent_is_served_by_what_its_class_may_use(scripted_provider):
-    client, _ = team(scripted_provider)
-    assert len(agents()) == 20
-    async with client:
-        for name, its in {**agents(), "nobody_we_know": "T3"}.items():
-            by_header = await client.post("/v1/messages", json=ASK, headers={"x-lynkr-agent": name})
-            by_user = await client.post("/v1/chat/completions", json={**ASK, "user": name})
-            for answer in (by_header, by_user):
-                assert (answer.status, answer.headers["x-lynkr-model"]) == (200, f"claude-{MODELS[its]}-5-5"), name
-                assert answer.headers.get("x-lynkr-asked") == (None if its == "T1" else "opus")
-
-
-async def test_a_class_has_its_budget_for_the_day(scripted_provider):
-    client, plugins = team(scripted_provider)
-    dear = {**ASK, "max_tokens": 30_000}
-    sizes = {"T1": 50, "T2": 15, "T3": 5, "T4": 10}
-    async with client:
-        for name, agent in (("T1", "ai_director"), ("T2", "hr_agent"), ("T3", "kb_manager"), ("T4", "n8n_engineer")):
-            limit = next(rule for rule in plugins["policy.budget"].rules if rule.scope.text == f"class:{name}")
-            assert limit.limit == sizes[name] * 10**9
-            limit.limit = 1000
-            answer = await client.post("/v1/chat/completions", json=dear, headers={"x-lynkr-agent": agent})
-            assert (answer.status, answer.json()["error"]["code"]) == (429, "budget_exceeded")
-            assert int(answer.headers["retry-after"]) <= 86_400
-
-
-async def test_a_class_that_is_short_is_served_by_less(scripted_provider):
-    client, plugins = team(scripted_provider)
-    budget = plugins["policy.budget"]
-    next(rule for rule in budget.rules if rule.scope.text == "class:T2").limit = 8_000_000
-    async with client:
-        answer = await client.post("/v1/messages", json={**ASK, "model": "sonnet"}, headers={"x-lynkr-agent": "sales_agent"})
-    assert (answer.headers["x-lynkr-asked"], answer.headers["x-lynkr-model"]) == ("sonnet", "claude-haiku-5-5")
-    assert answer.headers["x-lynkr-downgraded"] == "the budget of class:T2"
+@named
+def test_its_commands_are_there(folder):
+    """Those of plugins are known only in the folder of their lynkr.toml, and take no `--config`."""
+    known = {name for name, _, _ in COMMANDS}
+    for name, rest in COMMAND.findall((folder / "README.md").read_text()):
+        assert name in known or (name in OF_PLUGINS and "--config" not in rest), f"lynkr {name}{rest}"

@@ -69,7 +69,8 @@ def gathered() -> dict[str, Path]:
     decisions = {f"adr/{path.name}": path for path in sorted((DOCS / "adr").glob("*.md"))}
     plugins = {f"plugins/{path.parent.name}.md": path for path in sorted((ROOT / "plugins").glob("*/README.md"))}
     more = {f"plugins/{path.parent.name}-model.md": path for path in sorted((ROOT / "plugins").glob("*/MODEL.md"))}
-    examples = {f"examples/{path.parent.name}.md": path for path in sorted((ROOT / "examples").glob("*/README.md"))}
+    examples = {"examples/index.md": ROOT / "examples/README.md"}
+    examples |= {f"examples/{path.parent.name}.md": path for path in sorted((ROOT / "examples").glob("*/README.md"))}
     pictures = {path.name: path for path in sorted(DOCS.glob("*.png"))}
     return {"index.md": ROOT / "README.md", **own, **pictures, **plugins, **more, **examples, **decisions}
 
