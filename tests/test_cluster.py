@@ -55,7 +55,7 @@ def cluster() -> Iterator[Any]:
     )
     for line in PATIENT:
         assert config.count(line) == 1
-        config = config.replace(line, f"{line}\ndeadline = 20")
+        config = config.replace(line, f"{line}\ndeadline = 4")
     with tempfile.TemporaryDirectory(prefix="lynkr-") as folder, loaded().Cluster(Path(folder), 3, config, fast=True) as running:
         yield running
 
