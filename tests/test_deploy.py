@@ -54,7 +54,7 @@ def test_a_service_has_the_variables_of_the_configuration_and_a_root_that_is_rea
 
 
 def test_no_key_stands_in_any_file():
-    for path in FOLDER.iterdir():
+    for path in [path for path in FOLDER.rglob("*") if path.is_file()]:
         assert not re.search(r"sk-|lk_[a-z0-9]{8}", path.read_text()), path
 
 
@@ -65,7 +65,7 @@ def test_prometheus_asks_the_gateways_and_drain_fits_into_the_time_to_stop():
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
     unit.read(FOLDER / "lynkr.service")
-    drain = configured().server.drain
+    drain = configured().server.drain + configured().server.notice
     assert drain < int(unit["Service"]["TimeoutStopSec"])
     assert drain < int(COMPOSE["services"]["gateway-1"]["stop_grace_period"].rstrip("s"))
     assert unit["Service"]["ExecStart"].endswith("lynkr serve --config /etc/lynkr/lynkr.toml")

@@ -87,6 +87,14 @@ def test_the_generated_pages_are_fresh():
     assert stale == [], "python core/docs/generate.py writes them"
 
 
+def test_the_terminal_session_is_what_lynkr_says_today():
+    assert not runpy.run_path(str(ROOT / "core/docs/session.py"))["stale"](), "python core/docs/session.py writes it"
+
+
+def test_the_readme_is_short():
+    assert README.read_text().count("\n") < 200
+
+
 @pytest.mark.parametrize("code", blocks(README, GUIDE, language="python"))
 def test_python_blocks_run(code, running):
     code = code.replace(ADDRESS, running.address)
@@ -136,7 +144,7 @@ def test_toml_blocks_are_good_configurations(text, tmp_path, monkeypatch):
 
 def test_no_block_has_a_language_that_is_not_checked():
     pages = [README, GUIDE]
-    assert {match.group(1) for page in pages for match in BLOCK.finditer(page.read_text())} <= {"python", "sh", "toml"}
+    assert {match.group(1) for page in pages for match in BLOCK.finditer(page.read_text())} <= {"python", "sh", "toml", "console"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

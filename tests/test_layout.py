@@ -57,7 +57,7 @@ OPT_IN = {"hedging", "inner", "joining", "lending", "recall", "remarks", "resumi
 """What does nothing where it is not asked for, or nothing was refused."""
 BESIDE = {"decision", "sessions", "stalls"}
 """What stands beside an exchange's way: what is told of a decision, the names of conversations, the guard over plugins that stall."""
-REMOTE = {"line", "outbox", "overlay", "pages", "spill"}
+REMOTE = {"ahead", "line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
     "policy-budget": 1100,  # budgets, gauges and alerts, runs, what operators see and stop
@@ -165,7 +165,7 @@ def test_the_kernel_is_small():
     assert sum(code_lines(path) for path in opt_in) <= 840
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
-    assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 400
+    assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 500
     assert sum(code_lines(path) for path in front) <= 480
 
 

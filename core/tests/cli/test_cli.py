@@ -314,7 +314,10 @@ def test_explain_tells_of_the_past(folder):
         assert running.stop() == 0
     told = json.loads(lynkr("explain", request_id, "--json", cwd=folder).stdout)
     assert (told["id"], told["provider"], told["status"]) == (request_id, "echo", "ok")
-    assert lynkr("explain", request_id, cwd=folder).stdout.startswith("echo/small\n")
+    lines = lynkr("explain", request_id, cwd=folder).stdout
+    assert lines.startswith("echo/small\n")
+    assert re.search(r"^  attempt  echo/small: answered, after [\d.]+ s, 1 tokens in, \d+ out", lines, re.MULTILINE), lines
+    assert re.search(r"^  ended    ok, [\d.]+ s, 1 tokens in, \d+ out, ", lines, re.MULTILINE), lines
     unknown = lynkr("explain", "req_none", cwd=folder)
     assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
     assert unknown.stderr.startswith("lynkr: no record of req_none")

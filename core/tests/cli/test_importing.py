@@ -133,6 +133,9 @@ def from_env(tmp_path, text):
     (f"MODEL_PROVIDER=ollama\n{FOUR}", ["ollama/a", "ollama/b", "anthropic/c", "anthropic/d"]),
     ("TIER_SIMPLE=ollama:a\nTIER_COMPLEX=anthropic:c\n", ["ollama/a", "ollama/a", "anthropic/c", "anthropic/c"]),
     ("TIER_COMPLEX=anthropic:c\n", ["anthropic/c"] * 4),
+    ("TIER_MEDIUM=ollama:b\nTIER_REASONING=anthropic:d\n", ["ollama/b", "ollama/b", "ollama/b", "anthropic/d"]),
+    ("MODEL_PROVIDER=ollama\nTIER_SIMPLE=\nTIER_COMPLEX=\n", ["ollama/llama3.2"] * 4),
+    ("MODEL_PROVIDER=ollama\nTIER_COMPLEX=piratecloud:x\n", ["ollama/llama3.2"] * 4),
     ("MODEL_PROVIDER=ollama\nTIER_COMPLEX=anthropic:c\n", ["ollama/llama3.2", "ollama/llama3.2", "anthropic/c", "ollama/llama3.2"]),
 ])  # fmt: skip
 def test_the_truth_table_of_provider_and_tiers(tmp_path, text, tiers):
@@ -141,6 +144,8 @@ def test_the_truth_table_of_provider_and_tiers(tmp_path, text, tiers):
     assert "sk-real" not in written
     kernel = Kernel.from_config(parse(written, {"ANTHROPIC_API_KEY": "k"}), {})
     assert [kernel.catalog.tiers.candidates(tier)[0].id for tier in node.TIERS] == tiers
+    asked = kernel.catalog.resolve("a-name-that-a-tool-came-with")
+    assert {candidate.id for candidate in asked.candidates} == set(tiers), "whatever is asked for goes there"
 
 
 def test_the_fallback_stands_behind_each_tier_unless_it_is_switched_off(tmp_path):
@@ -161,3 +166,14 @@ def test_what_has_no_counterpart_in_the_variables_is_told(tmp_path):
 def test_variables_that_name_nothing_to_serve_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="names no MODEL_PROVIDER"):
         from_env(tmp_path, "")
+
+
+def test_what_is_made_of_the_variables_is_a_good_file_and_all_that_is_left_to_do_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / ".env").write_text(ENV + f"{FOUR}PORT=8099\nMEMORY_ENABLED=true\n")
+    monkeypatch.chdir(tmp_path)
+    import_("lynkr-env", tmp_path / ".env")
+    text, told = (tmp_path / "lynkr.toml").read_text(), capsys.readouterr().out
+    assert parse(text, {"ANTHROPIC_API_KEY": "k"}).server.port == 8099
+    assert "sk-real" not in text + told
+    assert "MEMORY_ENABLED" in told
+    assert "set ANTHROPIC_API_KEY" in told

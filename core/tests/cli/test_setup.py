@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from msgspec import structs
 
-from lynkr_core.cli.setup.sources import ECHO, PLACES, Cloud, Local, cloud, local
+from lynkr_core.cli.setup.sources import ECHO, PLACES, Cloud, Local, cloud, found, local
 from lynkr_core.cli.setup.writing import render
 from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
@@ -82,6 +83,22 @@ def test_a_cloud_is_a_plugin_that_can_be_had_and_what_is_written_for_it_is_good(
     assert f'api_key = "${{{place.key}}}"' in text
     Kernel.from_config(parse(text, {place.key: "secret-key"}), {})
     assert "secret-key" not in text
+
+
+def test_all_that_is_there_is_found_and_what_is_local_leads(monkeypatch):
+    """Of two servers of one kind the first; of clouds those whose key is there."""
+    with listening(OLLAMA) as ollama, listening(LLAMACPP) as first, listening(LLAMACPP) as second, listening(VLLM) as vllm:
+        here = [("ollama", ollama, ""), ("llamacpp", first, "llamacpp"), ("llamacpp", second, "llamacpp"), ("vllm", vllm, "vllm")]
+        places = tuple(Local(plugin=plugin, port=port, list="/v1/models", owner=owner) for plugin, port, owner in here)
+        monkeypatch.setattr("lynkr_core.cli.setup.sources.PLACES", structs.replace(PLACES, local=places))
+        sources = found({"ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": ""})
+    assert [(source.plugin, source.port) for source in sources] == [
+        ("ollama", ollama), ("llamacpp", first), ("vllm", vllm), ("anthropic", None),
+    ]  # fmt: skip
+    tiers = parse(render(sources, 8081), {"ANTHROPIC_API_KEY": "k"}).tiers.tables()
+    assert tiers["simple"][:3] == ["ollama/llama3.2:latest", "llamacpp/m.gguf", "vllm/Qwen/Qwen3-8B"]
+    assert [id.partition("/")[0] for id in tiers["reasoning"]] == ["anthropic"]
+    assert found({}) == [ECHO]
 
 
 def test_a_server_on_another_port_than_usual_is_written_with_its_address():

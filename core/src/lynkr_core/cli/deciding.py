@@ -18,6 +18,9 @@ from lynkr_core.kernel import Kernel
 
 DEFAULT = Path("lynkr.toml")
 FRONT = "openai.chat"
+LEAST_POINTS, LEAST_VALUE = 0.5, 0.01
+"""What a signal has to add, or to measure, to be told of."""
+KINDS = (("cache_read", "from the cache"), ("cache_write", "into the cache"), ("reasoning", "of reasoning"))
 
 
 def route(prompt: str, *, model: str = "auto", config: Path = DEFAULT, json: bool = False) -> None:
@@ -89,11 +92,40 @@ def told(record: dict[str, Any]) -> list[str]:
     lines += [f"  gate     {gate}" for gate in record.get("gates") or ()]
     lines += [candidate(entry) for entry in record.get("considered") or ()]
     lines += [f"  without  {what}" for what in record.get("skipped") or ()]
-    for attempt in record.get("attempts") or ():
-        lines.append("  attempt  " + ", ".join(f"{key} {value}" for key, value in attempt.items() if value is not None))
+    lines += [attempted(attempt) for attempt in record.get("attempts") or ()]
     lines += receipt(record)
-    lines += [f"  {key:8} {record[key]}" for key in ("status", "usage", "cost", "duration", "losses", "error") if record.get(key)]
-    return lines
+    return lines + ending(record)
+
+
+def attempted(attempt: dict[str, Any]) -> str:
+    """Who was asked, and what came of it."""
+    failure = " ".join([str(attempt[key]) for key in ("error", "status", "code") if attempt.get(key) is not None])
+    parts = [failure or "answered", *([f"after {attempt['seconds']:.3f} s"] if attempt.get("seconds") is not None else [])]
+    parts += [used(attempt["usage"])] if attempt.get("usage") else []
+    parts += [f"${attempt['cost']:.6f}"] if attempt.get("cost") is not None else []
+    parts += [f"lynkr answered calls of {', '.join(attempt['answered'])}"] if attempt.get("answered") else []
+    return f"  attempt  {attempt['candidate']}: {', '.join(parts)}"
+
+
+def used(usage: dict[str, Any]) -> str:
+    """Tokens, and of which kind where that matters."""
+    kinds = [f"{usage[key]} {name}" for key, name in KINDS if usage.get(key)]
+    about = "about " if usage.get("estimated") else ""
+    told = f"{about}{usage['input_tokens']} tokens in, {usage['output_tokens']} out"
+    return f"{told} ({', '.join(kinds)})" if kinds else told
+
+
+def ending(record: dict[str, Any]) -> list[str]:
+    """How it ended, what it took, and what was lost or went wrong."""
+    if record.get("status") is None:
+        return []
+    took = [f"{record['duration']:.3f} s"] if record.get("duration") is not None else []
+    took += [used(record["usage"])] if record.get("usage") else []
+    if record.get("usage"):
+        took += ["no price is known"] if record.get("cost") is None else [f"${record['cost']:.6f}"]
+    lines = [f"  ended    {', '.join([record['status'], *took])}"]
+    lines += [f"  losses   {', '.join(record['losses'])}"] if record.get("losses") else []
+    return lines + ([f"  error    {record['error']}"] if record.get("error") else [])
 
 
 def receipt(record: dict[str, Any]) -> list[str]:
@@ -120,6 +152,9 @@ def candidate(entry: dict[str, Any]) -> str:
 def signals(values: dict[str, float], points: dict[str, float]) -> list[str]:
     """What was measured and what each added to the score, the strongest first."""
     names = sorted({**values, **points}, key=lambda name: (-abs(points.get(name, 0.0)), -abs(values.get(name, 0.0))))
+    idle = [name for name in names if abs(points.get(name, 0.0)) < LEAST_POINTS and values.get(name, 0.0) < LEAST_VALUE]
+    names = [name for name in names if name not in idle] if len(idle) > 1 else names
     measured = {name: f" {value:.2f}" for name, value in values.items()}
     added = {name: f", {value:+.0f} points" for name, value in points.items()}
-    return [f"  signal   {name}{measured.get(name, '')}{added.get(name, '')}" for name in names]
+    rest = [f"  signal   and {len(idle)} others, which add nothing"] if len(idle) > 1 else []
+    return [f"  signal   {name}{measured.get(name, '')}{added.get(name, '')}" for name in names] + rest

@@ -106,6 +106,7 @@ def greet(config: Config, providers: Iterable[str], address: str) -> None:
         f"lynkr serves {', '.join(names)} at http://{address} ({config.file}{workers})\n"
         f"  OpenAI SDKs and tools     base URL http://{address}/v1\n"
         f"  Claude Code and Anthropic base URL http://{address}\n"
+        "  Codex, aider, Cline, …    lynkr wrap codex\n"
     )
     if any(table.kind == "extension" and table.use == "dashboard" for table in config.plugins):
         sys.stdout.write(f"  What happens, in a browser http://{address}/dashboard\n")

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from lynkr_core.stores.protocols import Record
 from lynkr_core.stores.spill import Row, Spill, read
+
+if TYPE_CHECKING:
+    from lynkr_core.stores.ahead import Ahead
 
 log = logging.getLogger("lynkr.stores")
 
@@ -29,14 +32,18 @@ class Outbox:
     error for a row that the store will never take. To write a row twice must change nothing.
 
     While it raises `OSError` rows wait in memory, are tried again every second, and are spilt when half of `limit` wait or at the end.
-    `dropped` counts records that found no room, `lost` those that could neither be written nor spilt.
+    `dropped` counts records that found no room, `lost` those that could neither be written nor spilt. With `durable` what waits is in
+    files, too: whoever starts next with the same `path` finds what a killed process has not written.
     """
 
-    def __init__(self, name: str, write: Callable[[Sequence[Row]], Awaitable[None]], limit: int, path: Path) -> None:
+    def __init__(
+        self, name: str, write: Callable[[Sequence[Row]], Awaitable[None]], limit: int, path: Path, durable: bool = False
+    ) -> None:
         self._name = name
         self._write = write
         self._limit = limit
         self._spill = Spill(path)
+        self._ahead = ahead_of(path) if durable else None
         self._some = asyncio.Event()
         self._hurry = asyncio.Event()
         self._progress = asyncio.Event()
@@ -57,6 +64,8 @@ class Outbox:
         self._hurry.set()
         if self._task is not None:
             await self._task
+        if self._ahead is not None:
+            self._ahead.close()
 
     def append(self, record: Record) -> None:
         """Raises nothing: what finds no room or is no JSON is counted and logged."""
@@ -68,6 +77,8 @@ class Outbox:
         except Exception as error:  # whatever is wrong with one record must not harm whoever appends
             self._lose(1, f"no JSON: {type(error).__name__}")
             return
+        if self._ahead is not None:
+            self._ahead.add(row, row[0] not in self.waiting)
         self.waiting[row[0]] = row
         self._some.set()
         if len(self.waiting) >= BATCH_ROWS and not self._failing:
@@ -165,9 +176,12 @@ class Outbox:
         return len(rows)
 
     def _forget(self, rows: Sequence[Row]) -> None:
+        before = len(self.waiting)
         for row in rows:
             if self.waiting.get(row[0]) is row:
                 del self.waiting[row[0]]
+        if self._ahead is not None:
+            self._ahead.written(before - len(self.waiting))
         self._full = False
         self._progress.set()
         self._progress = asyncio.Event()
@@ -181,3 +195,9 @@ class Outbox:
     def _lose(self, count: int, why: str) -> None:
         self.lost += count
         log.error("%d records for store.%s are lost: %s", count, self._name, why)
+
+
+def ahead_of(path: Path) -> Ahead:
+    from lynkr_core.stores.ahead import Ahead  # it needs what not every system has
+
+    return Ahead(path)

@@ -47,7 +47,11 @@ class Spill:
         return True
 
     def files(self) -> list[Path]:
-        """Those that wait to be read back, the oldest first."""
+        """Those that wait to be read back, the oldest first; with what killed processes have left."""
+        if any(self._path.parent.glob(f"{self._path.name}.ahead-*")):
+            from lynkr_core.stores.ahead import adopt  # it needs what not every system has
+
+            adopt(self._path)
         return sorted(self._path.parent.glob(f"{self._path.name}.spill-*"))
 
 

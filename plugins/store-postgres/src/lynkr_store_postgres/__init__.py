@@ -51,6 +51,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     spill: Annotated[
         str, Meta(min_length=1, description="How the names of files begin that take records while the database is down.")
     ] = "lynkr-postgres"
+    durable: Annotated[
+        bool, Meta(description="Have records that wait in such a file, too: who is killed (kill -9, no memory left) loses none.")
+    ] = False
 
 
 class PostgresStore(TableLedger, Values, PagedJournal):
@@ -66,7 +69,8 @@ class PostgresStore(TableLedger, Values, PagedJournal):
         self._table = Table(database)
         self._sweeping: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
-        self.outbox = Outbox(context.name, self._table.write, config.pending, Path(config.spill).expanduser().absolute())
+        spill = Path(config.spill).expanduser().absolute()
+        self.outbox = Outbox(context.name, self._table.write, config.pending, spill, config.durable)
 
     async def __aenter__(self) -> Self:
         """A database that is down is waited for in the background. Raises `ConfigError` when it cannot be this store's."""

@@ -37,6 +37,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     spill: Annotated[
         str, Meta(min_length=1, description="How the names of files begin that take records while the server is down.")
     ] = "lynkr-redis"
+    durable: Annotated[
+        bool, Meta(description="Have records that wait in such a file, too: who is killed (kill -9, no memory left) loses none.")
+    ] = False
 
 
 class RedisStore(Books, Values, PagedJournal):
@@ -53,7 +56,8 @@ class RedisStore(Books, Values, PagedJournal):
         self._config = config
         self._server = server
         self._records, self._times = server.key("records"), server.key("times")
-        self.outbox = Outbox(context.name, self._write, config.pending, Path(config.spill).expanduser().absolute())
+        spill = Path(config.spill).expanduser().absolute()
+        self.outbox = Outbox(context.name, self._write, config.pending, spill, config.durable)
 
     async def __aenter__(self) -> Self:
         """A server that is down is waited for in the background. Raises `ConfigError` when it lets nobody in or evicts what must stay."""

@@ -32,7 +32,7 @@ def wrap(*command: Annotated[str, Parameter(allow_leading_hyphen=True)], config:
 
     Parameters
     ----------
-    command: The tool and its arguments: claude, codex, opencode, aider, qwen, or anything that uses an official SDK.
+    command: The tool and its arguments: claude, codex, opencode, aider, cline, cn, pi, qwen, or anything that uses an official SDK.
     config: The gateway's file; without one it is made of what is found on this machine.
     """
     if not command:

@@ -14,12 +14,13 @@ from msgspec import Struct
 
 
 class Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`environment`, `arguments` and `text` may hold `{base}`, `{key}`, `{file}` and `{lynkr}`; see `tools.toml`."""
+    """`environment`, `arguments` and `text` may hold `{base}`, `{key}`, `{file}`, `{folder}` and `{lynkr}`; see `tools.toml`."""
 
     install: str = ""
     environment: dict[str, str] = {}
     arguments: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    name: str = "tool.json"
     text: str = ""
 
 
@@ -43,8 +44,8 @@ class Filled(Struct, frozen=True):
 def filled(tool: Tool, command: Sequence[str], environ: Mapping[str, str], base: str, key: str, folder: Path) -> Filled:
     """The tool's command for a gateway at `base`. Its temporary file, if it has one, is written into `folder`."""
     own = shlex.join([sys.executable, "-m", "lynkr_core.cli"]).replace("\\", "\\\\").replace('"', '\\"')
-    file = folder / "tool.json"
-    places = {"{base}": base, "{key}": key, "{file}": str(file), "{lynkr}": own}
+    file = folder / "tool" / tool.name
+    places = {"{base}": base, "{key}": key, "{file}": str(file), "{folder}": str(folder / "tool"), "{lynkr}": own}
 
     def fill(text: str) -> str:
         for place, value in places.items():
@@ -52,6 +53,7 @@ def filled(tool: Tool, command: Sequence[str], environ: Mapping[str, str], base:
         return text
 
     if tool.text:
+        file.parent.mkdir(parents=True)
         file.write_text(fill(tool.text), encoding="utf-8")
     kept = {name: value for name, value in environ.items() if name not in tool.without}
     told = {name: fill(value) for name, value in tool.environment.items()}
