@@ -12,10 +12,10 @@ from typing import Any
 import httpx2
 import msgspec
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST
+from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
 from lynkr_compressor_mcp.config import Remote
-from lynkr_compressor_mcp.session import Session, Unreachable
+from lynkr_compressor_mcp.session import Session
 from lynkr_compressor_mcp.telling import Offer, clean, given, offers
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.request import ToolCall
@@ -126,7 +126,7 @@ class Server:
                 if session.exceeded:
                     self._well()
                     return f"The server {self.name} answered with over {self.remote.max_bytes} bytes, which is more than is read."
-                if not isinstance(error, MCPError):
+                if not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
                     raise
                 if fresh or again or error.code != INVALID_REQUEST:  # a session may be forgotten by its server
                     return self._refused(error)
@@ -139,6 +139,8 @@ class Server:
 
     def _refused(self, error: MCPError) -> str:
         self._well()
+        if error.code == PARSE_ERROR:
+            return f"The server {self.name} gave an answer that cannot be read."
         return f"The server {self.name} refused the call: {clean(error.message)[:500]}"
 
     def _session(self) -> Session:
@@ -176,6 +178,3 @@ class Server:
         if self._failures:
             log.info("MCP server %s answers again", self.name)
         self._failures, self._rests_until = 0, 0.0
-
-
-__all__ = ["Server", "Unreachable", "Whose"]
