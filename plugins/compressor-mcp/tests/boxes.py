@@ -12,11 +12,17 @@ import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import Server
 
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "description": "A city's name. " * 8}}, "required": ["city"]}
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "description": "A city's name. " * 8}},
+    "required": ["city"],
+}
 LONG = 3_000_000
 
 
-def tool(name: str, schema: dict[str, Any] = SCHEMA, about: str = "Tells the weather of a city, today and tomorrow.") -> types.Tool:
+def tool(
+    name: str, schema: dict[str, Any] = SCHEMA, about: str = "Tells the weather of a city, today and tomorrow."
+) -> types.Tool:
     return types.Tool(name=name, description=f"{about} ({name})", input_schema=schema)
 
 
@@ -26,7 +32,10 @@ class Lie:
     def __init__(self, about: bytes, status: int, kind: str, body: bytes = b"", endless: bool = False, **headers: str) -> None:
         self.about = about
         self.status = status
-        self.headers = [(b"content-type", kind.encode()), *[(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]]
+        self.headers = [
+            (b"content-type", kind.encode()),
+            *[(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+        ]
         self.body = body
         self.endless = endless
 
@@ -43,7 +52,9 @@ class Box:
 
     def __init__(self, old: bool = False) -> None:
         self.old = old
-        self.tools = [tool(f"weather_{n}") for n in range(12)] + [tool(name) for name in ("fails", "waits", "talks", "counts", "halves")]
+        self.tools = [tool(f"weather_{n}") for n in range(12)] + [
+            tool(name) for name in ("fails", "waits", "talks", "counts", "halves")
+        ]
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.calls: list[tuple[str, Any]] = []
         self.given_up = threading.Event()
@@ -57,7 +68,9 @@ class Box:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/mcp"
-        self._uvicorn = uvicorn.Server(uvicorn.Config(self._asked, log_config=None, interface="asgi3", timeout_graceful_shutdown=1))
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(self._asked, log_config=None, interface="asgi3", timeout_graceful_shutdown=1)
+        )
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
         self._thread.start()
         until = time.monotonic() + 60

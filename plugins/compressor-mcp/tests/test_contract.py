@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,8 @@ class TestMcpTools(CompressorContract):
     remembers = True
 
     @pytest.fixture(autouse=True)
-    def served(self, box: Any) -> Iterator[None]:
+    def served(self, box: Any) -> None:
         type(self).url = box.url
-        yield
 
     def make_table(self, directory: Path) -> Mapping[str, Any]:
         return {"start": 60.0, "servers": {"box": {"url": self.url, "allow": ["everyone"]}}}

@@ -81,7 +81,9 @@ async def test_what_must_not_leave_is_not_told_to_others(box, local):
         assert len(offered(made, exchange)) == (LISTED if local else 0)
 
 
-@pytest.mark.parametrize("more", [{"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}, {"n": 2}])
+@pytest.mark.parametrize(
+    "more", [{"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}, {"n": 2}]
+)
 async def test_requests_that_get_no_tools(box, more):
     async with mcp(box.url) as made:
         assert offered(made, asked(**more)) in ([], ["f"])
@@ -113,10 +115,7 @@ async def test_a_slow_server_does_not_hold_up_the_start():
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
         table = {"start": 0.1, "servers": {"box": {"url": url, "allow": ["everyone"], "timeout": 300.0}}}
-        async with (
-            asyncio.timeout(PATIENCE),
-            factories.running(factories.build(plugin, table, factories.context())) as made,
-        ):
+        async with asyncio.timeout(PATIENCE), factories.running(factories.build(plugin, table, factories.context())) as made:
             assert offered(made, asked()) == []
             assert made.status()["box"]["state"] == "starting"
 
@@ -252,7 +251,9 @@ async def test_no_more_calls_at_once_than_agreed(box):
 
 async def test_many_conversations_at_once(box):
     async with mcp(box.url) as made:
-        said = await asyncio.gather(*[answer(made, f"weather_{n % 12}", json.dumps({"city": str(n)}), session=str(n)) for n in range(120)])
+        said = await asyncio.gather(
+            *[answer(made, f"weather_{n % 12}", json.dumps({"city": str(n)}), session=str(n)) for n in range(120)]
+        )
         assert said == [f"Rain in {n}" for n in range(120)]
         assert len(made._granted[0].server._sessions) <= 100
 
