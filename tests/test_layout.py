@@ -64,6 +64,7 @@ LARGER = {
     "policy-ratelimit": 440,
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
+    "compressor-mcp": 500,  # sessions that live for themselves, and bounds on all that a server may say
     "sink-otel": 600,  # the wire format, the conventions, the queue
     "sink-prometheus": 430,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
@@ -160,7 +161,7 @@ def test_the_kernel_is_small():
     beside = [path for path in kernel() if path.stem in BESIDE]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3520
     assert sum(code_lines(path) for path in beside) <= 260
-    assert sum(code_lines(path) for path in opt_in) <= 840
+    assert sum(code_lines(path) for path in opt_in) <= 850
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 400
