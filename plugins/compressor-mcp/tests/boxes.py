@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+import anyio
 import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import Server
@@ -53,13 +54,15 @@ class Box:
     def __init__(self, old: bool = False) -> None:
         self.old = old
         self.tools = [tool(f"weather_{n}") for n in range(12)] + [
-            tool(name) for name in ("fails", "waits", "talks", "counts", "halves")
+            tool(name) for name in ("fails", "waits", "talks", "counts", "halves", "holds")
         ]
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.calls: list[tuple[str, Any]] = []
         self.given_up = threading.Event()
         self.counted: dict[str, int] = {}
         self.forgets = threading.Event()
+        self.release = threading.Event()
+        self.running = self.most_running = 0
         self.lie: Lie | None = None
 
     def __enter__(self) -> Box:
@@ -118,14 +121,14 @@ class Box:
         return types.ListToolsResult(tools=list(self.tools))
 
     async def _call(self, context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        import anyio
-
         self.calls.append((params.name, params.arguments))
         if params.name == "waits":
             try:
                 await anyio.sleep_forever()
             finally:
                 self.given_up.set()
+        if params.name == "holds":
+            await self._held()
         if params.name == "fails":
             return said("no such city", is_error=True)
         if params.name == "talks":
@@ -137,6 +140,13 @@ class Box:
             self.counted[session] = self.counted.get(session, 0) + 1
             return said(f"count {self.counted[session]}")
         return said(f"Rain in {(params.arguments or {}).get('city')}")
+
+    async def _held(self) -> None:
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        while not self.release.is_set():
+            await anyio.sleep(0.01)
+        self.running -= 1
 
 
 def said(text: str, is_error: bool = False) -> types.CallToolResult:

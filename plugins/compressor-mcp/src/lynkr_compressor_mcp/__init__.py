@@ -26,7 +26,7 @@ REMEMBERED = 10_000
 """Conversations whose tools are remembered."""
 GRACE = 5.0
 """Seconds over a call's own limit before the core gives it up."""
-for talkative in ("mcp", "httpx2"):  # they would log addresses, and what servers say
+for talkative in ("mcp.client", "mcp.shared", "httpx2"):  # they would log addresses, and what servers say
     logging.getLogger(talkative).setLevel(logging.CRITICAL)
 
 

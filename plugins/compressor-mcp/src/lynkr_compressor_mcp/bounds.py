@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from typing import cast
 
 import httpx2
@@ -54,6 +56,17 @@ class Bounded(httpx2.AsyncBaseTransport):
         headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"set-cookie"]
         body = Counted(cast("httpx2.AsyncByteStream", response.stream), self._limit, self)
         return httpx2.Response(response.status_code, headers=headers, stream=body, extensions=response.extensions)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whose certificates are believed: read once, which takes a while."""
+    return httpx2.create_ssl_context()
+
+
+def pool(most: int) -> httpx2.AsyncHTTPTransport:
+    """Connections to one server, so many at most."""
+    return httpx2.AsyncHTTPTransport(verify=trusted(), limits=httpx2.Limits(max_connections=most, max_keepalive_connections=8))
 
 
 def client_of(transport: Bounded, headers: Mapping[str, str], seconds: float) -> httpx2.AsyncClient:

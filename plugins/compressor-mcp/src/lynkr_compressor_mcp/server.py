@@ -9,11 +9,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-import httpx2
 import msgspec
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
+from lynkr_compressor_mcp.bounds import pool
 from lynkr_compressor_mcp.config import Remote
 from lynkr_compressor_mcp.session import Session
 from lynkr_compressor_mcp.telling import Offer, clean, given, offers
@@ -53,7 +53,7 @@ class Server:
         return "unreachable" if self._failures else "ok" if self.listed.is_set() else "starting"
 
     def open(self) -> None:
-        self._pool = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=2 * SESSIONS, max_keepalive_connections=8))
+        self._pool = pool(2 * SESSIONS)
         self._spawn(self._look())
 
     async def close(self) -> None:
@@ -104,8 +104,7 @@ class Server:
         try:
             async with asyncio.timeout(self.remote.timeout), self._room:
                 return await self._call(offer, whose, arguments)
-        except TimeoutError as error:
-            self._failed("does not answer", error)
+        except TimeoutError:  # a slow tool, or a caller with many calls, is no reason to leave the others without the server
             return f"The server {self.name} gave no answer within {self.remote.timeout:g} seconds. Go on without it."
         except Exception as error:
             self._failed("does not answer", error)
@@ -145,7 +144,7 @@ class Server:
 
     def _session(self) -> Session:
         remote = self.remote
-        return Session(remote.url, self._headers, self._pool, remote.max_bytes, max(remote.timeout, LIST_SECONDS))
+        return Session(remote.url, self._headers, self._pool, remote.max_bytes, remote.timeout)
 
     def _keep(self, whose: Whose, session: Session) -> None:
         """For the conversation's next call; those used longest ago go."""

@@ -15,6 +15,8 @@ from mcp.client.streamable_http import streamable_http_client
 from lynkr_compressor_mcp.bounds import CLOSE, Bounded, client_of
 
 WHO = types.Implementation(name="lynkr", version="0.1.0")
+OPEN = 10.0
+"""Seconds at most until a server has said who it is; less where a call has less."""
 PAGES = 20
 """Pages of a list of tools that are read."""
 
@@ -34,6 +36,7 @@ class Session:
         self._transport = Bounded(pool, limit)
         self._http = client_of(self._transport, headers, seconds)
         self._limit = limit
+        self._patience = min(OPEN, seconds * 0.75)
         self._closing = asyncio.Event()
         self._client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live(url))
@@ -82,7 +85,7 @@ class Session:
     async def _ask(self, request: Any, answer: type[Any]) -> Any:
         self.calls += 1
         try:
-            client = await asyncio.shield(self._client)
+            client = await self._opened()
             asking = asyncio.ensure_future(client.session.send_request(request, answer))
             try:
                 await asyncio.wait((asking, self._task), return_when=asyncio.FIRST_COMPLETED)
@@ -97,6 +100,13 @@ class Session:
         finally:
             self.calls -= 1
             self.used = time.monotonic()
+
+    async def _opened(self) -> Client:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(self._client)
+        except TimeoutError:
+            raise Unreachable("no connection came to stand") from None
 
     async def close(self) -> None:
         """Says goodbye, and waits no longer than that may take."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "McpExtension", "plugin"]
 LOOPBACK = ("127.0.0.1", "127.0.0.1:*", "localhost", "localhost:*", "[::1]", "[::1]:*")
-logging.getLogger("mcp").setLevel(logging.WARNING)
+logging.getLogger("mcp.server").setLevel(logging.WARNING)  # a line for each message would say nothing
+logging.getLogger("mcp.shared").setLevel(logging.CRITICAL)
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
