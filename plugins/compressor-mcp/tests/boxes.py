@@ -54,7 +54,7 @@ class Box:
     def __init__(self, old: bool = False) -> None:
         self.old = old
         self.tools = [tool(f"weather_{n}") for n in range(12)] + [
-            tool(name) for name in ("fails", "waits", "talks", "counts", "halves", "holds")
+            tool(name) for name in ("fails", "waits", "talks", "counts", "halves", "holds", "wants")
         ]
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.calls: list[tuple[str, Any]] = []
@@ -120,7 +120,7 @@ class Box:
     async def _list(self, context: Any, params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=list(self.tools))
 
-    async def _call(self, context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _call(self, context: Any, params: types.CallToolRequestParams) -> Any:
         self.calls.append((params.name, params.arguments))
         if params.name == "waits":
             try:
@@ -131,6 +131,8 @@ class Box:
             await self._held()
         if params.name == "fails":
             return said("no such city", is_error=True)
+        if params.name == "wants":
+            return types.InputRequiredResult(request_state="more")
         if params.name == "talks":
             return said("x" * LONG)
         if params.name == "halves":

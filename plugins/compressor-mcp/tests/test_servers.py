@@ -24,7 +24,7 @@ from lynkr_core.testing.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 SECRET = "tok-8c1f0a2b"
-LISTED = 18
+LISTED = 19
 
 
 @asynccontextmanager
@@ -169,6 +169,7 @@ async def test_nobody_is_sent_elsewhere(box, lie):
 async def test_what_a_tool_says_is_told_with_bounds(box):
     async with mcp(box.url, max_text=200) as made:
         assert await answer(made, "fails") == "The tool reports an error: no such city"
+        assert await answer(made, "wants") == "The server box gave an answer that cannot be read."
         assert await answer(made, "halves") == "The server box gave an answer that cannot be read."
         assert "over 1048576 bytes" in await answer(made, "talks")
     async with mcp(box.url, max_text=200, max_bytes=8_000_000) as made:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from pydantic import ValidationError
 
 from lynkr_compressor_mcp.bounds import pool
 from lynkr_compressor_mcp.config import Remote
@@ -27,7 +28,7 @@ MOST_TOOLS = 500
 FAILURES, REST = 3, 30.0
 """After so many failures in a row nobody asks for so many seconds."""
 SESSIONS = 100
-"""Connections that are open at once, each for one conversation."""
+"""Sessions that are open, each for one conversation; more only while more are being used."""
 _arguments = msgspec.json.Decoder(dict[str, Any])
 Whose = tuple[str, ...] | None
 """Principal, session and thread; None for a conversation that cannot be known again: its session ends with the call."""
@@ -54,14 +55,15 @@ class Server:
 
     def open(self) -> None:
         self._pool = pool(2 * SESSIONS)
-        self._spawn(self._look())
+        self._looking = asyncio.create_task(self._look())
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*[session.close() for session in self._sessions.values()])
-        self._sessions.clear()
+        self._looking.cancel()
+        await asyncio.gather(self._looking, return_exceptions=True)
+        for whose, session in list(self._sessions.items()):
+            self._drop(whose, session)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.aclose()
 
     def _spawn(self, work: Any) -> None:
@@ -110,48 +112,58 @@ class Server:
             self._failed("does not answer", error)
             return f"The server {self.name} cannot be reached. Go on without it."
 
-    async def _call(self, offer: Offer, whose: Whose, arguments: dict[str, Any]) -> str:
-        for again in (False, True):
-            known = self._sessions.get(whose) if whose else None
-            fresh = known is None or known.over
-            session = self._session() if known is None or known.over else known
-            if fresh and whose:
-                self._keep(whose, session)
-            try:
-                result = await session.call(offer.name, arguments)
-            except BaseException as error:
-                if not (isinstance(error, MCPError) and error.code == INVALID_PARAMS):
-                    self._drop(whose, session)
-                if session.exceeded:
-                    self._well()
-                    return f"The server {self.name} answered with over {self.remote.max_bytes} bytes, which is more than is read."
-                if not isinstance(error, MCPError) or error.code == CONNECTION_CLOSED:
-                    raise
-                if fresh or again or error.code != INVALID_REQUEST:  # a session may be forgotten by its server
-                    return self._refused(error)
-            else:
-                self._well()
-                if whose is None:
-                    self._drop(whose, session)
-                return given(result, self.remote.max_text)
-        raise AssertionError("the second time ends it")
-
-    def _refused(self, error: MCPError) -> str:
+    async def _call(self, offer: Offer, whose: Whose, arguments: dict[str, Any], again: bool = False) -> str:
+        """In the conversation's session. One that its server has forgotten is made anew, once."""
+        known = self._known(whose)
+        session = known or self._kept(whose, self._session())
+        try:
+            result = await session.call(offer.name, arguments)
+        except BaseException as error:
+            code = error.code if isinstance(error, MCPError) else None
+            if code == INVALID_REQUEST or (not session.calls and code != INVALID_PARAMS):
+                self._drop(whose, session)
+            if known and not again and code == INVALID_REQUEST:
+                return await self._call(offer, whose, arguments, True)
+            return self._why(session, error)
         self._well()
-        if error.code == PARSE_ERROR:
-            return f"The server {self.name} gave an answer that cannot be read."
-        return f"The server {self.name} refused the call: {clean(error.message)[:500]}"
+        if whose is None:
+            self._drop(whose, session)
+        return given(result, self.remote.max_text)
+
+    def _why(self, session: Session, error: BaseException) -> str:
+        """What is wrong, where the server has answered; else the error is raised again."""
+        if session.exceeded:
+            told = f"answered with over {self.remote.max_bytes} bytes, which is more than is read."
+        elif isinstance(error, ValidationError) or (isinstance(error, MCPError) and error.code == PARSE_ERROR):
+            told = "gave an answer that cannot be read."
+        elif isinstance(error, MCPError) and error.code != CONNECTION_CLOSED:
+            told = f"refused the call: {clean(error.message)[:500]}"
+        else:
+            raise error
+        self._well()
+        return f"The server {self.name} {told}"
 
     def _session(self) -> Session:
         remote = self.remote
         return Session(remote.url, self._headers, self._pool, remote.max_bytes, remote.timeout)
 
-    def _keep(self, whose: Whose, session: Session) -> None:
-        """For the conversation's next call; those used longest ago go."""
+    def _known(self, whose: Whose) -> Session | None:
+        session = self._sessions.get(whose) if whose else None
+        if session is None or session.over:
+            return None
+        self._sessions.move_to_end(whose)
+        return session
+
+    def _kept(self, whose: Whose, session: Session) -> Session:
+        """For the conversation's next call, if it can be known again; those used longest ago go."""
+        if whose is None:
+            return session
         self._sessions[whose] = session
         self._sweep()
-        while len(self._sessions) > SESSIONS:
-            self._drop(*next(((key, one) for key, one in self._sessions.items() if not one.calls), (whose, session)))
+        idle = [(key, one) for key, one in self._sessions.items() if not one.calls and one is not session]
+        for key, one in idle[: max(len(self._sessions) - SESSIONS, 0)]:
+            self._drop(key, one)
+        return session
 
     def _sweep(self) -> None:
         """Ends sessions that nobody has used for a while."""
