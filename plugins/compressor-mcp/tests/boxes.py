@@ -89,11 +89,17 @@ class Box:
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]
 
-    async def _asked(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _asked(self, scope: Any, receive: Any, tell: Any) -> None:
         """Notes what comes; an old server knows nothing of versions after its own, and one that forgets knows no session."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, tell)
             return
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"set-cookie", b"who=you; path=/")]
+            await tell(message)
+
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.requests.append((scope["method"], headers))
         lost = self.forgets.is_set() and "mcp-session-id" in headers

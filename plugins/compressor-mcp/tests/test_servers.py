@@ -230,6 +230,7 @@ async def test_a_session_is_a_conversations_own(old):
         assert await answer(made, "counts", session="one", who=Principal(id="other")) == "count 1"
         assert await answer(made, "counts", session="one") == "count 4"
     await until(lambda: [method for method, _ in old.requests].count("DELETE") == 4)
+    assert not [headers for _, headers in old.requests if "cookie" in headers]
 
 
 async def test_a_server_may_forget_a_session(old):
