@@ -148,6 +148,7 @@ async def test_a_lying_server_is_told_apart_from_a_tool(box, lie, caplog, name, 
         said = await answer(made, "weather_1")
         assert said.startswith("The server box ")
         assert len(said) < 600
+        assert ("more than is read" in said) == ("packed" in name or "without an end" in name)
         box.lie = None
         assert await answer(made, "weather_1") == "Rain in Bern"
     assert "Bern" not in caplog.text
