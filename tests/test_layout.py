@@ -65,6 +65,7 @@ LARGER = {
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
     "sink-otel": 620,  # the wire format, the conventions, the queue, how plugins fare
+    "compressor-mcp": 500,  # sessions that live for themselves, and bounds on all that a server may say
     "sink-prometheus": 430,
     "compressor-cache-guard": 650,  # marks, chains and vetoes, receipts, factors, the governor
     "extension-memory": 1050,  # rules in four languages, recall, rows, routes and commands, the extractor by a model
@@ -162,7 +163,7 @@ def test_the_kernel_is_small():
     beside = [path for path in kernel() if path.stem in BESIDE]
     assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3520
     assert sum(code_lines(path) for path in beside) <= 260
-    assert sum(code_lines(path) for path in opt_in) <= 840
+    assert sum(code_lines(path) for path in opt_in) <= 850
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1300
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 500

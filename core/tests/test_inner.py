@@ -452,3 +452,47 @@ async def test_many_at_once(gateway, scripted_provider):
     answers = await asyncio.gather(*[made.ask(FRONTS[front], model="chain") for _ in range(20)])
     assert {answer.json()["choices"][0]["message"]["content"] for answer in answers} == {"." * (ROUNDS + 1)}
     assert len(scripted_provider.requests) == 20 * (ROUNDS + 1)
+
+
+class Indexed(Looking):
+    """As `Looking`, and `lynkr_look` waits for its answer; so `lynkr_call` may be a call of it."""
+
+    def __init__(self, seconds=SOON * 10):
+        super().__init__()
+        self.seconds = seconds
+        self.looked = []
+
+    def offered(self, exchange, tool):
+        if tool is TOOL:
+            return offer(exchange, tool.name, self.look, self.seconds)
+        return super().offered(exchange, tool)
+
+    async def look(self, call):
+        self.looked.append(call)
+        await asyncio.sleep(60 if "slow" in call.arguments else 0)
+        return f"found {call.arguments}"
+
+
+def indexed(q="1"):
+    return ToolCall(id="call_1", name="lynkr_call", arguments=json.dumps({"name": "lynkr_look", "arguments": {"q": q}}))
+
+
+@streamed
+@fronts
+async def test_a_call_of_another_inner_tool_is_answered_in_its_place(gateway, scripted_provider, front, stream):
+    """The caller sees neither, the model gets the result for the call that it made, and the record names what was asked."""
+    scripts = [saying(front, Text(text="I look. "), indexed()), saying(front, Text(text="Done."))]
+    answer, plugin, _ = await asked(gateway, scripted_provider, front, scripts, stream=stream, plugin=Indexed())
+    assert not calls(answer)
+    assert "".join(texts(answer)).split() == ["I", "look.", "Done."]
+    assert [(call.name, json.loads(call.arguments)) for call in plugin.looked] == [("lynkr_look", {"q": "1"})]
+    assert "found" in scripted_provider.last.body.decode().rpartition("call_1")[2]
+    await until(lambda: plugin.outcomes)
+    assert plugin.outcomes[0].attempts[0].answered == ("lynkr_look",)
+
+
+async def test_a_tool_says_itself_how_long_it_may_take(gateway, scripted_provider):
+    scripts = [saying("openai.chat", indexed("slow")), saying("openai.chat", Text(text="Done."))]
+    answer, _, _ = await asked(gateway, scripted_provider, "openai.chat", scripts, plugin=Indexed(seconds=0.05))
+    assert texts(answer) == ["Done."]
+    assert FAILED in scripted_provider.last.body.decode()

@@ -85,8 +85,8 @@ class Application:
         ]
         routes += [self._adapted(route) for route in self.process.routes()]
         for call in self.kernel.hooks.register_routes.calls:
-            routes += [self._adapted(route) for route in call.function(self.kernel) or ()]
-        return routes
+            self.kernel.fronts.beside += call.function(self.kernel) or ()
+        return [*routes, *[self._adapted(route) for route in self.kernel.fronts.beside]]
 
     def _adapted(self, route: Route) -> StarletteRoute:
         async def endpoint(request: Request) -> Response:

@@ -23,16 +23,20 @@ log = logging.getLogger("lynkr.inner")
 ROUNDS = 8
 """How often the model is asked again at most, before its answer ends as it stands."""
 SECONDS = 10.0
-"""How long an inner tool may take."""
+"""How long an inner tool may take that does not say so itself."""
 LAST = "\n\n(No more calls of this tool are answered in this turn.)"
 FAILED = "The tool failed. Go on without it."
 Answering = Callable[[ToolCall], str | ToolCall] | Callable[[ToolCall], Coroutine[Any, Any, str]]
-"""What a call is answered with: the tool's result, or another call, which the caller gets in its place under the id of this one. An
-`async def` gives the result, and is not called where the caller's own tools come first."""
+"""What a call is answered with: the tool's result, or another call. When that is one of an inner tool, it is answered in the place of this
+one; else the caller gets it under the id of this one. An `async def` gives the result, and is not called where the caller's own tools come
+first."""
 
 
 class Said:
-    """What the model said in one round. `parts` as it said them, `shown` as the caller gets them, `asked`: calls of inner tools."""
+    """What the model said in one round. `parts` as it said them, `shown` as the caller gets them.
+
+    `asked`: calls of inner tools, each with its answer, or with the call that an `async def` has to answer.
+    """
 
     __slots__ = ("_inner", "asked", "finish", "parts", "shown")
 
@@ -40,7 +44,7 @@ class Said:
         self._inner = inner
         self.parts: list[Part] = []
         self.shown: list[Part] = []
-        self.asked: list[tuple[ToolCall, str | None]] = []
+        self.asked: list[tuple[ToolCall, str | ToolCall]] = []
         self.finish: FinishReason = "stop"
 
     def add(self, part: Part) -> Part | None:
@@ -52,16 +56,22 @@ class Said:
         return shown
 
     def _called(self, call: ToolCall) -> ToolCall | None:
-        answering = self._inner.tools[call.name]
-        try:
-            answer = None if inspect.iscoroutinefunction(answering) else cast("str | ToolCall", answering(call))
-        except Exception as error:
-            log.error("the inner tool %s failed: %s", call.name, type(error).__name__)
-            answer = FAILED
+        meant, answer = call, self._told(call)
+        if isinstance(answer, ToolCall) and answer.name in self._inner.tools:
+            meant, answer = answer, self._told(answer)
         if isinstance(answer, ToolCall):
             return structs.replace(answer, id=call.id, signature=call.signature, native=None)
-        self.asked.append((call, answer))
+        self.asked.append((call, meant if answer is None else answer))
         return None
+
+    def _told(self, call: ToolCall) -> str | ToolCall | None:
+        """Its answer; None when it has to be waited for."""
+        answering = self._inner.tools[call.name]
+        try:
+            return None if inspect.iscoroutinefunction(answering) else cast("str | ToolCall", answering(call))
+        except Exception as error:
+            log.error("the inner tool %s failed: %s", call.name, type(error).__name__)
+            return FAILED
 
     @property
     def calls(self) -> bool:
@@ -88,6 +98,7 @@ class Inner:
 
     def __init__(self) -> None:
         self.tools: dict[str, Answering] = {}
+        self.seconds: dict[str, float] = {}
         self.rounds: list[Attempt] = []
         self.history: tuple[Message, ...] = ()
         self.parts: tuple[Part, ...] = ()
@@ -127,21 +138,21 @@ class Inner:
         self.history += (Message(role="assistant", parts=tuple(parts)), Message(role="tool", parts=results))
         self.parts += tuple([structs.replace(part, native=None) for part in said.shown])
         self.rounds.append(attempt)
-        attempt.answered = tuple([call.name for call, _ in said.asked])
+        attempt.answered = tuple([(known if isinstance(known, ToolCall) else call).name for call, known in said.asked])
 
     async def results(self, said: Said, note: str = "") -> tuple[ToolCallResponse, ...]:
         """What was asked, answered in its order. A tool that fails or takes too long says so to the model."""
-        texts = await asyncio.gather(*[self._result(call, known) for call, known in said.asked])
+        texts = await asyncio.gather(*[self._result(known) for _, known in said.asked])
         return tuple([result_of(call, text + note) for (call, _), text in zip(said.asked, texts, strict=True)])
 
-    async def _result(self, call: ToolCall, known: str | None) -> str:
-        if known is not None:
+    async def _result(self, known: str | ToolCall) -> str:
+        if isinstance(known, str):
             return known
         try:
-            async with asyncio.timeout(SECONDS):
-                return await cast("Coroutine[Any, Any, str]", self.tools[call.name](call))
+            async with asyncio.timeout(self.seconds[known.name]):
+                return await cast("Coroutine[Any, Any, str]", self.tools[known.name](known))
         except Exception as error:
-            log.error("the inner tool %s failed: %s", call.name, type(error).__name__)
+            log.error("the inner tool %s failed: %s", known.name, type(error).__name__)
             return FAILED
 
     @property
@@ -158,8 +169,9 @@ CLOSED: Key[bool] = Key("kernel.inner-closed")
 """Nothing can be offered: what wraps a stream must see one stream from beginning to end."""
 
 
-def offer(exchange: Exchange, name: str, answer: Answering) -> bool:
+def offer(exchange: Exchange, name: str, answer: Answering, seconds: float = SECONDS) -> bool:
     """Says who answers calls of this tool, which the plugin adds to the request. For `transform_request`; to be said for each attempt.
+    `seconds`: how long an `async def` may take.
 
     False where it must not be added: the caller has a tool of this name, or asks for several answers at once, or a plugin wraps streams.
     """
@@ -169,7 +181,7 @@ def offer(exchange: Exchange, name: str, answer: Answering) -> bool:
     inner = exchange.get(INNER)
     if inner is None:
         exchange.set(INNER, inner := Inner())
-    inner.tools[name] = answer
+    inner.tools[name], inner.seconds[name] = answer, seconds
     return True
 
 

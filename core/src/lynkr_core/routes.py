@@ -33,9 +33,13 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 class Fronts:
-    """The dialects' own routes. Exact paths are found by one look-up; templates are tried after them."""
+    """The dialects' own routes. Exact paths are found by one look-up; templates are tried after them.
+
+    `beside`: what plugins serve beside the API; complete once the application stands.
+    """
 
     def __init__(self, dialects: Iterable[Dialect]) -> None:
+        self.beside: list[Route] = []
         self.paths = {path: dialect for dialect in dialects for path in dialect.routes}
         self._templates = [(template(path), dialect) for path, dialect in self.paths.items() if "{model}" in path]
 
