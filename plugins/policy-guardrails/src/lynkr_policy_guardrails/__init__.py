@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, field, structs
 
 from lynkr_core.attempts import CHANGES
 from lynkr_core.errors import Forbidden, PluginError
@@ -34,7 +34,14 @@ __all__ = ["Config", "Detector", "Guardrails", "Hit", "plugin"]
 
 THREADED = 200_000
 """Bytes of a body from which on it is looked through in a thread."""
-SECRETS: dict[str, Action] = {"secret": "mask", "personal": "mask"}
+
+
+def masks() -> dict[str, Action]:
+    return {"secret": "mask", "personal": "mask"}
+
+
+def warnings() -> dict[str, Action]:
+    return {"secret": "warn"}
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -43,11 +50,11 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     requests: Annotated[
         dict[str, Action],
         Meta(description="What is done about what callers send, by rule or group: `off`, `warn`, `mask`, `local`, `block`."),
-    ] = SECRETS
-    tools: Annotated[dict[str, Action], Meta(description="The same for results of tools.")] = SECRETS
-    answers: Annotated[dict[str, Action], Meta(description="The same for what models say; nothing of it is `local`.")] = {
-        "secret": "warn"
-    }
+    ] = field(default_factory=masks)
+    tools: Annotated[dict[str, Action], Meta(description="The same for results of tools.")] = field(default_factory=masks)
+    answers: Annotated[dict[str, Action], Meta(description="The same for what models say; nothing of it is `local`.")] = field(
+        default_factory=warnings
+    )
     injection: Annotated[
         Literal["off", "warn", "wrap", "block"],
         Meta(description="What is done about results of tools that give the model orders."),
@@ -56,9 +63,9 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     rule: Annotated[list[OwnRule], Meta(description="`[[policy.guardrails.rule]]`, beside those built in.")] = []
     allow: Annotated[list[str], Meta(description="Patterns (RE2) of values that are none.")] = []
     languages: Annotated[list[str], Meta(description="Of whose words the ones near a number are taken, as `en`; none: all.")] = []
-    regions: Annotated[list[str], Meta(description="Whose national forms of phone numbers are known, beside international ones.")] = [
+    regions: Annotated[tuple[str, ...], Meta(description="Whose national forms of phone numbers are known, beside international ones.")] = (
         "US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "PL", "SE", "PT", "BR", "MX", "IN", "AU", "JP", "KR", "CN",
-    ]  # fmt: skip
+    )  # fmt: skip
     detector: Annotated[
         dict[str, dict[str, Any]],
         Meta(description="`[policy.guardrails.detector.NAME]`: tables of detectors that are installed."),
