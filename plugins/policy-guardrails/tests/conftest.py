@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,13 +52,28 @@ class Guarded(Client):
         said = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
         return await self.post(CHAT, json={"model": "cloud/m", "messages": said, **more})
 
+    async def streamed(self, *messages: Any, **more: Any) -> tuple[str, str]:
+        """The text and the arguments of a chat's streamed answer."""
+        answer = await self.ask(*messages, stream=True, **more)
+        assert answer.status == 200, answer.text
+        return "".join(spoken(answer)), arguments(answer)
+
+    async def masked(self, value: str, rule: str) -> str:
+        """What the value is called in what a provider gets."""
+        await self.ask(f"It is {value} as said")
+        return re.search(rf"MASKED_{rule}_[0-9a-f]{{12}}", self.sent.decode()).group()  # pyright: ignore[reportOptionalMemberAccess]
+
+    def says(self, *said: str | dict[str, Any], pause: float = 0.0) -> None:
+        """What the provider says next, in these pieces."""
+        self.provider.then(pieces(*said, pause=pause))
+
 
 @pytest.fixture
 def guarded(scripted_provider: Any) -> Callable[..., Guarded]:
     return lambda table="", more="": Guarded(scripted_provider, table, more)
 
 
-def pieces(*said: str | dict[str, Any], pause: float = 0.0, whole: str | None = None) -> Script:
+def pieces(*said: str | dict[str, Any], pause: float = 0.0) -> Script:
     """A chat answer in just these pieces: texts, or pieces of the arguments of one call as `{"arguments": "..."}`."""
     head = {"id": "c1", "created": 1, "model": "m"}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
