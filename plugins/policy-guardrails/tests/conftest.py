@@ -22,6 +22,7 @@ GATEWAY = """
 use = "openai-compatible"
 base_url = "{url}"
 models = ["m"]
+local = false
 [provider.claude]
 use = "anthropic"
 api_key = "sk-ant-test"
