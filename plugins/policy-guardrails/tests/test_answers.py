@@ -79,7 +79,9 @@ async def test_what_is_not_suspicious_leaves_at_once(guarded):
         body = {"model": "cloud/m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
         async with gateway.stream("/v1/chat/completions", json=body) as streamed:
             came = [piece async for piece in streamed]
-    texts = [msgspec.json.decode(line[6:]) for piece in came for line in piece.decode().splitlines() if line.startswith("data: {")]
+    texts = [
+        msgspec.json.decode(line[6:]) for piece in came for line in piece.decode().splitlines() if line.startswith("data: {")
+    ]
     contents = [choice["delta"].get("content") for one in texts for choice in one["choices"]]
     assert [content for content in contents if content] == said
 
@@ -117,7 +119,9 @@ async def test_anthropic_tool_calls_come_back_too(guarded, scripted_provider):
     async with guarded() as gateway:
         await gateway.post("/v1/messages", json=body)
         mask = msgspec.json.decode(gateway.sent)["messages"][0]["content"].split()[1]
-        script = saying("anthropic.messages", Text(text=f"To {mask}"), ToolCall(id="t1", name="f", arguments=f'{{"to":"{mask}"}}'))
+        script = saying(
+            "anthropic.messages", Text(text=f"To {mask}"), ToolCall(id="t1", name="f", arguments=f'{{"to":"{mask}"}}')
+        )
         scripted_provider.then(script, script)
         whole = (await gateway.post("/v1/messages", json=body)).json()
         streamed = await gateway.post("/v1/messages", json={**body, "stream": True})
