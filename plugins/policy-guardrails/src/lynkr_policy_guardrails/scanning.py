@@ -72,6 +72,7 @@ class Scanner:
         self._numbers = sorted([one for one in rules if one.rule.digits], key=lambda one: one.rule.digits)
         self._fewest = min([one.rule.digits for one in self._numbers], default=0)
         self._anywhere = [one for one in rules if not (one.rule.starts or one.rule.words or one.rule.digits)]
+        self._some = compiled("|".join([f"(?:{one.rule.pattern})" for one in self._anywhere]))
 
     def find(self, text: bytes, budget: Budget) -> list[Finding]:
         """In their order, none over another. Raises `Exhausted`."""
@@ -133,6 +134,8 @@ class Scanner:
                 yield from self._all(one, piece, text, start, budget)
 
     def _elsewhere(self, text: bytes, budget: Budget) -> Iterator[tuple[Ready, int, int]]:
+        if not self._anywhere or self._some.search(text) is None:
+            return
         for one in self._anywhere:
             yield from self._all(one, text, text, 0, budget)
 
