@@ -136,7 +136,7 @@ class Guardrails:
         look = self._look(exchange)
         exchange.set(LOOK, look)
         exchange.set(CLOSED, True)  # what lynkr's own tools say would go back to the model without being looked at
-        if len(exchange.body) > THREADED:
+        if len(exchange.body) > THREADED or self.means.detectors:
             return self._in_thread(exchange, look)
         return self._judged(exchange, look, self._through(exchange, look))
 
