@@ -1,5 +1,7 @@
 """What of a request reaches a provider, and what its caller is told."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -58,7 +60,7 @@ async def test_a_prefix_stays_as_it_was_byte_for_byte(guarded):
         async with guarded() as gateway:
             await gateway.ask(*turns[:count])
         sent.append(gateway.sent.partition(b'"messages":')[2].rstrip(b"]}"))
-    assert all(longer.startswith(shorter) for shorter, longer in zip(sent, sent[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(sent))
     assert not any(secret in sent[-1] for secret in (MAIL.encode(), KEY.encode(), b"MIIEvQ", b"Wint3r"))
 
 
