@@ -197,7 +197,7 @@ def test_precision_and_recall_do_not_fall(half):
     counts, mistakes = measured(half)
     for groups in (("secret",), ("personal",), ("secret", "personal")):
         precision, recall = figures(counts, *groups)
-        assert precision >= 0.95, "\n".join(mistakes)
+        assert precision >= 0.97, "\n".join(mistakes)
         assert recall >= 0.95, "\n".join(mistakes)
 
 

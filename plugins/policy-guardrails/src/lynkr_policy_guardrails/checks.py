@@ -218,8 +218,8 @@ def ip(place: Place) -> bool:
 
 
 LOCAL = compiled(
-    r"(?i)(?:0\.|10\.|127\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|22[4-9]\."
-    r"|2[3-5][0-9]\.|fe80|f[cd]|2001:db8|::)"
+    r"(?i)(?:0\.|10\.|127\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2[0-9]|3[01])\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\."
+    r"|22[4-9]\.|2[3-5][0-9]\.|fe80|f[cd]|2001:db8|::)"
 )
 
 
@@ -252,8 +252,8 @@ def formatted(name: str) -> Check:
 
 
 PLAIN: dict[str, Check] = {
-    "real": real, "mixed": mixed, "generic": generic, "password": password, "jwt": jwt, "email": email, "phone": phone, "card": card, "iban": iban,
-    "nino": nino, "ip": ip,
+    "real": real, "mixed": mixed, "generic": generic, "password": password, "jwt": jwt, "email": email, "phone": phone, "card": card,
+    "iban": iban, "nino": nino, "ip": ip,
 }  # fmt: skip
 
 
