@@ -13,8 +13,8 @@ from lynkr_policy_guardrails.scanning import Budget, Exhausted, Scanner, flatten
 SIZE = 10_000_000
 PATIENT = 30.0
 """Seconds of the processor for 10 MB, ten times what the slowest takes; a pattern that goes back and forth needs hours."""
-EVIL = ["a", "@", "1 ", "4111 1111 1111 1112 ", "-eyJa.", "key=", "-----BEGIN PRIVATE KEY-----A", "://a:b", "+49 30 901820 ",
-        "\\n\\u003c\\", "<!-- "]  # fmt: skip
+EVIL = ["a", "1 ", "4111 1111 1111 1112 ", "key=", "-----BEGIN PRIVATE KEY-----A", "://a:b", "+49 30 901820 ",
+        "\\n\\u003c\\"]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", EVIL)

@@ -9,7 +9,3 @@ STRICT = {"secret": "block", "personal": "local", "network": "warn"}
 class TestGuardrails(PolicyContract):
     plugin = plugin
     table = {"requests": STRICT, "tools": STRICT, "answers": {"secret": "mask"}, "injection": "block"}
-
-
-class TestAsItComes(PolicyContract):
-    plugin = plugin

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field, structs
 from lynkr_core.attempts import CHANGES
 from lynkr_core.errors import Forbidden, PluginError
 from lynkr_core.events import Event
-from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject, Selection
+from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject
 from lynkr_core.inner import CLOSED
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.request import Request, Response
@@ -166,16 +166,13 @@ class Guardrails:
         if masked is not None:
             exchange.rewrite(exchange.dialect.encode_request(masked, []))
             exchange.set(CHANGES, (*(exchange.get(CHANGES) or ()), f"{exchange.dialect.conversation}: guardrails"))
-        if exchange.selection is not None:
-            exchange.selection = self.revise_selection(exchange, exchange.selection) or exchange.selection
+        tell(exchange, look)
         return None
 
-    def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
-        """Says what was found, in the answer's headers and the journal."""
-        look = exchange.get(LOOK)
-        if look is None or not look.counts:
-            return None
-        return structs.replace(selection, notes={**selection.notes, "guardrails": look.told()})
+    def revise_selection(self, exchange: Exchange) -> None:
+        """Orders nothing: it is the first place where something can be noted for the answer's headers and the journal."""
+        if (look := exchange.get(LOOK)) is not None:
+            tell(exchange, look)
 
     def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
         """What plugins have put in since. Raises `GatewayError` for what must not go to this candidate."""
@@ -211,7 +208,7 @@ class Restoring(Guardrails):
         if reader is None:
             return None
         after = reader.whole(response)
-        self._tell(exchange, reader.look)
+        tell(exchange, reader.look)
         return after if after is not response else None
 
     def transform_stream(self, exchange: Exchange, events: AsyncIterator[Event]) -> AsyncIterator[Event] | None:
@@ -223,7 +220,7 @@ class Restoring(Guardrails):
             async for event in reader.stream(events):
                 yield event
         finally:
-            self._tell(exchange, reader.look)
+            tell(exchange, reader.look)
 
     def _reader(self, exchange: Exchange) -> Reader | None:
         """None where nothing is to be done: no masks, no rules for answers."""
@@ -239,9 +236,11 @@ class Restoring(Guardrails):
             look, self.means.scanners["answers"], self._opening, lambda digest: self.vault.find(of, digest) if of else None
         )
 
-    def _tell(self, exchange: Exchange, look: Look) -> None:
-        if exchange.selection is not None:
-            exchange.selection = self.revise_selection(exchange, exchange.selection) or exchange.selection
+
+def tell(exchange: Exchange, look: Look) -> None:
+    """Notes what was found."""
+    if look.counts and exchange.selection is not None:
+        exchange.selection = structs.replace(exchange.selection, notes={**exchange.selection.notes, "guardrails": look.told()})
 
 
 def altering(actions: Mapping[str, Action], wanted: bool) -> dict[str, Action]:
