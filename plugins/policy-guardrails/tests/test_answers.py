@@ -131,3 +131,28 @@ async def test_anthropic_tool_calls_come_back_too(guarded, scripted_provider):
     pieces = [one["delta"] for one in told if one["type"] == "content_block_delta"]
     assert "".join([piece.get("text", "") for piece in pieces]) == f"To {MAIL}"
     assert msgspec.json.decode("".join([piece.get("partial_json", "") for piece in pieces])) == {"to": MAIL}
+
+
+async def test_a_conversation_that_the_provider_keeps_is_restored_too(guarded):
+    """The second request says nothing of the value; another conversation must not have it."""
+    async with guarded() as gateway:
+        mask = await gateway.masked(MAIL, "EMAIL")
+        body = {"model": "cloud/m", "messages": [{"role": "user", "content": f"Mail {MAIL}"}]}
+        await gateway.post("/v1/chat/completions", json=body, headers={"x-lynkr-session": "one"})
+        texts = []
+        for session in ("one", "two"):
+            gateway.says(f"To {mask}")
+            later = {"model": "cloud/m", "messages": [{"role": "user", "content": "To whom?"}]}
+            answer = await gateway.post("/v1/chat/completions", json=later, headers={"x-lynkr-session": session})
+            texts.append(answer.json()["choices"][0]["message"]["content"])
+    assert texts == [f"To {MAIL}", f"To {mask}"]
+
+
+async def test_a_cut_stream_gives_what_was_held_back(guarded, scripted_provider):
+    async with guarded(MASKED) as gateway:
+        gateway.says("Write to eva.lind", "qvist@fjord", pause=0.01)
+        script = scripted_provider._next.pop()
+        scripted_provider.then(script.but(cut_events=3))
+        answer = await gateway.ask("Whom?", stream=True)
+    assert b"eva.lind" not in answer.body
+    assert b"error" in answer.body

@@ -15,7 +15,7 @@ import phonenumbers
 from stdnum import iban as stdnum_iban
 from stdnum import luhn
 
-from lynkr_policy_guardrails.engine import Pattern, any_of, compiled
+from lynkr_policy_guardrails.engine import Pattern, any_of, cases, compiled
 from lynkr_policy_guardrails.standins import CODE, HARMLESS, HEX, KEYS, SAMPLES, STANDS_FOR, UUID, WORDS
 
 
@@ -268,4 +268,4 @@ def check_of(name: str) -> Check | None:
 @cache
 def nearby(words: tuple[str, ...]) -> Pattern:
     """One of the words, not inside another one."""
-    return compiled(rf"(?i)(?:\A|[^a-z])(?:{any_of(words)})")
+    return compiled(rf"(?i)(?:\A|[^a-z])(?:{any_of(cases(words))})")

@@ -44,6 +44,11 @@ def compiled(pattern: str) -> Pattern:
         raise ValueError(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)) from None
 
 
+def cases(words: Iterable[str]) -> list[str]:
+    """The words as they stand within a sentence, at its beginning and in a headline: RE2 knows no other case of bytes that are not ASCII."""
+    return list(dict.fromkeys([form for word in words for form in (word, word.capitalize(), word.upper())]))
+
+
 def any_of(literals: Iterable[str]) -> str:
     """A pattern for one of these words, none of which means anything but itself. Longer ones go first."""
     return "|".join([cast("str", _re2.escape(word)) for word in sorted(literals, key=len, reverse=True)])

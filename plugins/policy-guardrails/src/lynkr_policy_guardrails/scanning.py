@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from lynkr_policy_guardrails.checks import Place
-from lynkr_policy_guardrails.engine import Pattern, any_of, compiled
+from lynkr_policy_guardrails.engine import Pattern, any_of, cases, compiled
 from lynkr_policy_guardrails.rules import Ready
 
 BEFORE, BEHIND = 64, 24
@@ -62,7 +62,7 @@ class Scanner:
         for one in rules:
             for start in one.rule.starts:
                 literal.setdefault(start.encode(), []).append(one)
-        words = {word.lower().encode(): one for one in rules for word in one.rule.words}
+        words = {word.encode().lower(): one for one in rules for word in cases(one.rule.words)}
         self._literal = _by_beginning(literal)
         self._words = words
         self._edges = {start: start[:1].isalnum() for start in self._literal}
