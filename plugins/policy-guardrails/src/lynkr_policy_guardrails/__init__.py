@@ -97,8 +97,9 @@ class Guardrails:
         rules = (*built_in(), *map(own, config.rule))
         kinds = ready(rules, config.languages)
         self.means = self._means(kinds, detectors(config.detector))
-        altering = [one.rule for one in kinds if self.means.actions["answers"].get(one.name) in ("mask", "block")]
-        self._opening: Pattern | None = opening(altering)
+        self._closes = bool(config.injection in ("wrap", "block") or set(self.means.actions["tools"].values()) - {"warn"})
+        changing = [one.rule for one in kinds if self.means.actions["answers"].get(one.name) in ("mask", "block")]
+        self._opening: Pattern | None = opening(changing)
 
     def _means(self, kinds: Sequence[Ready], found: Sequence[Detector]) -> Means:
         config = self.config
@@ -135,7 +136,8 @@ class Guardrails:
         """A coroutine for bodies that take long. Raises `InvalidRequest` for a body that cannot be read."""
         look = self._look(exchange)
         exchange.set(LOOK, look)
-        exchange.set(CLOSED, True)  # what lynkr's own tools say would go back to the model without being looked at
+        if self._closes:
+            exchange.set(CLOSED, True)  # what lynkr's own tools say would go back to the model without being looked at
         if len(exchange.body) > THREADED or self.means.detectors:
             return self._in_thread(exchange, look)
         return self._judged(exchange, look, self._through(exchange, look))
