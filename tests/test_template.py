@@ -147,7 +147,19 @@ def test_all_their_suites_pass_where_they_are_installed(rendered, fresh, tmp_pat
     tests = [str(folder / "tests") for folder in sorted(rendered.iterdir())]
     report = tmp_path / "report.xml"
     without = "not types and not ruff and not formatted"
-    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", "-p", "lynkr_core.testing.plugin", "-k", without, f"--junit-xml={report}"]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "error",
+        "--import-mode=importlib",
+        "-p",
+        "lynkr_core.testing.plugin",
+        "-k",
+        without,
+        f"--junit-xml={report}",
+    ]
     run(fresh, "-m", "pytest", *options, *tests, cwd=tmp_path)
     cases = [case for case in ElementTree.parse(report).iter("testcase") if case.find("skipped") is None]
     for kind in KINDS:

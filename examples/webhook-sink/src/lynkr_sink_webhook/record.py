@@ -6,7 +6,6 @@ import msgspec
 
 from lynkr_core import Exchange, Outcome
 
-
 LONGEST = 200
 """Characters of a name: callers may send any."""
 
