@@ -9,6 +9,7 @@ So `python -m pytest` is the one command that checks everything. Needs ruff and 
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import tomllib
@@ -56,6 +57,12 @@ class PackageContract:
         readme = (self.folder / "README.md").read_text(encoding="utf-8")
         assert readme.startswith(f"# {self.project()['name']}\n")
         assert [heading for heading in HEADINGS if heading not in readme] == []
+
+    def test_its_readme_names_every_setting_of_its_own(self) -> None:
+        """Those that its struct inherits are described where they are from."""
+        readme = (self.folder / "README.md").read_text(encoding="utf-8")
+        own = [key for kind, name in self.plugins() for key in inspect.get_annotations(manifest(kind, name).config)]
+        assert [key for key in own if f"`{key}`" not in readme] == []
 
     def test_lynkr_check_finds_no_mistake_in_its_configuration(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
