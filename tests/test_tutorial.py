@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "core/docs/tutorial.md"
 EXAMPLE = ROOT / "examples/custom-scorer"
 BLOCK = re.compile(r"(?:^`(?P<file>[\w./-]+)`:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-UV = shutil.which("uv") or str(ROOT / ".uv/bin/uv")
+UV = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".uv/bin/uv")
 ANYTHING = "…"
 OURS = ("VIRTUAL_ENV", "PYTHONPATH", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT")
 """Variables that would lead the reader's commands into this environment."""
@@ -58,7 +59,7 @@ def free_port() -> str:
 
 def script(folder: Path, port: str) -> str:
     """All of it as one script of the shell, because one step's folder and environment are the next one's."""
-    lines = ["set -e"]
+    lines = ["set -e", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for number, step in enumerate(steps()):
         if step.file:
             lines.append(f"cp {folder}/{number} {step.file}")
