@@ -17,6 +17,7 @@ from lynkr_core.cli import COMMANDS
 from lynkr_core.config import parse
 from lynkr_core.hooks import HOOKS
 from lynkr_core.kernel import Kernel
+from lynkr_core.order import KINDS
 from lynkr_core.plugins import installed
 from lynkr_core.testing.process import Gateway, environment, gateway
 
@@ -80,6 +81,13 @@ def test_every_hook_is_documented_with_its_arguments(name):
 def test_every_hook_has_a_test_of_its_name(name):
     tests = [*ROOT.glob("core/tests/**/test_*.py"), *ROOT.glob("tests/**/test_*.py")]
     assert any(re.search(rf"def test_hook_{name}(_\w+)?\(", path.read_text()) for path in tests)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_contract_suite_and_template_documented(kind):
+    assert re.search(rf"^## {kind}: `\w+Contract`$", (ROOT / "core/docs/contracts.md").read_text(), re.MULTILINE)
+    assert (ROOT / "plugin-template/kinds" / kind / "plugin.py.jinja").exists()
+    assert f"{kind}" in GUIDE.read_text().partition("## Writing one")[2].partition("\n## ")[0]
 
 
 def test_the_generated_pages_are_fresh():

@@ -1,10 +1,12 @@
-"""Writes the generated pages: hooks, configuration, the plugin list, and the tables in the plugins' READMEs.
+"""Writes the generated pages: hooks, configuration, the plugin list, contract suites, and the tables in the plugins' READMEs.
 
 python core/docs/generate.py            writes them
 python core/docs/generate.py --check    ends with status 1 when one is stale
 """
 
+import importlib
 import inspect
+import pkgutil
 import re
 import sys
 import tomllib
@@ -16,13 +18,36 @@ from msgspec import NODEFAULT, Meta, Struct, structs
 
 from lynkr_core import hookspecs
 from lynkr_core.hooks import HOOKS
+from lynkr_core.order import KINDS
 from lynkr_core.plugins import manifest
 from lynkr_core.settings import Limits, Routing, Server, TierTable
-from lynkr_core.testing import firing
+from lynkr_core.testing import contracts, firing
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "core/docs"
 NOTE = "<!-- Written by core/docs/generate.py; change the code it is read from. -->\n\n"
+CONTRACTS = """\
+What every plugin of a kind must keep to, as tests that come with `lynkr-core`. A suite is subclassed in the plugin's own tests and told
+what the plugin is:
+
+    from lynkr_core.testing.contracts.scorer import ScorerContract
+    from lynkr_scorer_mine import plugin
+
+    class TestMine(ScorerContract):
+        plugin = plugin             # what the package's entry point names
+        table = {"threshold": 10}   # its table in lynkr.toml, as small as it can be
+
+`python -m pytest` then runs it. It needs `pytest`; the suite for compressors needs `hypothesis`, that for packages `ruff` and
+`basedpyright`. What `lynkr new-plugin` writes has all of it. A plugin that needs a file, a free name or a server for its table overrides
+`make_table(directory)`; one that needs more of the kernel overrides `make_context()`.
+
+What a plugin cannot do is said by the class attributes that each suite names, and its tests are skipped. A standard test may only be
+overridden with `@pytest.mark.xfail(reason="…", strict=True)`: an exception to the contract is written down, and noticed when it is gone.
+
+Fixtures for tests beside them come with `pytest -p lynkr_core.testing.plugin`: `scripted_provider`, a real HTTP server that answers as
+told, and `client`, which talks to an app in the same process. `lynkr_core.testing.factories` makes exchanges, candidates, outcomes and
+plugin instances; `lynkr_core.testing.process` runs a whole gateway.
+"""
 
 
 def hooks_page() -> str:
@@ -103,13 +128,47 @@ def plugin_folders() -> Iterator[tuple[Path, str, str]]:
 
 def plugins_page() -> str:
     """Every plugin of this repository."""
-    out = ["# Plugins\n\n", NOTE, "| kind | plugin | install | what |\n|---|---|---|---|\n"]
+    out = ["# Plugins\n\n", NOTE, "| kind | plugin | what | install | options |\n|---|---|---|---|---|\n"]
     for folder, kind, name in plugin_folders():
         what = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["description"]
-        out.append(
-            f"| {kind} | [`{name}`](../../plugins/{folder.name}/README.md) | `pip install lynkr-{folder.name}` | {what} |\n"
-        )
+        page = f"../../plugins/{folder.name}/README.md"
+        install = f"`pip install lynkr-{folder.name}`"
+        out.append(f"| {kind} | [`{name}`]({page}) | {what} | {install} | [options]({page}#configure) |\n")
     return "".join(out)
+
+
+def contracts_page() -> str:
+    """Every contract suite: what it is told, and what it sees to."""
+    out = ["# Contract suites\n\n", NOTE, CONTRACTS]
+    for kind, suite in suites():
+        out.append(
+            f"\n## {heading(kind, suite)}\n\n    from {suite.__module__} import {suite.__name__}\n\n{inspect.getdoc(suite)}\n\n"
+        )
+        out += [f"- {line}\n" for line in seen_to(suite)]
+    return "".join(out)
+
+
+def suites() -> list[tuple[str, type]]:
+    """Each suite by its kind, in the order of kinds; that of all plugins and that of packages first."""
+    found: dict[type, str] = {}
+    for module in pkgutil.iter_modules(contracts.__path__):
+        members = vars(importlib.import_module(f"{contracts.__name__}.{module.name}")).values()
+        classes = [one for one in members if inspect.isclass(one) and one.__name__.endswith("Contract")]
+        found |= {one: getattr(one, "kind", "") for one in classes if one.__module__.startswith(contracts.__name__)}
+    return sorted([(kind, suite) for suite, kind in found.items()], key=lambda pair: (KINDS.get(pair[0], -1), pair[1].__name__))
+
+
+def heading(kind: str, suite: type) -> str:
+    return f"{kind}: `{suite.__name__}`" if kind else f"`{suite.__name__}`"
+
+
+def seen_to(suite: type) -> list[str]:
+    """The suite's own tests as sentences; what is inherited stands at the suite it is from."""
+    names = [name for name, value in vars(suite).items() if name.startswith("test_") and inspect.isfunction(value)]
+    more = [base for base in suite.__mro__[1:] if base.__name__.endswith("Contract")]
+    return [name.removeprefix("test_").replace("_", " ") for name in names] + [
+        f"and all of `{base.__name__}`" for base in more[:1]
+    ]
 
 
 def readme(folder: Path, kind: str, name: str) -> str:
@@ -120,7 +179,12 @@ def readme(folder: Path, kind: str, name: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    found = {DOCS / "hooks.md": hooks_page(), DOCS / "config.md": config_page(), DOCS / "plugins.md": plugins_page()}
+    found = {
+        DOCS / "hooks.md": hooks_page(),
+        DOCS / "config.md": config_page(),
+        DOCS / "plugins.md": plugins_page(),
+        DOCS / "contracts.md": contracts_page(),
+    }
     return found | {folder / "README.md": readme(folder, kind, name) for folder, kind, name in plugin_folders()}
 
 

@@ -15,6 +15,7 @@ DOCS = ROOT / "core/docs"
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 PAGES = (
     ("Start", "index.md"), ("The journey", "guide.md"), ("Clients", "recipes.md"), ("lynkr.toml", "config.md"), ("Plugins", "plugins.md"),
+    ("Your own scorer", "tutorial.md"), ("Contract suites", "contracts.md"),
     ("Dialects", "dialects.md"), ("Faults", "faults.md"), ("Operations", "operations.md"), ("Security", "security.md"), ("Hooks", "hooks.md"),
     ("Evaluating", "authors.md"), ("Compared", "comparison.md"),
 )  # fmt: skip

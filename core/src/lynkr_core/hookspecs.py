@@ -53,7 +53,10 @@ def pre_route(exchange: Exchange) -> Reply | Reject | None:
 
 @hookspec
 def score(exchange: Exchange, candidates: Sequence[Candidate]) -> Score | float | Iterable[Score] | None:
-    """How demanding is the request, 0 to 100? Called once per exchange; all answers are collected. Pure: no I/O."""
+    """How demanding is the request, 0 to 100? Called once per exchange; all answers are collected.
+
+    Pure: no I/O. Who has to ask somebody does so in `pre_route`, and reads here what came.
+    """
 
 
 @hookspec(firstresult=True)
@@ -124,7 +127,10 @@ def settle(reservation: Reservation, outcome: Outcome) -> None:
 
 @hookspec
 def post_response(exchange: Exchange, outcome: Outcome) -> None:
-    """The exchange is over, whatever happened. Called exactly once, after the caller has got everything."""
+    """The exchange is over, whatever happened. Called exactly once, after the caller has got everything.
+
+    One that was refused before its body was looked at has no `envelope`: it is None.
+    """
 
 
 @hookspec

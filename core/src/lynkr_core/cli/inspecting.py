@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -85,7 +86,7 @@ def plugin_rows(settings: Config, running: dict[str, Any]) -> list[dict[str, Any
     rows: list[dict[str, Any]] = []
     for kind in KINDS:
         for name, entry in sorted(installed(kind).items()):
-            names = [name, *[other for other, own in aliases(kind).items() if own == name]]
+            names = names_of(kind, name)
             used = [table.section for table in settings.plugins if table.kind == kind and table.use in names]
             package = entry.dist.name if entry.dist else ""
             version = entry.dist.version if entry.dist else ""
@@ -147,24 +148,51 @@ def schema() -> None:
 
 
 def full_schema() -> dict[str, Any]:
-    """Draft 2020-12. A `[KIND.NAME]` table is any installed plugin's; `use` tells which when the name does not."""
-    tables = {
-        (kind, name): manifest_config(kind, name) for kind in KINDS if kind != "dialect" for name in sorted(installed(kind))
-    }
-    known = {key: config for key, config in tables.items() if config is not None}
+    """Draft 2020-12. A `[KIND.NAME]` table is that plugin's, or the one's that its `use` names."""
+    found = {(kind, name): manifest_config(kind, name) for kind in KINDS for name in sorted(installed(kind))}
+    known = {key: config for key, config in found.items() if config is not None}
     types = [*SECTIONS.values(), *known.values()]
     schemas, components = msgspec.json.schema_components(types, schema_hook=secret_schema, ref_template="#/$defs/{name}")
     properties: dict[str, Any] = dict(zip(SECTIONS, schemas, strict=False))
-    for (kind, name), found in zip(known, list(schemas)[len(SECTIONS) :], strict=True):
-        kinds = properties.setdefault(kind, {"type": "object", "properties": {}, "description": group(kind)})
-        kinds["properties"][name] = {"description": f"The {kind} plugin {name}.", "anyOf": [found, {"required": ["use"]}]}
-        kinds["properties"] |= {other: kinds["properties"][name] for other, own in aliases(kind).items() if own == name}
-        settings = components[found["$ref"].rpartition("/")[2]]["properties"]
-        settings["use"] = {"type": "string", "description": "The plugin, when the table has another name."}
+    tables = dict(zip(known, [schema["$ref"] for schema in list(schemas)[len(SECTIONS) :]], strict=True))
+    for (kind, name), reference in tables.items():
+        settings = components[reference.rpartition("/")[2]]["properties"]
+        settings.setdefault("use", {"enum": [], "description": "The plugin, when the table has another name."})
+        settings["use"]["enum"] += [word for word in names_of(kind, name) if word not in settings["use"]["enum"]]
+    for kind in KINDS:
+        refs = {name: reference for (of, name), reference in tables.items() if of == kind}
+        properties[kind] = kind_schema(kind, refs, components)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lynkr.toml", "type": "object",
         "properties": properties, "additionalProperties": False, "$defs": components,
     }  # fmt: skip
+
+
+def kind_schema(kind: str, references: Mapping[str, str], components: dict[str, Any]) -> dict[str, Any]:
+    """The tables of one kind, by any of a plugin's names; a table of another name says in `use` whose it is."""
+    chosen = [
+        {"allOf": [{"$ref": reference}, {"properties": {"use": {"enum": names_of(kind, name)}}, "required": ["use"]}]}
+        for name, reference in references.items()
+    ]
+    components[f"{kind}_by_use"] = {"type": "object", "required": ["use"], "anyOf": chosen or [True]}
+    other = {"$ref": f"#/$defs/{kind}_by_use"}
+    properties = {
+        word: {"description": summary(kind, name), "anyOf": [{"$ref": reference}, other]}
+        for name, reference in references.items()
+        for word in names_of(kind, name)
+    }
+    return {"type": "object", "description": group(kind), "properties": properties, "additionalProperties": other}
+
+
+def names_of(kind: str, name: str) -> list[str]:
+    """Under which a plugin is known: its own name first."""
+    return [name, *[other for other, own in aliases(kind).items() if own == name]]
+
+
+def summary(kind: str, name: str) -> str:
+    """What a plugin's package says of itself, in a line."""
+    dist = installed(kind)[name].dist
+    return dist.metadata["Summary"] if dist and "Summary" in dist.metadata else f"The {kind} plugin {name}."
 
 
 def manifest_config(kind: str, name: str) -> type[msgspec.Struct] | None:

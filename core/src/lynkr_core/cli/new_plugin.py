@@ -26,7 +26,7 @@ def new_plugin(kind: str, name: str, *, into: Path = Path()) -> None:
 
     Parameters
     ----------
-    kind: scorer, provider, selector or sink.
+    kind: scorer, provider, selector, sink, policy, compressor, cache, auth, extension, store, catalog, tokens or dialect.
     name: Its name in lynkr.toml: lower-case words joined by "-".
     into: The directory that gets a new directory KIND-NAME.
     """
@@ -37,7 +37,7 @@ def new_plugin(kind: str, name: str, *, into: Path = Path()) -> None:
     if mistakes:
         raise ConfigError(mistakes)
     write(folder, render(kind, name))
-    sys.stdout.write(f"wrote {folder}; next: pip install -e {folder} pytest && python -m pytest {folder}\n")
+    sys.stdout.write(f"wrote {folder}; next: cd {folder} && pip install -e . --group dev && python -m pytest\n")
 
 
 def kinds() -> list[str]:

@@ -12,14 +12,21 @@ What a plugin cannot do is said by class attributes, and its tests are skipped. 
 """
 
 SUITES = (
+    "auth",
     "base",
+    "cache",
+    "cachestage",
     "catalog",
     "compressor",
     "dialect",
+    "extension",
     "fuzz",
+    "governed",
     "interleaving",
+    "journal",
     "ledger",
     "offline",
+    "package",
     "policy",
     "provider",
     "recorded",

@@ -35,16 +35,18 @@ class Stage(NamedTuple):
 
 class ProviderContract(ServingContract):
     """`paths`: the path under the base URL for each dialect that is tested. `key_header`: which header carries the key, or None.
+    `content_type`: what it says that a request's body is.
 
     `answers` and `errors` have scripts for dialects that `canned.py` does not know, `listing` is its own way to list models, `beside` has
-    what other paths answer, such as the one that gives tokens. A provider from which nothing leaves the process has a suite of its own,
-    `offline.OfflineProviderContract`.
+    what other paths answer, such as the one that gives tokens or tells how a job gets on. A provider from which nothing leaves the
+    process has a suite of its own, `offline.OfflineProviderContract`.
     """
 
     paths: ClassVar[Mapping[str, str]] = {}
     key_header: ClassVar[str | None] = "authorization"
     key_setting: ClassVar[str] = "api_key"
     base_path: ClassVar[str] = ""
+    content_type: ClassVar[str] = "application/json"
     listing: ClassVar[Script | None] = None
     answers: ClassVar[Mapping[str, Script]] = {}
     errors: ClassVar[Mapping[str, Mapping[str, Fault]]] = {}
@@ -99,7 +101,7 @@ class ProviderContract(ServingContract):
             await (await self.wire(stage, name).call(samples.for_operation(name)).response()).read()
             received = stage.upstream.last
             assert received.path.partition("?")[0] == self.base_path + path, name
-            assert received.headers["content-type"].startswith("application/json")
+            assert received.headers["content-type"].startswith(self.content_type)
             assert self.model.encode() in received.body or self.model in received.path, name
             self.check_key(received.headers)
 
