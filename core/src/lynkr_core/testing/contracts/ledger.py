@@ -259,12 +259,10 @@ class LedgerContract(Contract):
         words = [sys.executable, "-m", "lynkr_core.testing.hammer", type(self).plugin.create.__module__.partition(".")[0]]
         words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), *(["shares"] if shares else [])]
         with ExitStack() as stack:
-            processes = [stack.enter_context(process(words)) for _ in range(4)]
+            processes = [stack.enter_context(process([*words, *more])) for more in (["doomed"], ["doomed"], [], [])]
             assert [started.stdout and started.stdout.readline() for started in processes] == [b"ready\n"] * 4
             asyncio.run(self.watch(tmp_path, processes))
-            made = [int(ended.communicate(timeout=60)[0]) for ended in processes[2:]]
         assert [ended.returncode for ended in processes] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
-        assert sum(made) > 0
 
     def needs_renew(self) -> None:
         if not self.exact:
@@ -272,7 +270,7 @@ class LedgerContract(Contract):
 
     async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         async with factories.running(self.make(directory)) as ledger:
-            killed, at, until = 0, Balance(), time.monotonic() + 90
+            killed, at, until = 0, Balance(), time.monotonic() + 240
             while time.monotonic() < until:
                 at = (await ledger.balances(DAY)).get(DAY, Balance())
                 assert 0 <= at.used <= at.used + at.held <= HAMMERED
