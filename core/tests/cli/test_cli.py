@@ -1,5 +1,6 @@
 """The command `lynkr`, run as people run it."""
 
+import inspect
 import json
 import re
 import signal
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
 
+import docstring_parser
 import httpx2
 import pytest
 from cyclopts import App
@@ -59,6 +61,26 @@ def test_every_command_is_there_and_says_what_it_does(name, target):
     module, _, function = target.partition(":")
     found = getattr(import_module(module), function)
     assert found.help if isinstance(found, App) else found.__doc__, name
+
+
+def leaves(app, path=()):
+    """Every command below it, with its words."""
+    if path and app.default_command is not None:
+        yield path, app.default_command
+    for name in app:
+        if not name.startswith("-"):
+            yield from leaves(app[name], (*path, name))
+
+
+def test_help_tells_what_every_parameter_is():
+    app = App(name="lynkr")
+    for name, target, text in COMMANDS:
+        app.command(target, name=name, help=text)
+    told = dict(leaves(app))
+    assert len(told) >= len(COMMANDS)
+    for path, function in told.items():
+        texts = {one.arg_name for one in docstring_parser.parse(inspect.getdoc(function)).params if one.description}
+        assert texts == set(inspect.signature(function).parameters), path
 
 
 def test_a_good_file_is_called_good(folder):
@@ -131,6 +153,25 @@ def test_a_plugin_that_is_enabled_brings_its_commands(folder):
     (folder / "lynkr.toml").write_text(GOOD + "[scorer.broken]\n")
     assert lynkr("hello", "you", cwd=folder, env=env).stdout == "hello you\n"
     assert "hello" in lynkr("--help", cwd=folder, env=env).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("--config", "{}", "hello", "you"), ("hello", "you", "--config={}"), ("hello", "--config", "{}", "you")]
+)
+def test_commands_of_plugins_take_another_file(folder, tmp_path_factory, words):
+    env = scorer_installed(folder)
+    (folder / "site/lynkr_scorer_broken.py").write_text(COMMANDING)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "other.toml").write_text(GOOD + "[scorer.broken]\n")
+    words = [word.format(folder / "other.toml") for word in words]
+    assert lynkr(*words, cwd=elsewhere, env=env).stdout == "hello you\n"
+
+
+@pytest.mark.parametrize("words", [("--config",), ("--config=", "you"), ("--config", "nowhere.toml", "you")])
+def test_another_file_that_is_not_there_is_told(folder, words):
+    done = lynkr("hello", *words, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lynkr: --config: there is no file '")
 
 
 def test_help_is_given_whatever_lynkr_toml_says(folder):

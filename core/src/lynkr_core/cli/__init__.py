@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cyclopts import App
 
 
@@ -21,9 +23,11 @@ def main() -> None:
     for name, target, text in COMMANDS:
         app.command(target, name=name, help=text)
     try:
-        if not sys.argv[1:] or sys.argv[1] not in OWN:
-            add_plugin_commands(app, enabled_plugins())
-        app()
+        words = sys.argv[1:]
+        if not words or words[0] not in OWN:
+            file, words = configured(words)
+            add_plugin_commands(app, enabled_plugins(file))
+        app(words)
     except ConfigError as error:
         sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
         sys.exit(2)
@@ -34,22 +38,37 @@ def main() -> None:
         sys.exit(130)
 
 
-def enabled_plugins() -> list[tuple[str, str, Any]]:
+def configured(words: list[str]) -> tuple[Path, list[str]]:
+    """Of `--config FILE`, which every command of a plugin takes, the file; and the other words. Raises `LynkrError`."""
+    from pathlib import Path
+
+    from lynkr_core.errors import LynkrError
+
+    place = next((place for place, word in enumerate(words) if word.partition("=")[0] == "--config"), None)
+    if place is None:
+        return Path("lynkr.toml"), words
+    _, equals, name = words[place].partition("=")
+    after = place + (1 if equals else 2)
+    file = Path(name if equals else "".join(words[place + 1 : after]))
+    if not file.is_file():
+        raise LynkrError(f"--config: there is no file {str(file)!r}")
+    return file, words[:place] + words[after:]
+
+
+def enabled_plugins(file: Path) -> list[tuple[str, str, Any]]:
     """What lynkr.toml enables, where there is one and it is good; `lynkr check` is there to tell why it is not."""
     import os
-    from pathlib import Path
 
     from lynkr_core.config import load
     from lynkr_core.errors import ConfigError
     from lynkr_core.kernel import Kernel
 
-    file = Path("lynkr.toml")
     if not file.exists():
         return []
     try:
         kernel = Kernel.from_config(load(file, os.environ), os.environ)
     except ConfigError:
-        sys.stderr.write("lynkr: lynkr.toml has mistakes, so commands of plugins are missing; `lynkr check` tells them\n")
+        sys.stderr.write(f"lynkr: {file} has mistakes, so commands of plugins are missing; `lynkr check` tells them\n")
         return []
     return [(plugin.kind, plugin.name, plugin.instance) for plugin in kernel.plugins]
 

@@ -26,12 +26,11 @@ KINDS = (("cache_read", "from the cache"), ("cache_write", "into the cache"), ("
 def route(prompt: str, *, model: str = "auto", config: Path = DEFAULT, json: bool = False) -> None:
     """Tell where a prompt would go and why, without calling anyone.
 
-    Parameters
-    ----------
-    prompt: What the user would say.
-    model: The model the client would ask for.
-    config: The file to read.
-    json: Print JSON.
+    Args:
+        prompt: What the user would say.
+        model: The model the client would ask for.
+        config: The file to read.
+        json: Print JSON.
     """
     show(anyio.run(dry_run, prompt, model, config), json)
 
@@ -50,11 +49,10 @@ async def dry_run(prompt: str, model: str, config: Path) -> dict[str, Any]:
 def explain(request_id: str, *, config: Path = DEFAULT, json: bool = False) -> None:
     """Tell why a request of the past went where it went; its id is in the header x-lynkr-request-id.
 
-    Parameters
-    ----------
-    request_id: As in the header, with `req_`.
-    config: The file that names the store.
-    json: Print JSON.
+    Args:
+        request_id: As in the header, with `req_`.
+        config: The file that names the store.
+        json: Print JSON.
     """
     record = anyio.run(recorded, request_id, config)
     if record is None:

@@ -34,15 +34,14 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Run installed scorers on a data set and print how well they route.
 
-    Parameters
-    ----------
-    dataset: A .jsonl or .jsonl.gz file, or a folder of them; the guide tells the format. Left out: ../shared/routing, if there.
-    scorer: The plugin's name; of several, separated by commas, each is measured, and all together as the gateway combines them.
-    only: At most so many rows of each source; 0 is all.
-    worst: Also show so many of the rows that are routed worst.
-    config: The file whose [scorer.NAME] tables configure them, if it is there.
-    intervals: Add 95 per cent intervals (bootstrap).
-    json: Print JSON.
+    Args:
+        dataset: A .jsonl or .jsonl.gz file, or a folder of them; the guide tells the format. Left out: ../shared/routing, if there.
+        scorer: The plugin's name; of several, separated by commas, each is measured, and all together as the gateway combines them.
+        only: At most so many rows of each source; 0 is all.
+        worst: Also show so many of the rows that are routed worst.
+        config: The file whose [scorer.NAME] tables configure them, if it is there.
+        intervals: Add 95 per cent intervals (bootstrap).
+        json: Print JSON.
     """
     data = read(dataset or shared(), only)
     names = [name.strip() for name in scorer.split(",") if name.strip()]

@@ -40,13 +40,12 @@ def export(
 ) -> None:
     """Write the journal out, the newest first.
 
-    Parameters
-    ----------
-    format: csv: a row for each request; jsonl: every record as it is; focus: its charges with the columns of FOCUS 1.2.
-    since: How long ago, as 30d or 24h, or a date or time in UTC.
-    until: Up to then, in the same way; now when left out.
-    output: The file to write; standard output when left out.
-    config: The file that names the store.
+    Args:
+        format: csv: a row for each request; jsonl: every record as it is; focus: its charges with the columns of FOCUS 1.2.
+        since: How long ago, as 30d or 24h, or a date or time in UTC.
+        until: Up to then, in the same way; now when left out.
+        output: The file to write; standard output when left out.
+        config: The file that names the store.
     """
     try:
         span = moment(since), math.nextafter(end(until), -math.inf)

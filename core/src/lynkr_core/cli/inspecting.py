@@ -27,9 +27,8 @@ DEFAULT = Path("lynkr.toml")
 def check(*, config: Path = DEFAULT) -> None:
     """Tell every mistake in lynkr.toml at once; status 2 when there is one.
 
-    Parameters
-    ----------
-    config: The file to check.
+    Args:
+        config: The file to check.
     """
     kernel = Kernel.from_config(Source(file=str(config)).parse(read(config)), os.environ)
     enabled = ", ".join(plugin.id for plugin in kernel.plugins)
@@ -52,10 +51,9 @@ def endings(catalog: Catalog, today: date) -> list[str]:
 def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
     """List the installed plugins, which of them are enabled, and how those fare in the gateway that runs: calls, errors, time, health.
 
-    Parameters
-    ----------
-    config: The file that enables them, if it is there.
-    json: Print JSON instead of a table.
+    Args:
+        config: The file that enables them, if it is there.
+        json: Print JSON instead of a table.
     """
     settings = load(config, os.environ) if config.exists() else Config()
     running = readiness(settings.server, settings.server.admin_key) if settings.plugins else {}

@@ -24,11 +24,10 @@ INCLUDE = re.compile(r'\{% include "kinds/" ~ kind ~ "/([\w.]+)" %\}\n')
 def new_plugin(kind: str, name: str, *, into: Path = Path()) -> None:
     """Write the skeleton of a plugin of your own: a package that passes its contract suite.
 
-    Parameters
-    ----------
-    kind: scorer, provider, selector, sink, policy, compressor, cache, auth, extension, store, catalog, tokens or dialect.
-    name: Its name in lynkr.toml: lower-case words joined by "-".
-    into: The directory that gets a new directory KIND-NAME.
+    Args:
+        kind: scorer, provider, selector, sink, policy, compressor, cache, auth, extension, store, catalog, tokens or dialect.
+        name: Its name in lynkr.toml: lower-case words joined by "-".
+        into: The directory that gets a new directory KIND-NAME.
     """
     mistakes = [*kind_mistakes(kind), *name_mistakes(name)]
     folder = into / f"{kind}-{name}"

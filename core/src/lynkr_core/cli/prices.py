@@ -25,11 +25,10 @@ SHOWN = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 def prices(*models: str, config: Path = DEFAULT, json: bool = False) -> None:
     """Tell what the configured models cost, and where each price is from.
 
-    Parameters
-    ----------
-    models: Names that callers may ask for, as `provider/model`, a tier or an alias; all that are configured when left out.
-    config: The file to read.
-    json: Print JSON, with everything that is known of each price.
+    Args:
+        models: Names that callers may ask for, as `provider/model`, a tier or an alias; all that are configured when left out.
+        config: The file to read.
+        json: Print JSON, with everything that is known of each price.
     """
     catalog = Kernel.from_config(load(config, os.environ), os.environ).catalog
     found = [(candidate.id, candidate.price) for candidate in served(catalog, models)]

@@ -43,15 +43,14 @@ def reconcile(
 ) -> None:  # fmt: skip
     """Compare the journal with a provider's usage export, by day (UTC) and model; status 1 when they differ.
 
-    Parameters
-    ----------
-    file: CSV or JSON, of usage or of costs: OpenAI's, Anthropic's, FOCUS, or any whose columns can be named.
-    provider: Compare only what this provider has served, as it is called in lynkr.toml.
-    columns: Which columns to read, as in `day=Date,model=Model,input=In+Cached,output=Out,cost=USD`.
-    models: What models of the export are called here, as in `gpt-4o-2024-08-06=gpt-4o`.
-    tolerance: How far tokens and dollars may be apart, as a part of the export's.
-    config: The file that names the store.
-    json: Print JSON.
+    Args:
+        file: CSV or JSON, of usage or of costs: OpenAI's, Anthropic's, FOCUS, or any whose columns can be named.
+        provider: Compare only what this provider has served, as it is called in lynkr.toml.
+        columns: Which columns to read, as in `day=Date,model=Model,input=In+Cached,output=Out,cost=USD`.
+        models: What models of the export are called here, as in `gpt-4o-2024-08-06=gpt-4o`.
+        tolerance: How far tokens and dollars may be apart, as a part of the export's.
+        config: The file that names the store.
+        json: Print JSON.
     """
     theirs = renamed(read_export(file, pairs(columns)), pairs(models))
     lines = anyio.run(compared, theirs, provider, config)

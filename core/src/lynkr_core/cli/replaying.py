@@ -37,14 +37,13 @@ def replay(
 ) -> None:
     """Tell what another configuration would have done with the requests in the journal, without calling anyone.
 
-    Parameters
-    ----------
-    config: The other configuration.
-    since: How long ago, as 7d or 24h, or a date or time in UTC.
-    until: Up to then, in the same way; now when left out.
-    journal: The file that names the store with the journal.
-    limit: Requests, the newest.
-    json: Print JSON.
+    Args:
+        config: The other configuration.
+        since: How long ago, as 7d or 24h, or a date or time in UTC.
+        until: Up to then, in the same way; now when left out.
+        journal: The file that names the store with the journal.
+        limit: Requests, the newest.
+        json: Print JSON.
     """
     try:
         span = moment(since), math.nextafter(end(until), -math.inf)

@@ -24,16 +24,15 @@ def up(
 ) -> None:  # fmt: skip
     """Find models and keys, write lynkr.toml if there is none, and serve.
 
-    Parameters
-    ----------
-    config: The file to read, or to write first.
-    host: Address to listen on, instead of the file's.
-    port: Port to listen on, instead of the file's; 0 takes a free one.
-    workers: Processes that serve, instead of the file's.
-    canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
-        goes wrong. With one worker only.
-    canary_requests: How many it decides, and then has to serve.
-    canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
+    Args:
+        config: The file to read, or to write first.
+        host: Address to listen on, instead of the file's.
+        port: Port to listen on, instead of the file's; 0 takes a free one.
+        workers: Processes that serve, instead of the file's.
+        canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
+            goes wrong. With one worker only.
+        canary_requests: How many it decides, and then has to serve.
+        canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
     """
     if not config.exists():
         from lynkr_core.cli.setup import write
@@ -52,16 +51,15 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve the gateway that lynkr.toml describes, and take the file up again when it changes.
 
-    Parameters
-    ----------
-    config: The file to read.
-    host: Address to listen on, instead of the file's.
-    port: Port to listen on, instead of the file's; 0 takes a free one.
-    workers: Processes that serve, instead of the file's.
-    canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
-        goes wrong. With one worker only.
-    canary_requests: How many it decides, and then has to serve.
-    canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
+    Args:
+        config: The file to read.
+        host: Address to listen on, instead of the file's.
+        port: Port to listen on, instead of the file's; 0 takes a free one.
+        workers: Processes that serve, instead of the file's.
+        canary: Another configuration: it decides beside this one, takes its place when it would refuse nobody, and gives it back when more
+            goes wrong. With one worker only.
+        canary_requests: How many it decides, and then has to serve.
+        canary_errors: The share of failures, beyond that of this configuration, with which it is given up.
     """
     source = Source(file=str(config), host=host, port=port, workers=workers)
     text = read(config)

@@ -29,11 +29,10 @@ def store(action: Literal["migrate", "move"], /, *names: str, config: Path = DEF
     `lynkr store migrate` brings every store of lynkr.toml to the form that this version writes, or those that are named.
     `lynkr store move FROM TO` copies. Stop the servers first; running it twice changes nothing.
 
-    Parameters
-    ----------
-    action: What to do.
-    names: Instances of stores, as `sqlite` for `[store.sqlite]`.
-    config: The file that enables them.
+    Args:
+        action: What to do.
+        names: Instances of stores, as `sqlite` for `[store.sqlite]`.
+        config: The file that enables them.
     """
     kernel = Kernel.from_config(Source(file=str(config)).parse(read(config)), os.environ)
     found = {plugin.name: plugin.instance for plugin in kernel.plugins if plugin.kind == "store"}

@@ -39,16 +39,15 @@ def usage(
 ) -> None:
     """Tell what was used and spent.
 
-    Parameters
-    ----------
-    by: model, provider, key, user, team, agent, class, tier, session, task, status or day; or several, as in `team,day`.
-    since: How long ago, as 7d or 24h, or a date or time in UTC.
-    until: Up to then, in the same way; now when left out.
-    baseline: A provider/model; tells what the same tokens would have cost there.
-    limit: Rows, those that cost most first.
-    savings: Instead, what each plugin has saved or lost, and what everything would have cost without them.
-    config: The file that names the store.
-    json: Print JSON, as `GET /v1/usage` answers.
+    Args:
+        by: model, provider, key, user, team, agent, class, tier, session, task, status or day; or several, as in `team,day`.
+        since: How long ago, as 7d or 24h, or a date or time in UTC.
+        until: Up to then, in the same way; now when left out.
+        baseline: A provider/model; tells what the same tokens would have cost there.
+        limit: Rows, those that cost most first.
+        savings: Instead, what each plugin has saved or lost, and what everything would have cost without them.
+        config: The file that names the store.
+        json: Print JSON, as `GET /v1/usage` answers.
     """
     try:
         names, span = groups(by), (moment(since), end(until))

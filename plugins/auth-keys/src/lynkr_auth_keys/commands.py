@@ -44,20 +44,19 @@ class Commands:
     ) -> None:  # fmt: skip
         """Make a key and print it, this once.
 
-        Parameters
-        ----------
-        name: What the journal calls it.
-        note: Anything worth knowing of it.
-        user: Whose it is.
-        team: Whose it is.
-        agent: Which program uses it.
-        class_: Class of its caller.
-        tag: A tag of its caller; may be given several times.
-        model: A model it may use, `provider/model` with `*` for anything; may be given several times.
-        tier: A tier it may use; may be given several times.
-        local_only: Whether only models on your own machines may serve it.
-        expires: After how long it is no longer good: 30d, 12h, 90m.
-        json: Print JSON.
+        Args:
+            name: What the journal calls it.
+            note: Anything worth knowing of it.
+            user: Whose it is.
+            team: Whose it is.
+            agent: Which program uses it.
+            class_: Class of its caller.
+            tag: A tag of its caller; may be given several times.
+            model: A model it may use, `provider/model` with `*` for anything; may be given several times.
+            tier: A tier it may use; may be given several times.
+            local_only: Whether only models on your own machines may serve it.
+            expires: After how long it is no longer good: 30d, 12h, 90m.
+            json: Print JSON.
         """
         fields = {
             "name": name, "note": note, "user": user, "team": team, "agent": agent, "class": class_, "tags": tag,
@@ -72,10 +71,9 @@ class Commands:
     def list(self, *, all: bool = False, json: bool = False) -> None:
         """List the keys.
 
-        Parameters
-        ----------
-        all: Those that are revoked or have expired too.
-        json: Print JSON.
+        Args:
+            all: Those that are revoked or have expired too.
+            json: Print JSON.
         """
         now = time.time()
         found = [one for one in self._run(self._book.listed) if all or one.state(now) == "active"]
@@ -93,29 +91,26 @@ class Commands:
     def show(self, id: str) -> None:
         """Print what is known of a key, as JSON.
 
-        Parameters
-        ----------
-        id: The key's id.
+        Args:
+            id: The key's id.
         """
         tell(self._run(lambda: self._book.show(checked(id))).shown())
 
     def rotate(self, id: str, *, grace: str = "24h", json: bool = False) -> None:
         """Make a new key in the place of one, and print it, this once.
 
-        Parameters
-        ----------
-        id: The key's id.
-        grace: For how long the old one is still good.
-        json: Print JSON.
+        Args:
+            id: The key's id.
+            grace: For how long the old one is still good.
+            json: Print JSON.
         """
         tell_key(*self._run(lambda: self._book.rotate(checked(id), seconds(grace, "grace"))), json)
 
     def revoke(self, id: str) -> None:
         """Make a key useless, for good.
 
-        Parameters
-        ----------
-        id: The key's id, or the key.
+        Args:
+            id: The key's id, or the key.
         """
         self._run(lambda: self._book.revoke(checked(id)))
         sys.stdout.write(f"{checked(id)} is revoked\n")

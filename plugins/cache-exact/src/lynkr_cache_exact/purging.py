@@ -90,12 +90,11 @@ class Purging:
     def purge(self, *, key: str | None = None, model: str | None = None, tag: str | None = None, all: bool = False) -> None:
         """Forget answers. Those that fit everything that is said; servers that share the store notice within a second.
 
-        Parameters
-        ----------
-        key: Of requests made with this key: its id or name.
-        model: Of this model: as it was asked for, or `provider/model`.
-        tag: Of requests with this tag.
-        all: All of them.
+        Args:
+            key: Of requests made with this key: its id or name.
+            model: Of this model: as it was asked for, or `provider/model`.
+            tag: Of requests with this tag.
+            all: All of them.
         """
         chosen = Chosen(key=key, model=model, tag=tag, all=all)
         if isinstance(self._store, MemoryStore):

@@ -40,12 +40,11 @@ class Commands:
     def list(self, *, who: str = "", session: str = "", kind: str = "", json: bool = False) -> None:
         """List memories, the newest first.
 
-        Parameters
-        ----------
-        who: Only of this caller.
-        session: Only of this session.
-        kind: Only of this kind: name, fact, preference, decision, project, note.
-        json: Print JSON.
+        Args:
+            who: Only of this caller.
+            session: Only of this session.
+            kind: Only of this kind: name, fact, preference, decision, project, note.
+            json: Print JSON.
         """
         found = self._run(lambda: self._found(who=who, session=session, kind=kind))
         rows = sorted(found.values(), key=lambda row: (-row.at, row.id))
@@ -64,9 +63,8 @@ class Commands:
     def show(self, id: str) -> None:
         """Print one memory, as JSON.
 
-        Parameters
-        ----------
-        id: The memory's id.
+        Args:
+            id: The memory's id.
         """
         found = self._run(lambda: self._found(id=id))
         if not found:
@@ -76,12 +74,11 @@ class Commands:
     def forget(self, id: str = "", *, who: str = "", session: str = "", all: bool = False) -> None:
         """Remove memories for good, from every conversation in which they were recalled, too.
 
-        Parameters
-        ----------
-        id: The memory's id.
-        who: All of this caller.
-        session: All of this session, or of this session of the caller.
-        all: Everybody's.
+        Args:
+            id: The memory's id.
+            who: All of this caller.
+            session: All of this session, or of this session of the caller.
+            all: Everybody's.
         """
         if not (id or who or session or all):
             raise LynkrError("say what is to be forgotten: an id, --who, --session, or --all")

@@ -43,10 +43,9 @@ class Top:
     def top(self, *, url: str = "", once: bool = False) -> None:
         """Show what the gateway is doing, as it happens.
 
-        Parameters
-        ----------
-        url: The gateway; that of [extension.top] when left out.
-        once: Print what there is now as text, and end.
+        Args:
+            url: The gateway; that of [extension.top] when left out.
+            once: Print what there is now as text, and end.
         """
         from lynkr_extension_top.reading import Reader
 

@@ -41,11 +41,10 @@ class Commands:
     def budgets(self, subject: str = "", *, all: bool = False, json: bool = False) -> None:
         """Tell what budgets stand at, the fullest first.
 
-        Parameters
-        ----------
-        subject: Only those whose subject begins so, as team: or key:one.
-        all: Those whose window is over too.
-        json: Print JSON; amounts in nano-dollars, tokens or requests.
+        Args:
+            subject: Only those whose subject begins so, as team: or key:one.
+            all: Those whose window is over too.
+            json: Print JSON; amounts in nano-dollars, tokens or requests.
         """
         rows = self._run(lambda: self._standing.rows(subject, all))
         if json:
@@ -65,11 +64,10 @@ class Commands:
     def stop(self, session: str, *, caller: str = "", why: str = "") -> None:
         """Stop a run: its requests are refused until it is resumed, what is under way ends by itself.
 
-        Parameters
-        ----------
-        session: The name of its session, as `lynkr usage --by session` has it.
-        caller: Only of this caller: the id of a principal.
-        why: Anything worth knowing of it.
+        Args:
+            session: The name of its session, as `lynkr usage --by session` has it.
+            caller: Only of this caller: the id of a principal.
+            why: Anything worth knowing of it.
         """
         self._run(lambda: self._stopped.stop(Run(session, caller, why)))
         sys.stdout.write(f"{session} is stopped; running servers know within seconds\n")
@@ -77,10 +75,9 @@ class Commands:
     def resume(self, session: str, *, caller: str = "") -> None:
         """Let a run go on that was stopped.
 
-        Parameters
-        ----------
-        session: The name of its session.
-        caller: As it was stopped.
+        Args:
+            session: The name of its session.
+            caller: As it was stopped.
         """
         was = self._run(lambda: self._stopped.resume(Run(session, caller)))
         sys.stdout.write(f"{session} goes on\n" if was else f"{session} was not stopped\n")

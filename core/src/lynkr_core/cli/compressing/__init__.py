@@ -25,14 +25,13 @@ def compressors(
 ) -> None:
     """Run compressors on recorded conversations and print what they save, and whether all that the agent needed is still there.
 
-    Parameters
-    ----------
-    folder: Files of conversations, .jsonl or .jsonl.gz; the page for authors tells the format.
-    plugins: Names, separated by commas; those that are configured, if left out, else json and tool-results.
-    limit: At most so many conversations of each file; 0 is all.
-    price: Dollars for a million tokens of input.
-    config: The file whose [compressor.NAME] tables configure them, if it is there.
-    json: Print JSON.
+    Args:
+        folder: Files of conversations, .jsonl or .jsonl.gz; the page for authors tells the format.
+        plugins: Names, separated by commas; those that are configured, if left out, else json and tool-results.
+        limit: At most so many conversations of each file; 0 is all.
+        price: Dollars for a million tokens of input.
+        config: The file whose [compressor.NAME] tables configure them, if it is there.
+        json: Print JSON.
     """
     if not folder.is_dir():
         raise LynkrError(f"{folder} is not a folder")

@@ -38,11 +38,10 @@ def doctor(*, config: Path = DEFAULT, live: bool = False, json: bool = False) ->
 
     Ends with status 0 when nothing is broken (warnings are allowed), 1 when something is, 2 when the file cannot be used.
 
-    Parameters
-    ----------
-    config: The file to look at.
-    live: Ask the providers too: are they reached, is the key taken, do they have the models, is the clock right.
-    json: Print JSON.
+    Args:
+        config: The file to look at.
+        live: Ask the providers too: are they reached, is the key taken, do they have the models, is the clock right.
+        json: Print JSON.
     """
     found = anyio.run(examine, config, os.environ, live)
     report.show(found, json)

@@ -20,12 +20,11 @@ def import_(
     `lynkr import litellm config.yaml` reads LiteLLM's proxy configuration, `lynkr import lynkr-env .env` the variables of the Node project.
     Keys are not copied: the file names variables, and those that must be set are told.
 
-    Parameters
-    ----------
-    kind: Whose file it is.
-    file: The file.
-    config: The file to write.
-    force: Overwrite it when it is there.
+    Args:
+        kind: Whose file it is.
+        file: The file.
+        config: The file to write.
+        force: Overwrite it when it is there.
     """
     if config.exists() and not force:
         raise ConfigError([f"{config} is already there; --force overwrites it"])

@@ -38,17 +38,16 @@ def record(
 
     It makes some five calls for each dialect, which may cost something. Read the file before you share it.
 
-    Parameters
-    ----------
-    provider: Its name in lynkr.toml.
-    model: The model to ask; the first that is configured, if left out.
-    into: The file to write; PROVIDER.json, if left out.
-    dialect: Only these of the provider's dialects; may be given several times.
-    max_tokens: What answers are limited to.
-    scrub: More texts to take out; may be given several times.
-    scrub_field: More names in JSON whose values are taken out, such as id; may be given several times.
-    keep_header: More headers of answers to keep; may be given several times.
-    config: The file that configures it.
+    Args:
+        provider: Its name in lynkr.toml.
+        model: The model to ask; the first that is configured, if left out.
+        into: The file to write; PROVIDER.json, if left out.
+        dialect: Only these of the provider's dialects; may be given several times.
+        max_tokens: What answers are limited to.
+        scrub: More texts to take out; may be given several times.
+        scrub_field: More names in JSON whose values are taken out, such as id; may be given several times.
+        keep_header: More headers of answers to keep; may be given several times.
+        config: The file that configures it.
     """
     scrubber = Scrubber(scrub, scrub_field, keep_header)
     made, refused = anyio.run(recorded, provider, model, dialect, max_tokens, scrubber, config, os.environ)

@@ -16,11 +16,10 @@ PORT = 8081
 def init(*, config: Path = Path("lynkr.toml"), force: bool = False, yes: bool = False) -> None:
     """Write a lynkr.toml from what is found on this machine, after a few questions when a terminal is there to ask them.
 
-    Parameters
-    ----------
-    config: The file to write.
-    force: Overwrite it when it is there.
-    yes: Ask nothing.
+    Args:
+        config: The file to write.
+        force: Overwrite it when it is there.
+        yes: Ask nothing.
     """
     import os
 

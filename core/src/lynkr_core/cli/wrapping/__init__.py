@@ -30,10 +30,9 @@ KEY = "LYNKR_KEY"
 def wrap(*command: Annotated[str, Parameter(allow_leading_hyphen=True)], config: Path = DEFAULT) -> None:
     """Serve on a free port, run a tool against it, and tell what that cost; as in `lynkr wrap claude -- -p "Say hello"`.
 
-    Parameters
-    ----------
-    command: The tool and its arguments: claude, codex, opencode, aider, cline, cn, pi, qwen, or anything that uses an official SDK.
-    config: The gateway's file; without one it is made of what is found on this machine.
+    Args:
+        command: The tool and its arguments: claude, codex, opencode, aider, cline, cn, pi, qwen, or anything that uses an official SDK.
+        config: The gateway's file; without one it is made of what is found on this machine.
     """
     if not command:
         raise LynkrError("say what to run, as in `lynkr wrap claude`")
