@@ -264,7 +264,7 @@ async def test_plugins_fare_by_hook_and_only_the_operator_sees_it(guarded):
         "left": 0,
     }
     assert reserve["mean_us"] > 0
-    assert all(plugin["hooks"] == {} for plugin in (await guarded.live(key=anna))["plugins"])
+    assert all((plugin["hooks"], plugin["calls"]) == ({}, 0) for plugin in (await guarded.live(key=anna))["plugins"])
 
 
 async def test_an_exchange_costs_little_while_nobody_looks(gateway):

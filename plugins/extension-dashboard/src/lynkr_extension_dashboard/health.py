@@ -13,6 +13,7 @@ from lynkr_core.scopes import label
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
+UNCOUNTED: dict[str, Any] = {"calls": 0, "errors": 0, "seconds": 0.0, "hooks": {}}
 FOR_SECONDS = 1.0
 MOST_BUDGETS = 500
 
@@ -26,7 +27,7 @@ class Health:
         self._budgets: list[dict[str, Any]] | None = None
 
     def told(self, principal: Principal | None) -> dict[str, Any]:
-        """JSON values. Of budgets a principal sees those of its own key and user, of plugins not their single hooks; None sees all."""
+        """JSON values. A principal sees budgets of its own key and user, and no counts of plugins, which tell of others; None sees all."""
         if self._clock() >= self._until:
             self._look()
             self._until = self._clock() + FOR_SECONDS
@@ -34,7 +35,7 @@ class Health:
         if budgets is not None:
             budgets = [one for one in budgets if principal is None or own(one["subject"], principal)][:MOST_BUDGETS]
         plugins: list[dict[str, Any]] = self._told["plugins"]
-        plugins = plugins if principal is None else [{**one, "hooks": {}} for one in plugins]
+        plugins = plugins if principal is None else [{**one, **UNCOUNTED} for one in plugins]
         return {**self._told, "budgets": budgets, "plugins": plugins}
 
     def _look(self) -> None:
