@@ -11,7 +11,6 @@ import pytest
 from lynkr_core.app import Application
 from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
-from lynkr_core.plugins import installed
 from lynkr_core.testing.canned import CANNED, MODELS
 from lynkr_core.testing.client import Client
 from lynkr_core.testing.contracts import samples
@@ -20,7 +19,7 @@ from lynkr_core.testing.scripted import ScriptedProvider
 
 pytestmark = pytest.mark.anyio
 LISTS = ("/v1/models", "/v1/models?limit=1000")
-OPT_IN = {"tool-index", "stubs", "terse", "history"}
+BY_DEFAULT = ("cache-guard", "json", "tool-results")
 PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages", "openai.responses": "/v1/responses"}
 TOML = """
 [provider.claude]
@@ -35,7 +34,7 @@ simple = ["claude/claude-x"]
 [selector.tiers]
 default = "simple"
 """
-ON = "".join(f"[compressor.{name}]\n" for name in sorted(installed("compressor")) if name not in OPT_IN)
+ON = "".join(f"[compressor.{name}]\n" for name in BY_DEFAULT)
 
 
 async def sent(upstream: ScriptedProvider, toml: str, bodies: dict[str, dict[str, Any]]) -> list[bytes]:
