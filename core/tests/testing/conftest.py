@@ -2,8 +2,10 @@
 
 import itertools
 import textwrap
+from contextlib import contextmanager
 
 import pytest
+from hypothesis import Phase, settings
 
 numbers = itertools.count()
 HEAD = """
@@ -17,6 +19,20 @@ from lynkr_core.plugins import NoConfig, Plugin
 def plugin_of(create, config=NoConfig, api=1):
     return Plugin(api=api, config=config, create=create)
 """
+
+
+settings.register_profile("unshrunk", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
+
+
+@contextmanager
+def unshrunk():
+    """Whoever breaks a suite on purpose needs no small example."""
+    before = settings.get_current_profile_name()
+    settings.load_profile("unshrunk")
+    try:
+        yield
+    finally:
+        settings.load_profile(before)
 
 
 class Recorder:
@@ -40,17 +56,17 @@ class Recorder:
 
 @pytest.fixture
 def run_suite(tmp_path, monkeypatch):
-    """`run_suite(source)` writes the source to a file of its own, runs it, and gives a `Recorder`."""
+    """`run_suite(source, only)` writes the source to a file of its own, runs it, or that test of it, and gives a `Recorder`."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "")
 
-    def run(source):
+    def run(source, only=""):
         file = tmp_path / f"test_{next(numbers)}.py"  # a new name each time: pytest keeps imported modules
         file.write_text(HEAD + textwrap.dedent(source))
         recorder = Recorder()
         options = ["-q", "--no-header", "-p", "no:cacheprovider", "--capture=no", "-W", "error", "--import-mode=importlib"]
-        pytest.main(
-            [*options, f"--rootdir={tmp_path}", "-c", "/dev/null", f"--basetemp={tmp_path / 'base'}", str(file)], [recorder]
-        )
+        options += [f"--rootdir={tmp_path}", "-c", "/dev/null", f"--basetemp={tmp_path / 'base'}", "-k", only]
+        with unshrunk():
+            pytest.main([*options, str(file)], [recorder])
         assert recorder.results, "no test ran"
         return recorder
 

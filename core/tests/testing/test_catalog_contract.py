@@ -47,4 +47,4 @@ def test_a_good_catalogue_passes(run_suite):
 )
 def test_a_bad_catalogue_fails(run_suite, good, bad, test):
     assert good in CATALOG
-    assert test in run_suite(CATALOG.replace(good, bad)).failed
+    assert test in run_suite(CATALOG.replace(good, bad), test).failed

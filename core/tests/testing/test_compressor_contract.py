@@ -79,7 +79,7 @@ def test_a_bad_compressor_fails(run_suite, old, new, failing):
     source = COMPRESSOR.replace(old, new)
     if "larger" in failing and not new:
         source = source.replace('COLOURS.sub("", text)', 'COLOURS.sub("<colour/>" * 9, text)')
-    assert failing in run_suite(source).failed
+    assert failing in run_suite(source, failing).failed
 
 
 def test_a_lossy_one_says_so(run_suite):

@@ -34,7 +34,7 @@ def test_a_plain_plugin_passes(run_suite):
     ],
 )
 def test_a_plugin_that_is_not_one_fails(run_suite, good, bad, test):
-    assert test in run_suite(SUITE.replace(good, bad)).failed
+    assert test in run_suite(SUITE.replace(good, bad), test).failed
 
 
 @pytest.mark.parametrize(

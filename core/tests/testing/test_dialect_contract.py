@@ -83,4 +83,4 @@ def test_the_toy_passes(run_suite):
 )
 def test_a_broken_dialect_fails(run_suite, good, bad, test):
     assert good in SUITE
-    assert test in run_suite(SUITE.replace(good, bad)).failed
+    assert test in run_suite(SUITE.replace(good, bad), test).failed

@@ -95,4 +95,4 @@ def test_a_parrot_passes(run_suite):
 )
 def test_a_broken_parrot_fails(run_suite, good, bad, test):
     assert good in SUITE
-    assert test in run_suite(SUITE.replace(good, bad, 1)).failed
+    assert test in run_suite(SUITE.replace(good, bad, 1), test).failed

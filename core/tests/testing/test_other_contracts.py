@@ -104,7 +104,7 @@ def test_a_good_sink_passes(run_suite):
     ],
 )
 def test_a_bad_sink_fails(run_suite, body, test):
-    assert test in run_suite(SINK.replace(WRITE, body)).failed
+    assert test in run_suite(SINK.replace(WRITE, body), test).failed
 
 
 def test_a_sink_that_says_so_may_keep_text_but_no_key(run_suite):
@@ -160,7 +160,7 @@ def test_the_store_in_memory_passes(run_suite):
     ],
 )
 def test_a_bad_store_fails(run_suite, method, test):
-    assert test in run_suite(STORE.replace("(2000)\n", f"(2000)\n\n    {method}\n")).failed
+    assert test in run_suite(STORE.replace("(2000)\n", f"(2000)\n\n    {method}\n"), test).failed
 
 
 def test_a_store_that_forgets_must_say_so(run_suite):
@@ -212,7 +212,7 @@ def test_the_ledger_in_memory_passes(run_suite):
     ],
 )  # fmt: skip
 def test_a_bad_ledger_fails(run_suite, method, test):
-    assert test in run_suite(LEDGER.replace("    pass\n", f"    {method}\n")).failed
+    assert test in run_suite(LEDGER.replace("    pass\n", f"    {method}\n"), test).failed
 
 
 POLICY = """
@@ -270,4 +270,4 @@ def test_a_good_policy_passes(run_suite):
     ],
 )
 def test_a_bad_policy_fails(run_suite, good, bad, test):
-    assert test in run_suite(POLICY.replace(good, bad)).failed
+    assert test in run_suite(POLICY.replace(good, bad), test).failed

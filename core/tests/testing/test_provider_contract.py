@@ -59,7 +59,7 @@ def test_a_good_provider_passes(run_suite):
 def test_a_broken_provider_fails(run_suite, good, bad, test):
     assert good in SUITE
     source = SUITE.replace(good, bad, 1)
-    assert test in run_suite(source).failed
+    assert test in run_suite(source, test).failed
 
 
 def test_a_call_that_cannot_be_aborted_fails(run_suite):

@@ -43,7 +43,7 @@ def test_a_number_an_async_scorer_and_fewer_arguments_pass_too(run_suite):
     ],
 )
 def test_a_bad_scorer_fails(run_suite, body, test):
-    assert test in run_suite(GOOD.replace(METHOD, body)).failed
+    assert test in run_suite(GOOD.replace(METHOD, body), test).failed
 
 
 def test_io_in_a_thread_whose_error_is_swallowed_is_seen(run_suite):
@@ -53,8 +53,14 @@ def test_io_in_a_thread_whose_error_is_swallowed_is_seen(run_suite):
 
 
 def test_a_scorer_without_its_hook_fails(run_suite):
-    assert "test_its_hooks_have_the_right_parameters" in run_suite(GOOD.replace("def score", "def scores")).failed
+    assert (
+        "test_its_hooks_have_the_right_parameters"
+        in run_suite(GOOD.replace("def score", "def scores"), "test_its_hooks_have_the_right_parameters").failed
+    )
 
 
 def test_a_hook_with_a_default_fails(run_suite):
-    assert "test_its_hooks_have_the_right_parameters" in run_suite(GOOD.replace("candidates)", "candidates=())")).failed
+    assert (
+        "test_its_hooks_have_the_right_parameters"
+        in run_suite(GOOD.replace("candidates)", "candidates=())"), "test_its_hooks_have_the_right_parameters").failed
+    )

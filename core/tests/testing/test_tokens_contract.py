@@ -37,4 +37,7 @@ def test_a_good_counter_passes(run_suite):
     ],
 )
 def test_a_bad_count_fails(run_suite, old, new):
-    assert "test_every_text_has_a_count_and_the_empty_one_none" in run_suite(TOKENS.replace(old, new)).failed
+    assert (
+        "test_every_text_has_a_count_and_the_empty_one_none"
+        in run_suite(TOKENS.replace(old, new), "test_every_text_has_a_count_and_the_empty_one_none").failed
+    )
