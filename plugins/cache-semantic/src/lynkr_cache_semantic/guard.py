@@ -16,6 +16,7 @@ from lynkr_cache_semantic.words import (
     HOMOGRAPHS,
     KINDS,
     NUMBERS,
+    ON_WORDS,
     PHRASES,
     PLURALS,
     POLITE,
@@ -26,8 +27,10 @@ from lynkr_cache_semantic.words import (
 Signature = list[str]
 CODE = re.compile(r"```|[{};]|=>|->|\\|\n\s*\n|(?:\n.*){4}")
 """Signs of code, logs or long prose, of which nothing may be left out."""
+_QUOTED = r"""`[^`]*`|"[^"]*"|“[^”]*”|«[^»]*»|‘[^’]*’|(?<!\w)'[^']+'(?!\w)"""
+QUOTED = re.compile(_QUOTED)
 TOKEN = re.compile(
-    r"""(?P<quoted>`[^`]*`|"[^"]*"|“[^”]*”|«[^»]*»|‘[^’]*’|(?<!\w)'[^']+'(?!\w))"""
+    rf"""(?P<quoted>{_QUOTED})"""
     r"""|(?P<literal>(?:https?://|www\.)\S+|[\w.+-]+@[\w.-]+|[@#]\w[\w-]*|--?[A-Za-z][\w-]*|~?/[\w./-]+"""
     r"""|\w+(?:[./:_\\]\w+)+|\w*[a-z][A-Z]\w*|[A-Za-z]+[+#]+|\w+\(\)"""
     r"""|[^\W\d_]+\d\w*|\d+[^\W\d_]\w*)"""
@@ -42,9 +45,9 @@ OPENING = re.compile(r"[.?!:\n]\s*$|^\s*$")
 
 
 def signature(text: str) -> Signature | None:
-    """As JSON values; None for a text in which everything counts, such as code, and for one that only says hello."""
+    """As JSON values; None for a text in which everything counts, such as code or words to translate, and for one that only says hello."""
     plain = unicodedata.normalize("NFKC", text).replace("’", "'").strip()
-    if not plain or CODE.search(plain):
+    if not plain or CODE.search(plain) or (ON_WORDS.search(plain) and not QUOTED.search(plain)):
         return None
     plain = CONTRACTIONS.sub(lambda found: SHORT_FORMS[found.group(0).lower()], plain)
     for pattern, together in PHRASES:

@@ -25,13 +25,23 @@ _VERBS = (
 )
 _POLITE = (
     r"^\W*(?:(?:hi|hello|hey|thanks|thank you|ok|okay|so|well|quick question)\b(?: there\b| all\b)?\s*[,!.]+\s*)+",
-    r"[,.!?]\s*(?:please|thanks|thank you|thanks in advance)\s*[!.]*$",
-    r"^\W*(?:please|kindly)\s+(?=\w)",
+    r"[,.!?]\s*(?:please|thanks|thank you|thanks in advance)\s*[!.?]*$",
+    r"^\W*(?:please|kindly),?\s+(?=\w)",
     rf"^\W*(?:can|could|would|will) you (?:please |kindly )?(?={_VERBS}\b)",
     rf"^\W*i (?:(?:would|am) )?(?:like|want|need|trying) to (?:know|find out|understand|learn)\b(?= {_ASKS}\b)",
     rf"^\W*(?:i am|i was) (?:curious|wondering)(?:,|(?= {_ASKS}\b))",
     rf"^\W*(?:do you (?:happen to )?know|any idea)\b(?= {_ASKS}\b)",
     rf"^\W*(?:please )?(?:tell me|let me know)(?:,|\b(?= {_ASKS}\b))",
+)
+_ON_WORDS = (
+    r":\s+\S",
+    r"\b(?:(?:mis)?spell|translat|transliterat|rephras|paraphras|rewrit|reword|proofread|pronounc|pronunciation|punctuat|conjugat|capitali[sz])",
+    r"\b(?:gramma|synonym|antonym|rhym|anagram|palindrom|acronym|syllab|vowel|consonant|etymolog|hyphen|plural|singular|homophon)",
+    r"\b(?:word|phrase|sentence|letter|term|expression|saying|name)s? (?:for|of|in|is|are)\b",
+    r"\bthe (?:word|phrase|sentence|letter|term|expression|saying)s? \w",
+    r"\bhow (?:do|does|did|would|can|could|should|to) (?:you |i |we |one |they |people )?say\b",
+    r"\bwhat (?:does|do|did)\b.*\bmean\b",
+    r"\bmeaning of\b",
 )
 _KINDS = {
     "how": (r"^\W*how (?:to|(?:do|can|could) (?:i|we|one))\b", r"^\W*what is (?:the|a) way (?:to|of)\b"),
@@ -40,6 +50,8 @@ _KINDS = {
 }
 POLITE = [re.compile(pattern, re.IGNORECASE) for pattern in _POLITE]
 """Beginnings and ends that say nothing of what is asked; each may be there."""
+ON_WORDS = re.compile("|".join(_ON_WORDS), re.IGNORECASE | re.DOTALL)
+"""Signs of a question on words themselves, to which an article, a plural or another word of the same meaning has another answer."""
 KINDS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, patterns in _KINDS.items() for pattern in patterns]
 """Beginnings that say what kind of question it is; the first that is found counts."""
 DROPPED = frozenset({"a", "an", "the", "do", "does", "am", "is", "are"})
