@@ -30,8 +30,8 @@ SIGN = "[= "
 """How everything begins that is said here. A text that has it of its own is left alone."""
 AGAIN = re.compile(r"\[= reminder (\d+) again\]")
 SAME = re.compile(r"\[= (\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
-ESCAPED = re.compile(r'["\\]|\S\t')
-"""What stands otherwise in the JSON of a call's arguments, so that an edit could not quote it from there."""
+TABBED = re.compile(r"\S\t")
+"""This, quotes and backslashes stand otherwise in the JSON of a call's arguments, so that an edit could not quote a line from there."""
 
 
 class Run(NamedTuple):
@@ -93,7 +93,7 @@ class Conversation:
             kept = self.add(call.name, lines)
             where, first = self.where, (len(self.sources) - 1) * SHIFT
             for at, line in enumerate(lines):
-                if ESCAPED.search(line):
+                if '"' in line or "\\" in line or ("\t" in line and TABBED.search(line)):
                     kept[at] = None
                 elif len(line) > TRIVIAL:
                     where.setdefault(line, first + at)
@@ -157,6 +157,8 @@ class Told:
         return (made, saved) if saved > 0 else (original, 0)
 
     def _without_reminders(self, text: str) -> str:
+        if OPENS not in text:
+            return text
         out: list[str] = []
         at, before = 0, len(self.conversation.reminders)
         while (start := text.find(OPENS, at)) >= 0 and (end := text.find(CLOSES, start)) >= 0:
@@ -196,10 +198,10 @@ class Told:
 
     def _folded(self, lines: list[str]) -> list[str]:
         folded = folding.fold(lines)
-        if len(folded) == len(lines) and folded == lines:
+        if folded is lines:
             return lines
         count = self.conversation.count
-        return lines if count("\n".join(folded)) >= count("\n".join(lines)) else folded
+        return list(folded) if count("\n".join(folded)) < count("\n".join(lines)) else lines
 
     def _block(self, bare: list[str], kept: list[str | None], block: Block) -> list[str]:
         note = "" if self.conversation.numbered else gutters.NOTE
