@@ -59,7 +59,7 @@ def grouped(lines: Sequence[str], hits: bool) -> Sequence[str]:
             end = at + 1
             out.append(lines[at])
         at = end
-    return out
+    return out if len(out) > len(lines) else lines  # each mark is a line
 
 
 def _hits(lines: Sequence[str], paths: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -132,7 +132,7 @@ def _without_paths(lines: Sequence[str]) -> Sequence[str]:
         if line.startswith("index ") and at + 1 < len(lines) and tuple(lines[at : at + 2]) == _paths(out):
             out[-1] = line + DIFF
             at += 2
-    return out
+    return out if len(out) < len(lines) else lines
 
 
 def _paths(said: Sequence[str]) -> tuple[str, str] | None:
