@@ -38,18 +38,15 @@ def read(text: str) -> Any:
 
 def write(value: Any) -> str:
     """The shortest JSON of a value that was read. Letters of all languages are written as they are."""
-    kind: type[Any] = type(value)
+    kind: object = value.__class__
     if kind is str:
         return quoted(value)
     if kind is Number:
         return str(value)
     if kind is dict:
         fields: dict[str, Any] = value
-        return (
-            "{"
-            + ",".join([f"{quoted(key)}:{quoted(one) if type(one) is str else write(one)}" for key, one in fields.items()])
-            + "}"
-        )
+        pairs = [f"{quoted(key)}:{quoted(one) if type(one) is str else write(one)}" for key, one in fields.items()]
+        return "{" + ",".join(pairs) + "}"
     if kind is list:
         return "[" + ",".join(map(write, value)) + "]"
     return "null" if value is None else "true" if value else "false"
