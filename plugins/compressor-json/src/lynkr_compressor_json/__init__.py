@@ -152,27 +152,21 @@ class JsonResults:
         value = read(text)
         minified = write(value)
         minified.encode()  # a lone surrogate is nobody's text
-        tokens = self.count(minified)
-        best = next((one for one in self._smaller(text, value, tokens) if _read_by(one.reading, one.text) == minified), None)
-        if best is not None:
-            minified, tokens = best.text, best.tokens
-        saved = self.count(text) - tokens
-        return Told(minified, saved) if saved > 0 else UNCHANGED
+        found = self._notations(text, value, minified)
+        best = next(one for one in found if one.text == minified or _read_by(one.reading, one.text) == minified)
+        saved = self.count(text) - best.tokens
+        return Told(best.text, saved) if saved > 0 else UNCHANGED
 
-    def _smaller(self, text: str, value: Any, minified: int) -> list[Notation]:
-        """The same value in notations of fewer tokens than the `minified` one, the smallest first. None has been read back yet:
-        that takes the longest.
-        """
-        found: list[Notation] = []
-        tokens = minified
+    def _notations(self, text: str, value: Any, minified: str) -> list[Notation]:
+        """The value minified, and in notations of fewer tokens, the smallest first. None has been read back yet: that takes long."""
+        found = [Notation(minified, self.count(minified), read)]
         for whole, margin in ((True, MARGIN), (False, CUT)):
             table = tabled(value, whole)
-            if table is not None and (count := self.count(table)) < tokens * (1 - margin):
+            if table is not None and (count := self.count(table)) < found[-1].tokens * (1 - margin):
                 found.append(Notation(table, count, untabled))
-                tokens = count
-        if tokens > minified * ENOUGH and has_list(value) and len(text.encode()) >= self.config.min_bytes:
+        if found[-1].tokens > found[0].tokens * ENOUGH and has_list(value) and len(text.encode()) >= self.config.min_bytes:
             toon = as_toon(text)
-            if toon is not None and (count := self.count(toon)) < tokens * (1 - MARGIN):
+            if toon is not None and (count := self.count(toon)) < found[-1].tokens * (1 - MARGIN):
                 found.append(Notation(toon, count, from_toon))
         return found[::-1]
 

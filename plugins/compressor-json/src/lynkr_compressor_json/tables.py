@@ -263,6 +263,4 @@ def _fill(slots: list[tuple[str, str | None]], cells: Sequence[str]) -> str:
 
 def _whole(cell: str) -> str:
     """The JSON of a cell that is a whole value."""
-    if not cell:
-        return write(_GONE)
-    return write(cell) if cell[0] not in '"[{' and is_bare(cell) else cell
+    return write(cell or _GONE) if cell[:1] not in ('"', "[", "{") and is_bare(cell) else cell
