@@ -284,3 +284,38 @@ def test_messages_added_by_a_plugin_are_written():
 def test_an_envelope_is_enough():
     envelope = Envelope(fields={"model": Raw(b'"m"'), "messages": Raw(b"[]")}, model="m")
     assert DIALECT.decode_request(envelope).messages == ()
+
+
+RESULT = '{"type": "tool_result", "is_error": %s, "x": [1,  2], "tool_use_id": "\\u0061", "cache_control": %s, "content": %s}'
+CACHED = '{"type": "ephemeral"}'
+
+
+@pytest.mark.parametrize("error", ["true", "false", "null"])
+@pytest.mark.parametrize("cached", [CACHED, "null"])
+@pytest.mark.parametrize("said", ['"b\\u0061d"', '[{"type": "text", "y": {"z":  0}, "text": "bad", "citations": null}]'])
+@pytest.mark.parametrize("id", ["a", "\\u0061"])
+def test_what_is_said_anew_keeps_every_key_beside_it_as_it_was_spelt(error: str, cached: str, said: str, id: str):
+    result = (RESULT % (error, cached, said)).replace("\\u0061", id, 1)
+    body = '{"model": "m", "max_tokens": 1, "messages": [{"z": 1.0, "role": "user", "content": [%s, {"type": "text", "text": "go"}]}]}'
+    request = decode((body % result).encode())
+    message = request.messages[0]
+    first = message.parts[0]
+    assert isinstance(first, ToolCallResponse)
+
+    def sent(part: ToolCallResponse) -> str:
+        edited = message.edit(parts=(part, message.parts[1]))
+        return bytes(fields(request.edit(messages=(edited,)))["messages"]).decode()
+
+    text = first.content[0]
+    assert isinstance(text, Text)
+    written = sent(first.edit(content=(text.edit(text="good"),)))
+    before = json.loads(body % result)["messages"]
+    assert json.loads(written) == json.loads(json.dumps(before).replace('"bad"', '"good"'))
+    assert '"x":[1,  2]' in written
+    assert '"z":1.0' in written
+    assert f'"tool_use_id":"{id}"' in written
+    assert f'"is_error":{error}' in written
+    assert '{"type": "text", "text": "go"}' in written
+    other = json.loads(sent(first.edit(is_error=error != "true", cache=None)))[0]["content"][0]
+    assert other.get("is_error") is (True if error != "true" else None)
+    assert other.get("cache_control") is None

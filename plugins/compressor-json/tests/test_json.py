@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lynkr_compressor_json import as_toon, expanded, from_toon, plugin
+from lynkr_compressor_json import as_toon, expanded, from_toon, has_list, plugin
 from lynkr_compressor_json.tables import tabled, untabled
 from lynkr_compressor_json.values import read, write
 from lynkr_core.errors import Unavailable
@@ -153,3 +153,25 @@ def test_each_principal_has_its_own_memory():
     for principal in ("ada", "bob", "ada"):
         one.tell(principal, json.dumps(HITS), None)
     assert len(one.told) == 2
+
+
+def test_objects_alone_are_no_affair_of_toon(monkeypatch: pytest.MonkeyPatch):
+    tried: list[str] = []
+    monkeypatch.setattr("lynkr_compressor_json.as_toon", tried.append)
+    alone = {"user": {f"key_{n}": {"name": f"a name {n}", "tags": [n]} for n in range(200)}}
+    assert told(alone) == json.dumps(alone, separators=(",", ":"))
+    assert not tried
+    assert has_list({"user": [{"roles": [1, 2]}]})
+    told(alone | {"names": [f"name {n}" for n in range(2)]})
+    assert len(tried) == 1
+
+
+def test_a_table_that_does_not_read_back_makes_room_for_the_next_best(monkeypatch: pytest.MonkeyPatch):
+    def uncut(text: str) -> object:
+        return None if "{}.ts" in text else untabled(text)
+
+    monkeypatch.setattr("lynkr_compressor_json.untabled", uncut)
+    assert '"match":_' in (text := told(HITS))
+    assert json.loads(write(untabled(text))) == HITS
+    monkeypatch.setattr("lynkr_compressor_json.untabled", lambda text: None)
+    assert told(HITS) == json.dumps(HITS, separators=(",", ":"))

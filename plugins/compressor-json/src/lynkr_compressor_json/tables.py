@@ -209,9 +209,10 @@ def _placed(value: Any, tables: dict[str, Iterator[Object]]) -> Any:
 def _read_rows(template: str, rows: Sequence[str]) -> list[Object]:
     found: list[Object] = []
     before: list[list[str]] = []
+    slots, tail = _slots(template)
     for row in rows:
         before.append([_meant(one, i, before) for i, one in enumerate(_cells(row))])
-        found.append({key: one for key, one in read(_fill(template, before[-1])).items() if one != _GONE})
+        found.append({key: one for key, one in read(_fill(slots, before[-1]) + tail).items() if one != _GONE})
     return found
 
 
@@ -234,22 +235,32 @@ def _cells(row: str) -> list[str]:
         at = end + 1
 
 
-def _fill(template: str, cells: Sequence[str]) -> str:
-    """The template with the cells in its slots."""
+def _slots(template: str) -> tuple[list[tuple[str, str | None]], str]:
+    """What stands before each slot, and the string that the slot is a part of, if it is no whole value; and what stands after all."""
+    found: list[tuple[str, str | None]] = []
+    at = 0
+    for match in _SLOTS.finditer(template):
+        string = read(match[1]) if match[1] and not match[2] else None
+        if match[1] and (string is None or _PARTS.search(string) is None):
+            continue
+        found.append((template[at : match.start()], string))
+        at = match.end()
+    return found, template[at:]
+
+
+def _fill(slots: list[tuple[str, str | None]], cells: Sequence[str]) -> str:
+    """The template with the cells in its slots, up to what stands after all."""
     left = iter(cells)
 
     def part(match: re.Match[str]) -> str:
         text = cells[int(match[1]) - 1] if match[1] else next(left)
         return read(text) if text[:1] == '"' else text
 
-    def slot(match: re.Match[str]) -> str:
-        if match[2]:
-            return match[0]
-        if match[1]:
-            return write(_PARTS.sub(part, read(match[1])))
-        text = next(left)
-        if not text:
-            return write(_GONE)
-        return write(text) if text[0] not in '"[{' and is_bare(text) else text
+    return "".join(
+        [before + (_whole(next(left)) if string is None else write(_PARTS.sub(part, string))) for before, string in slots]
+    )
 
-    return _SLOTS.sub(slot, template)
+
+def _whole(cell: str) -> str:
+    """The JSON of a cell that is a whole value."""
+    return write(cell or _GONE) if cell[:1] not in ('"', "[", "{") and is_bare(cell) else cell

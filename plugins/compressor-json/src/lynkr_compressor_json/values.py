@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from json.encoder import encode_basestring
-from typing import Any, cast
+from json.encoder import encode_basestring as quoted
+from typing import Any
 
 
 class Number(str):
@@ -38,14 +38,15 @@ def read(text: str) -> Any:
 
 def write(value: Any) -> str:
     """The shortest JSON of a value that was read. Letters of all languages are written as they are."""
-    if isinstance(value, Number):
+    kind: object = value.__class__
+    if kind is str:
+        return quoted(value)
+    if kind is Number:
         return str(value)
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, dict):
-        return (
-            "{" + ",".join([f"{encode_basestring(key)}:{write(one)}" for key, one in cast("dict[str, Any]", value).items()]) + "}"
-        )
-    if isinstance(value, list):
-        return "[" + ",".join([write(one) for one in cast("list[Any]", value)]) + "]"
+    if kind is dict:
+        fields: dict[str, Any] = value
+        pairs = [f"{quoted(key)}:{quoted(one) if type(one) is str else write(one)}" for key, one in fields.items()]
+        return "{" + ",".join(pairs) + "}"
+    if kind is list:
+        return "[" + ",".join(map(write, value)) + "]"
     return "null" if value is None else "true" if value else "false"

@@ -11,9 +11,12 @@ import msgspec
 from lynkr_core.request import ToolCall
 
 _READING = re.compile(r"read|view|open|cat|show_file|get_file|scroll|goto|editor|edit|write|create|patch|notebook", re.IGNORECASE)
-_DUMPING = re.compile(r"(?:^|[;&|(]\s*|\bthen\s+)(?:sudo\s+)?(?:cat|head|tail|sed|nl|less|more|bat|awk|tee|type|Get-Content)\b")
+_DUMPS = r"(?:sudo\s+)?(?:cat|head|tail|sed|nl|less|more|bat|awk|tee|type|Get-Content)\b"
+_FIRST, _NEXT, _THEN = (re.compile(before + _DUMPS) for before in ("", r"[;&|(]\s*", r"\bthen\s+"))
 _PIPED = re.compile(r"\|\s*(?:head|tail|less|more|tee)\b[^|;&]*")
 COMMANDS = ("command", "cmd", "script", "input", "code")
+_NAMED = re.compile(f'"(?:{"|".join(COMMANDS)})"')
+"""Looked for before reading: arguments may be whole files."""
 LEAST = 6
 """Lines of an argument that is worth looking at."""
 DEEPEST = 8
@@ -27,12 +30,16 @@ def shows_file(call: ToolCall | None) -> bool:
     command = _command(call)
     if command is None:
         return _READING.search(call.name) is not None
-    return _DUMPING.search(_PIPED.sub("", command)) is not None
+    if "|" in command:
+        command = _PIPED.sub("", command)
+    return any((_FIRST.match(command), _NEXT.search(command), _THEN.search(command)))
 
 
 def _command(call: ToolCall) -> str | None:
     if call.kind == "custom":
         return call.arguments
+    if _NAMED.search(call.arguments) is None and "\\u" not in call.arguments:
+        return None
     try:
         arguments: Any = _decode(call.arguments)
     except (msgspec.DecodeError, UnicodeEncodeError):

@@ -23,6 +23,8 @@ SHORT, LONG = 120, 400
 """Characters that such a run must have, and those that are worth naming whatever their lines."""
 MARGIN = 4
 """Tokens that must be won, or it is not worth a reader's while."""
+SURE = 200
+"""Characters that are fewer tokens whatever counts them; what saves less is counted."""
 QUOTED = 40
 
 OPENS, CLOSES = "<system-reminder>", "</system-reminder>"
@@ -30,8 +32,8 @@ SIGN = "[= "
 """How everything begins that is said here. A text that has it of its own is left alone."""
 AGAIN = re.compile(r"\[= reminder (\d+) again\]")
 SAME = re.compile(r"\[= (\d+) lines? as in .* above \((\d+):(\d+)\): \".*\]")
-ESCAPED = re.compile(r'["\\]|\S\t')
-"""What stands otherwise in the JSON of a call's arguments, so that an edit could not quote it from there."""
+TABBED = re.compile(r"\S\t")
+"""This, quotes and backslashes stand otherwise in the JSON of a call's arguments, so that an edit could not quote a line from there."""
 
 
 class Run(NamedTuple):
@@ -93,7 +95,7 @@ class Conversation:
             kept = self.add(call.name, lines)
             where, first = self.where, (len(self.sources) - 1) * SHIFT
             for at, line in enumerate(lines):
-                if ESCAPED.search(line):
+                if '"' in line or "\\" in line or ("\t" in line and TABBED.search(line)):
                     kept[at] = None
                 elif len(line) > TRIVIAL:
                     where.setdefault(line, first + at)
@@ -144,12 +146,13 @@ class Told:
         self.call = call
         self.is_file = shows_file(call)
         self.original = text
+        self.is_small = len(text) < SMALLEST  # so it is sent as it came
 
     def result(self) -> tuple[str, int]:
         conversation, original = self.conversation, self.original
         text = original if self.is_file else shown(original)
         numbered = conversation.numbered
-        made = "\n".join(self._lines(self._without_reminders(text).split("\n")))
+        made = "\n".join(self._lines(self._without_reminders(text)))
         if made != text and (len(text) < SMALLEST or conversation.count(text) - conversation.count(made) < MARGIN):
             made = text
             conversation.numbered = numbered
@@ -157,6 +160,8 @@ class Told:
         return (made, saved) if saved > 0 else (original, 0)
 
     def _without_reminders(self, text: str) -> str:
+        if OPENS not in text:
+            return text
         out: list[str] = []
         at, before = 0, len(self.conversation.reminders)
         while (start := text.find(OPENS, at)) >= 0 and (end := text.find(CLOSES, start)) >= 0:
@@ -168,9 +173,9 @@ class Told:
             at = end
         return "".join([*out, text[at:]])
 
-    def _lines(self, lines: list[str]) -> list[str]:
-        found = gutters.blocks(lines)
-        bare = list(lines)
+    def _lines(self, text: str) -> list[str]:
+        bare = text.split("\n")
+        found = gutters.blocks(bare) if gutters.FOLLOWING.search(text) else []
         for block in found:
             bare[block.start : block.end] = block.texts
         conversation = self.conversation
@@ -191,15 +196,15 @@ class Told:
             if run is not None:
                 out.append(self._named(run))
             else:
-                out += bare[begin:stop] if self.is_file else self._folded(bare[begin:stop])
+                out += bare[begin:stop] if self.is_file or self.is_small else self._folded(bare[begin:stop])
         return out
 
     def _folded(self, lines: list[str]) -> list[str]:
         folded = folding.fold(lines)
-        if len(folded) == len(lines) and folded == lines:
+        if folded is lines:
             return lines
-        count = self.conversation.count
-        return lines if count("\n".join(folded)) >= count("\n".join(lines)) else folded
+        count, before, after = self.conversation.count, "\n".join(lines), "\n".join(folded)
+        return list(folded) if len(before) - len(after) >= SURE or count(after) < count(before) else lines
 
     def _block(self, bare: list[str], kept: list[str | None], block: Block) -> list[str]:
         note = "" if self.conversation.numbered else gutters.NOTE

@@ -22,15 +22,17 @@ HIT_MARKS = (":", "-")
 DIFF = " [= ---, +++]"
 
 _MARK = re.compile(r"\[= (\d+) lines begin with (.+)\]")
-_HIT = re.compile(r"([^\s:][^:\n]*?):\d+[:-]")
+_HIT = re.compile(r"([^\s:][^:\n]*):\d+[:-]")
+_NUMBERED = re.compile(r":\d+[:-]")
 _SPLIT = re.compile(r"^(?:[^\s:]+:|\S*/|\d[\d:TZ.,+-]*\s|[A-Za-z]+ {2,}|\S+\t)")
 _GIT = re.compile(r"diff --git a/(.+) b/(.+)")
 _ENDS = "/ \t:"
 
 
-def fold(lines: Sequence[str]) -> list[str]:
-    """Fewer or the same lines; `unfold` gives them back."""
-    return grouped(_without_paths(lines))
+def fold(lines: Sequence[str]) -> Sequence[str]:
+    """Fewer lines, or the same object; `unfold` gives them back."""
+    text = "\n".join(lines)  # to be searched in one go for what most texts lack
+    return grouped(_without_paths(lines) if "diff --git " in text else lines, _NUMBERED.search(text) is not None)
 
 
 def unfold(lines: Sequence[str]) -> list[str]:
@@ -38,12 +40,18 @@ def unfold(lines: Sequence[str]) -> list[str]:
 
 
 # how lines begin
-def grouped(lines: Sequence[str]) -> list[str]:
-    paths = [match[1] if (match := _HIT.match(line)) else "" for line in lines]
+def grouped(lines: Sequence[str], hits: bool) -> Sequence[str]:
+    """`hits`: whether there may be some, with their paths and lines."""
+    paths = [match[1] if (match := _HIT.match(line)) else "" for line in lines] if hits else []
+    heads = [line[:SHORTEST] for line in lines]
+    alike = [*map(str.__eq__, heads, heads[1:]), False]
+    hits = any(paths)
+    if not hits and True not in alike:
+        return lines
     out: list[str] = []
     at = 0
     while at < len(lines):
-        end, begin = _hits(lines, paths, at) or _alike(lines, at)
+        end, begin = (_hits(lines, paths, at) if hits else None) or (_alike(lines, at) if alike[at] else (at, ""))
         if begin:
             out.append(f"[= {end - at} lines begin with {begin}]")
             out += [line[len(begin) :] for line in lines[at:end]]
@@ -51,7 +59,7 @@ def grouped(lines: Sequence[str]) -> list[str]:
             end = at + 1
             out.append(lines[at])
         at = end
-    return out
+    return out if len(out) > len(lines) else lines  # each mark is a line
 
 
 def _hits(lines: Sequence[str], paths: Sequence[str], at: int) -> tuple[int, str] | None:
@@ -70,9 +78,12 @@ def _hits(lines: Sequence[str], paths: Sequence[str], at: int) -> tuple[int, str
 
 
 def _alike(lines: Sequence[str], at: int) -> tuple[int, str]:
-    """The end of the run from here with the most characters in common, and what they are; "" when it does not pay."""
+    """The end of the run from here with the most characters in common, and what they are; "" when it does not pay.
+
+    The next line is known to have the first `SHORTEST` in common.
+    """
     common = lines[at]
-    if at + 1 == len(lines) or common[:SHORTEST] != lines[at + 1][:SHORTEST] or _SPLIT.match(common) is None:
+    if _SPLIT.match(common) is None:
         return at, ""
     best, found, cut = 0, (at, ""), len(common) + 1
     for end in range(at + 1, len(lines)):
@@ -112,8 +123,6 @@ def _ungrouped(lines: Iterator[str]) -> Iterator[str]:
 
 # diff headers
 def _without_paths(lines: Sequence[str]) -> Sequence[str]:
-    if not any(line.startswith("diff --git ") for line in lines):
-        return lines
     out: list[str] = []
     at = 0
     while at < len(lines):
@@ -123,7 +132,7 @@ def _without_paths(lines: Sequence[str]) -> Sequence[str]:
         if line.startswith("index ") and at + 1 < len(lines) and tuple(lines[at : at + 2]) == _paths(out):
             out[-1] = line + DIFF
             at += 2
-    return out
+    return out if len(out) < len(lines) else lines
 
 
 def _paths(said: Sequence[str]) -> tuple[str, str] | None:

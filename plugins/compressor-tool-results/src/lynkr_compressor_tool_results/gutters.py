@@ -25,6 +25,8 @@ MARK = "→"
 """Columns of a number and what stands after it, unless the head says otherwise."""
 
 _GUTTER = re.compile(r"( *)(\d{1,7})(→|\t|\| ?| \| ?|: ?)")
+FOLLOWING = re.compile(r"\n *\d{1,7}(?:→|\t| ?\||:)")
+"""In every text with a run of them."""
 _MARK = re.compile(r'\[= lines (\d+)-(\d+)(?: of width (\d+))?(?: with "([^"]+)")?(?:; [^\]]*)?\]')
 
 

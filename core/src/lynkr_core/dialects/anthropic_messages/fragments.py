@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from lynkr_core.dialect import UNREADABLE
-from lynkr_core.dialects.anthropic_messages.blocks import ROLES, is_string, read_block, read_message
+from lynkr_core.dialect import UNREADABLE, opens_with
+from lynkr_core.dialects.anthropic_messages.blocks import NOTHING, ROLES, is_string, read_block, read_message, some
 from lynkr_core.dialects.anthropic_messages.names import safe_id, safe_name
 from lynkr_core.dialects.splice import splice
 from lynkr_core.request import Blob, File, Message, Part, Reasoning, Text, ToolCall, ToolCallResponse, Uri
@@ -20,6 +20,8 @@ Wire = dict[str, Any]
 Content = Callable[[Sequence[Part]], Any]
 """Writes the content of a tool result."""
 
+_TRUE = Raw(b"true")
+_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _object = msgspec.json.Decoder(dict[str, Any])
 encode = msgspec.json.Encoder().encode
 
@@ -128,16 +130,44 @@ def render(part: Part) -> Raw | None:
         return None if block is None else Raw(encode(block))
     if not part.edited:
         return native
+    if (reworded := _reworded(part, native)) is not None:
+        return reworded
     new, old = wire(part, render_content), wire(read_block(native, "block"), render_content)
     return native if new is None or old is None else respelt(native, old, new)
 
 
+def _reworded(part: Part, native: Raw) -> Raw | None:
+    """The fragment of a text or result of which nothing but what it says was changed; None for any other.
+
+    What it said before need not be read for that: compressors edit hundreds of long results at once.
+    """
+    if not isinstance(part, (Text, ToolCallResponse)):
+        return None
+    fields = _fields(native)
+    if some(fields.get("cache_control", NOTHING)) != part.cache:
+        return None
+    if isinstance(part, Text):
+        if some(fields.get("citations", NOTHING)) != part.annotations:
+            return None
+        fields["text"] = Raw(encode(part.text))
+    else:
+        if fields.get("tool_use_id") != Raw(encode(part.id)) or (fields.get("is_error") == _TRUE) != part.is_error:
+            return None
+        fields["content"] = render_content(part.content)
+    return Raw(encode(fields))
+
+
 def render_content(parts: Sequence[Part]) -> Any:
     """A string if it was one, or is one plain text; else an array of blocks."""
-    if len(parts) == 1 and isinstance(parts[0], Text) and _plain(parts[0]):
+    if _is_plain(parts):
         only = parts[0]
+        assert isinstance(only, Text)
         return only.native if only.native is not None and not only.edited else Raw(encode(only.text))
     return joined([block for block in map(render, parts) if block is not None])
+
+
+def _is_plain(parts: Sequence[Part]) -> bool:
+    return len(parts) == 1 and isinstance(parts[0], Text) and _plain(parts[0])
 
 
 def _plain(text: Text) -> bool:
@@ -157,5 +187,10 @@ def render_message(message: Message) -> Raw:
         return Raw(encode(wire_message(message)))
     if not message.edited:
         return message.native
+    fields, role = _fields(message.native), message.role if message.role in ROLES else "user"
+    content = fields.get("content", NOTHING)
+    if content and opens_with(content, b"[") and fields.get("role") == Raw(encode(role)) and not _is_plain(message.parts):
+        fields["content"] = render_content(message.parts)
+        return Raw(encode(fields))
     old = read_message(message.native, "message")
     return respelt(message.native, wire_message(old), wire_message(message))
