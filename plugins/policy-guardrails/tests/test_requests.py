@@ -271,3 +271,10 @@ async def test_a_body_that_cannot_be_read_goes_nowhere(guarded):
         )
     assert answer.status == 400
     assert gateway.provider.requests == []
+
+
+@pytest.mark.parametrize(("table", "told"), [({"languages": ["english"]}, "languages"), ({"regions": ["UK"]}, "regions")])
+def test_languages_and_regions_that_are_none_are_told(table, told):
+    """Taken as they are, they would switch off every rule that needs a word near by."""
+    with pytest.raises(PluginError, match=rf"\$\.{told}: there is no "):
+        factories.build(plugin, table, factories.context())
