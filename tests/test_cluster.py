@@ -19,6 +19,7 @@ import pytest
 
 from lynkr_core.config import parse
 from lynkr_core.testing.waiting import PATIENCE
+from lynkr_core.testing.waiting import until as soon
 from tests.benchmarks.processes import cpu_seconds
 
 pytestmark = pytest.mark.anyio
@@ -320,3 +321,18 @@ async def test_a_request_takes_about_as_much_of_a_processor_however_many_nodes_t
     while not ratios or (min(ratios) > 1.8 and len(ratios) < 8):
         ratios.append(await cost(cluster.nodes) / await cost(cluster.nodes[:1]))
     assert min(ratios) <= 1.8, ratios
+
+
+async def test_ended_while_it_starts_it_leaves_nothing_and_shows_no_traceback():
+    with tempfile.TemporaryDirectory(prefix="l") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL's user passes through it
+        command = [sys.executable, str(EXAMPLE / "cluster.py")]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, env=os.environ | {"TMPDIR": name}, stdout=pipe, stderr=pipe)
+        await soon(lambda: [*folder.glob("lynkr-*/*")], LONG)
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.wait_for(process.communicate(), LONG)
+        assert b"Traceback" not in said
+        assert process.returncode in (0, 130)  # 0 where all of it was there before the signal was
+        assert not [*folder.iterdir()]

@@ -397,3 +397,11 @@ def test_it_runs_as_a_module_and_as_a_script(tmp_path):
     script = Path(sys.executable).with_name("lynkr")
     assert script.exists()
     assert lynkr("--version", cwd=tmp_path).stdout == "0.1.0\n"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("provider", "echo"), ("scorer", "heuristic")])
+def test_a_new_plugin_takes_the_name_of_no_installed_one(tmp_path, kind, name):
+    done = lynkr("new-plugin", kind, name, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is installed already" in done.stderr
+    assert not list(tmp_path.iterdir())

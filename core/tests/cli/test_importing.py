@@ -10,6 +10,7 @@ from lynkr_core.config import parse
 from lynkr_core.errors import ConfigError
 from lynkr_core.kernel import Kernel
 from lynkr_core.plugins import installed
+from lynkr_core.testing.process import lynkr
 
 # written from the reference of LiteLLM's proxy configuration, 1.109
 CONFIG = """
@@ -177,3 +178,10 @@ def test_what_is_made_of_the_variables_is_a_good_file_and_all_that_is_left_to_do
     assert "sk-real" not in text + told
     assert "MEMORY_ENABLED" in told
     assert "set ANTHROPIC_API_KEY" in told
+
+
+def test_it_is_a_command(tmp_path):
+    (tmp_path / "config.yaml").write_text("model_list: [{model_name: mine, litellm_params: {model: ollama/llama3.2}}]")
+    done = lynkr("import", "litellm", "config.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[provider.ollama]" in (tmp_path / "lynkr.toml").read_text()

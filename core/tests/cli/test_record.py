@@ -167,6 +167,31 @@ async def test_the_parts_of_a_signature_are_secrets_too():
     assert scrubber.count(found) == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0B\n-----END RSA PRIVATE KEY-----", "hkiG9w0B"),
+        ("postgres://bob:p4ssw0rdX@db/x", "p4ssw0rdX"),
+        (KEY.encode().hex(), KEY.encode().hex()),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out_however_it_is_written(text, secret):
+    scrubbed = Scrubber([KEY]).text(json.dumps({"content": text}))
+    assert secret not in scrubbed
+    assert json.loads(scrubbed)["content"].count("scrubbed-") == 1
+
+
+async def test_a_key_of_somebody_elses_in_pieces_of_a_stream_keeps_all_from_being_written(config, upstream):
+    other = "AIzaSyA1234567890abcdefghijklmnopqrstu"
+    said = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in (other[:9], other[9:])]
+    said.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    events = [sse.event(encoded(one)) for one in said]
+    upstream.reset().then(CHAT, Script(events=(*events, sse.event(b"[DONE]"))))
+    with pytest.raises(LynkrError, match="in pieces; nothing was written") as raised:
+        await made(config)
+    assert other not in str(raised.value)
+
+
 async def test_a_secret_in_binary_data_is_noticed():
     scrubber = Scrubber([KEY])
     with pytest.raises(LynkrError, match="binary"):

@@ -45,6 +45,17 @@ async def test_so_does_a_stream_however_it_is_cut(guarded, seed):
     assert msgspec.json.decode(arguments) == {"a": PEM, "b": [MAIL], "c": "MASKED_NO_0123456789ab"}
 
 
+@pytest.mark.parametrize("size", [1, 3, 7])
+async def test_a_mask_is_restored_whatever_words_stand_before_it(guarded, size):
+    """The name of a rule may look like the beginning of a secret: `KEY_f715d1` in `MASKED_AWS_KEY_f715d1`."""
+    async with guarded(MASKED) as gateway:
+        key, mail = await gateway.masked(KEY, "AWS_ACCESS_KEY"), await gateway.masked(MAIL, "EMAIL")
+        told = f'key {key} "is" the token {mail} here and password: {key}. Done'
+        gateway.says(*[told[at : at + size] for at in range(0, len(told), size)])
+        text, _ = await gateway.streamed(f"Take {MAIL} and {KEY}")
+    assert text == told.replace(key, KEY).replace(mail, MAIL)
+
+
 async def test_masks_of_others_are_only_text(guarded):
     async with guarded() as gateway:
         mask = await gateway.masked(MAIL, "EMAIL")

@@ -49,6 +49,45 @@ async def test_what_is_masked_stays_here(guarded):
     assert answer.headers["x-lynkr-losses"] == "messages: guardrails"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"stop": [KEY]},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "object", "description": KEY}},
+            }
+        },
+        {"messages": [{"role": "user", "name": MAIL, "content": "Hello"}]},
+        {"messages": [{"role": "user", "content": "Hello", "vendor": {"deep": [KEY]}}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": f"Hello {KEY}", "vendor": KEY}]}]},
+    ],
+)
+async def test_fields_beside_the_texts_are_looked_through_too(guarded, more):
+    async with guarded() as gateway:
+        answer = await gateway.ask("Hello", **more)
+    assert answer.status == 200
+    assert KEY.encode() not in gateway.sent
+    assert MAIL.encode() not in gateway.sent
+    assert b"MASKED_" in gateway.sent
+
+
+async def test_so_are_fields_that_messages_of_anthropic_may_have(guarded):
+    document = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": KEY},
+        "title": KEY,
+        "context": MAIL,
+    }
+    body = {"model": "claude/m", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}], "stop_sequences": [KEY]}
+    async with guarded() as gateway:
+        await gateway.post("/v1/messages", json=body)
+    assert b"MASKED_" in gateway.sent
+    assert KEY.encode() not in gateway.sent
+    assert MAIL.encode() not in gateway.sent
+
+
 async def test_a_prefix_stays_as_it_was_byte_for_byte(guarded):
     """However long the conversation grows, and whoever serves it: another process with the same key."""
     turns = [
@@ -232,3 +271,10 @@ async def test_a_body_that_cannot_be_read_goes_nowhere(guarded):
         )
     assert answer.status == 400
     assert gateway.provider.requests == []
+
+
+@pytest.mark.parametrize(("table", "told"), [({"languages": ["english"]}, "languages"), ({"regions": ["UK"]}, "regions")])
+def test_languages_and_regions_that_are_none_are_told(table, told):
+    """Taken as they are, they would switch off every rule that needs a word near by."""
+    with pytest.raises(PluginError, match=rf"\$\.{told}: there is no "):
+        factories.build(plugin, table, factories.context())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lynkr_core.config import suggestion
 from lynkr_core.errors import ConfigError
+from lynkr_core.plugins import aliases, installed
 
 TEMPLATE = Path(__file__).parent / "template"
 SUFFIX = ".jinja"
@@ -30,6 +31,8 @@ def new_plugin(kind: str, name: str, *, into: Path = Path()) -> None:
         into: The directory that gets a new directory KIND-NAME.
     """
     mistakes = [*kind_mistakes(kind), *name_mistakes(name)]
+    if name in {*installed(kind), *aliases(kind)}:
+        mistakes.append(f"a {kind} {name!r} is installed already, which yours would replace; take another name")
     folder = into / f"{kind}-{name}"
     if not mistakes and (folder.exists() or folder.is_symlink()):
         mistakes.append(f"{folder} is already there; take another name, or --into another directory")

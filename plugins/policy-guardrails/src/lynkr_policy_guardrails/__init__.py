@@ -6,10 +6,11 @@ import asyncio
 import math
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from msgspec import Meta, Struct, field, structs
+from phonenumbers import SUPPORTED_REGIONS
 
 from lynkr_core.attempts import CHANGES
 from lynkr_core.errors import Forbidden, PluginError
@@ -95,6 +96,9 @@ class Guardrails:
         self._kept = f"policy-{context.name}/key"
         self._secret = config.key.reveal().encode() if config.key else secrets.token_bytes(32)
         rules = (*built_in(), *map(own, config.rule))
+        spoken = {language for rule in rules for language in rule.near} - {"own"}
+        expect("languages", config.languages, spoken)
+        expect("regions", config.regions, SUPPORTED_REGIONS)
         kinds = ready(rules, config.languages)
         self.means = self._means(kinds, detectors(config.detector))
         self._closes = bool(config.injection in ("wrap", "block") or set(self.means.actions["tools"].values()) - {"warn"})
@@ -117,7 +121,7 @@ class Guardrails:
         return Means(actions, scanners, found, injections, config.injection, config.budget)
 
     async def __aenter__(self) -> Self:
-        if self.config.key is None:
+        if not self.config.key:
             self._secret = await self._own_secret()
         return self
 
@@ -237,6 +241,13 @@ class Restoring(Guardrails):
         return Reader(
             look, self.means.scanners["answers"], self._opening, lambda digest: self.vault.find(of, digest) if of else None
         )
+
+
+def expect(key: str, told: Iterable[str], known: Collection[str]) -> None:
+    """Raises `PluginError` for what is not known: without its words and forms nothing would be found, silently."""
+    for one in told:
+        if one not in known:
+            raise PluginError(f"$.{key}: there is no {one!r}; known: {', '.join(sorted(known))}")
 
 
 def tell(exchange: Exchange, look: Look) -> None:

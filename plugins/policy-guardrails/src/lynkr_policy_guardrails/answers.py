@@ -12,7 +12,7 @@ from lynkr_core.request import Choice, Part, Reasoning, Response, Text, ToolCall
 from lynkr_policy_guardrails.acting import Action
 from lynkr_policy_guardrails.engine import Pattern
 from lynkr_policy_guardrails.looking import Look, escaped
-from lynkr_policy_guardrails.masking import BEGUN, LONGEST
+from lynkr_policy_guardrails.masking import BEGUN, LONGEST, MASK
 from lynkr_policy_guardrails.scanning import Exhausted, Finding, Scanner
 
 BEHIND = 80
@@ -114,8 +114,7 @@ class Flow:
         found: list[Finding] = []
         if self._reader.opening is not None:
             found = self._found(text)
-            upto = min([upto, *[one.start for one in found if one.start < upto < one.end]])
-            upto = max(upto, begin)
+            upto = max(begin, uncut(text, upto, found))
         made = self._made(text, begin, upto, found)
         self._before, self._held = text[max(0, upto - BEHIND) : upto], text[upto:]
         return made
@@ -200,3 +199,15 @@ class Flow:
         except Exhausted:
             look.act("too_much", "warn", "answers")
         self._said, self._size = [text[upto:]], len(text) - upto
+
+
+def uncut(text: bytes, upto: int, found: list[Finding]) -> int:
+    """The last place up to there that is inside neither of a finding nor of a mask, which could not be put back in two pieces."""
+    while upto < len(text):
+        near = max(0, upto - LONGEST)
+        whole = [(near + hit.start(), near + hit.end()) for hit in MASK.finditer(text[near : upto + LONGEST])]
+        cut = [start for start, end in [*whole, *[(one.start, one.end) for one in found]] if start < upto < end]
+        if not cut:
+            break
+        upto = min(cut)
+    return upto

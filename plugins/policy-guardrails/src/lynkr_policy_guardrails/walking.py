@@ -7,13 +7,35 @@ from collections.abc import Callable, Iterable
 from typing import Literal, TypeVar
 
 from msgspec import Raw, structs
+from msgspec.json import Decoder, Encoder
 
-from lynkr_core.request import Blob, Generic, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolCallResponse, Uri
+from lynkr_core.request import (
+    Blob,
+    Generic,
+    Message,
+    Part,
+    Reasoning,
+    Request,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+    ToolCallResponse,
+    Uri,
+)
 
 Where = Literal["requests", "tools"]
 Form = Literal["text", "json"]
 Change = Callable[[str, Where, Form], str]
 """Gets a text, whether a tool has said it, and whether it is JSON; gives what stands in its place, the very same where nothing does."""
+READ = frozenset((
+    "role", "content", "name", "type", "id", "tool_calls", "tool_call_id", "tool_use_id", "call_id", "text", "refusal", "source", "image_url",
+    "input", "input_audio", "file", "file_data", "arguments", "function", "custom", "output", "summary", "thinking", "signature", "data",
+    "cache_control", "encrypted_content", "reasoning", "reasoning_content", "reasoning_details", "reasoning_signature", "audio",
+))  # fmt: skip
+"""Fields of messages and parts that are looked through as what they mean, or that nobody may change."""
+FIELDS = Decoder(dict[str, Raw])
+ENCODER = Encoder()
 T = TypeVar("T")
 N = TypeVar("N", Part, Message, Tool)
 
@@ -25,6 +47,9 @@ def changed(request: Request, change: Change) -> Request:
     _put(edits, "system", request.system, _each(request.system, lambda part: _part(part, change, "requests")))
     _put(edits, "messages", request.messages, _each(request.messages, lambda message: _message(message, change)))
     _put(edits, "extra", request.extra, _extra(request, change))
+    _put(edits, "stop", request.stop, _strings(request.stop, change))
+    if request.response_format is not None:
+        _put(edits, "response_format", request.response_format, _form(request.response_format, change))
     for key in ("user", "cache_key"):
         value: str | None = getattr(request, key)
         if value:
@@ -49,16 +74,45 @@ def _extra(request: Request, change: Change) -> object:
     return after if any(after[key] is not raw for key, raw in request.extra.items()) else request.extra
 
 
-def _raw(raw: Raw, change: Change) -> Raw:
+def _strings(texts: tuple[str, ...], change: Change) -> tuple[str, ...]:
+    after = [change(text, "requests", "text") for text in texts]
+    return tuple(after) if any(new is not old for new, old in zip(after, texts, strict=True)) else texts
+
+
+def _form(wanted: ResponseFormat, change: Change) -> ResponseFormat:
+    edits: dict[str, object] = {}
+    if wanted.description:
+        _put(edits, "description", wanted.description, change(wanted.description, "requests", "text"))
+    if wanted.schema is not None:
+        _put(edits, "schema", wanted.schema, _raw(wanted.schema, change))
+    return structs.replace(wanted, **edits) if edits else wanted
+
+
+def _raw(raw: Raw, change: Change, where: Where = "requests") -> Raw:
     text = bytes(raw).decode("utf-8", "surrogatepass")
-    after = change(text, "requests", "json")
+    after = change(text, where, "json")
     return raw if after is text else Raw(after.encode("utf-8", "surrogatepass"))
 
 
 def _message(message: Message, change: Change) -> Message:
     where: Where = "tools" if message.role == "tool" else "requests"
-    parts = _each(message.parts, lambda part: _part(part, change, where))
-    return message if parts is message.parts else message.edit(parts=parts)
+    edits: dict[str, object] = {}
+    _put(edits, "parts", message.parts, _each(message.parts, lambda part: _part(part, change, where)))
+    if message.name:
+        _put(edits, "name", message.name, change(message.name, "requests", "text"))
+    return _beside(message.edit(**edits) if edits else message, change, where)
+
+
+def _beside(node: N, change: Change, where: Where) -> N:
+    """With what stands in fields that the model has none for, and that go on as they came."""
+    native = node.native if not node.known else None
+    if native is None or not bytes(native).startswith(b"{"):
+        return node
+    fields = FIELDS.decode(native)
+    after = {key: raw if key in READ else _raw(raw, change, where) for key, raw in fields.items()}
+    if all(after[key] is raw for key, raw in fields.items()):
+        return node
+    return structs.replace(node, native=Raw(ENCODER.encode(after)))
 
 
 def _tool(tool: Tool, change: Change) -> Tool:
@@ -71,6 +125,11 @@ def _tool(tool: Tool, change: Change) -> Tool:
 
 
 def _part(part: Part, change: Change, where: Where) -> Part:
+    after = _said(part, change, where)
+    return after if isinstance(after, Generic | Reasoning) else _beside(after, change, where)
+
+
+def _said(part: Part, change: Change, where: Where) -> Part:
     """Reasoning with a signature goes back as the provider wrote it, which has seen nothing but masks."""
     match part:
         case Text(text=text):

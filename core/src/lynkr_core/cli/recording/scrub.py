@@ -33,11 +33,18 @@ SHAPES = re.compile(
     r"|\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?|\b[Bb]earer\s+[\w.~+/=-]{8,}"
     r"|\b(?:org|proj|acct|cust|user|req|request)[-_][A-Za-z0-9]{8,}"
     r"|(?<=:)\d{12}(?=:)"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-\"]|-(?!----))*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
+    r"|(?<=://)[^\s:/@\"'\\]{1,100}:[^\s/@\"'\\]{1,200}(?=@)"
     r"|\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
     r"""|[^\s"'\\,;:(){}<>*]{2,40}\*{3,}[^\s"'\\,;:(){}<>*]{0,40}"""
     r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
 )
 """What keys, accounts, ids of requests, tokens, masked keys and addresses look like."""
+KEYS = re.compile(
+    r"\b(?:sk|rk|gsk|nvapi|glpat)[-_][\w-]{16,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}|\bgh[pousr]_\w{16,}|\bgithub_pat_\w{16,}"
+    r"|\bxox[a-z]-[\w-]{8,}|\beyJ[\w-]{8,}\.[\w-]{4,}|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+)
+"""Of these, what is nothing but a secret: an answer that says one in pieces, which nobody can take out, is not kept."""
 
 
 class Scrubber:
@@ -109,15 +116,16 @@ class Scrubber:
         return len(set(OWN.findall(text)) & set(self.names.values()))
 
     def leaks(self, text: str) -> bool:
-        """Whether a secret that is known stands there still."""
-        return any(form in text for form in self._forms)
+        """Whether a secret stands there still: one that is known, or a key by its looks."""
+        return any(form in text for form in self._forms) or KEYS.search(text) is not None
 
 
 def forms(value: str) -> Iterator[str]:
-    """The ways to write a text: as it is, in JSON, in JSON within JSON, in a URL, in base64 beside whatever else."""
+    """The ways to write a text: as it is, in JSON, in JSON within JSON, in a URL, in hexadecimal digits, in base64 beside whatever else."""
     yield value
     plain, wide = json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1]
     yield from (plain, wide, json.dumps(plain)[1:-1], quote(value, safe=""), quote(value), quote_plus(value))
+    yield from (value.encode().hex(), value.encode().hex().upper())
     for encode in (b64encode, urlsafe_b64encode):
         for shift in range(3):  # what stands before it moves it by so many bytes
             coded = encode(b"\0" * shift + value.encode()).decode().rstrip("=")
