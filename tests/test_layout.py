@@ -62,7 +62,7 @@ REMOTE = {"ahead", "line", "outbox", "overlay", "pages", "spill"}
 LARGER = {
     "policy-budget": 1100,  # budgets, gauges and alerts, runs, what operators see and stop
     "policy-ratelimit": 440,
-    "policy-guardrails": 1300,  # what is looked for, masks and their way back, streams, signs of injection
+    "policy-guardrails": 1340,  # what is looked for, masks and their way back, streams, signs of injection
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,
     "sink-otel": 620,  # the wire format, the conventions, the queue, how plugins fare
