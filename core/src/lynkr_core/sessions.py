@@ -62,6 +62,10 @@ class Places(Struct, forbid_unknown_fields=True):
 PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.toml").read_text()), Places)
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
 VOLATILE = tuple(PLACES.volatile)
+# most requests have none of these: that is seen at once for all of them
+NAMING_HEADERS = frozenset([header for header, _ in HEADERS])
+NAMING_FIELDS = frozenset([*PLACES.fields, "metadata"])
+ELSEWHERE, PROMPTS = frozenset(PLACES.elsewhere), frozenset(PLACES.prompts)
 SESSION: Key[Session | None] = Key("core.session")
 SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
@@ -84,22 +88,30 @@ def session_of(exchange: Exchange) -> Session | None:
 
 def named(exchange: Exchange) -> Session | None:
     """The session where its client has named one run: by a header for any operation; not by how it begins, nor by a cache's key."""
-    for header, source in HEADERS:
-        if header in exchange.headers and (value := exchange.header(header).strip()):
-            return Session(short(value), source)
+    if header := _in_headers(exchange):
+        return Session(*header)
     found = session_of(exchange)
     return found if found is not None and found.source not in SHARED else None
 
 
 def _found(exchange: Exchange) -> Session | None:
     fields = exchange.envelope.fields
-    thread = "" if any(name in fields for name in PLACES.elsewhere) else beginning(fields, exchange.dialect.conversation)
-    for header, source in HEADERS:
-        if value := exchange.header(header).strip():
-            return Session(short(value), source, thread)
-    for name, source in _named(fields):
-        return Session(short(name), source, thread)
+    thread = beginning(fields, exchange.dialect.conversation) if ELSEWHERE.isdisjoint(fields) else ""
+    if header := _in_headers(exchange):
+        return Session(*header, thread)
+    if not NAMING_FIELDS.isdisjoint(fields):
+        for name, source in _named(fields):
+            return Session(short(name), source, thread)
     return Session(f"begins:{thread}", "beginning", thread) if thread else None
+
+
+def _in_headers(exchange: Exchange) -> tuple[str, str] | None:
+    """A session's name, and which header says it."""
+    if not NAMING_HEADERS.isdisjoint(exchange.headers):
+        for header, source in HEADERS:
+            if value := exchange.header(header).strip():
+                return short(value), source
+    return None
 
 
 def short(name: str) -> str:
@@ -163,8 +175,9 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
     if not raw:
         return ""
     try:
-        before = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields]
-        told = [*before, *_up_to_user(raw)]
+        told = [*_up_to_user(raw)]
+        if not PROMPTS.isdisjoint(fields):
+            told = [*[_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields], *told]
     except (ValueError, RecursionError):
         return ""
     return digest("\0".join(told)) if any(told) else ""
