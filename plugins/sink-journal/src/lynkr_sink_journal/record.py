@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import decision
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
 from lynkr_core.remarks import QUEUED, SAVINGS, cache_of
@@ -26,8 +26,15 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     `spent` is what all attempts cost, as far as that is known.
     """
     served = outcome.candidate
-    record = decision(exchange, texts, outcome.usage) | whose(exchange.principal)
+    record = decision(exchange, texts, outcome.usage)
+    who, attempts = exchange.principal, [tried(attempt, exchange.started) for attempt in outcome.attempts]
     record.update(
+        principal=who.id,
+        key=who.key,
+        user=who.user,
+        team=who.team,
+        agent=who.agent,
+        tags=list(who.tags),
         created=exchange.created,
         billed="caller" if served and billed_to_caller(exchange, served) else "operator",
         stream=exchange.envelope.stream if exchange.envelope else False,
@@ -45,21 +52,15 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         error=fault(outcome, texts),
         duration=outcome.duration,
         first_token=outcome.first_token,
-        attempts=[tried(attempt, exchange.started) for attempt in outcome.attempts],
+        attempts=attempts,
+        spent=sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
+        grade=grade(served, tiers) if served else None,
+        **remarked(exchange, outcome),
     )
-    record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
-    record |= remarked(exchange, outcome)
-    record["grade"] = grade(served, tiers) if served else None
+    record["class"] = who.principal_class
     if texts:
         redact(record)
     return record
-
-
-def whose(principal: Principal) -> dict[str, Any]:
-    return {
-        "principal": principal.id, "key": principal.key, "user": principal.user, "team": principal.team, "agent": principal.agent,
-        "class": principal.principal_class, "tags": list(principal.tags),
-    }  # fmt: skip
 
 
 def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
@@ -69,9 +70,10 @@ def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
     """
     notes = exchange.selection.notes if exchange.selection else NOTHING
     task = notes.get("task") or exchange.header(b"x-lynkr-task")[:LONGEST_TASK] or None
-    savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()]
-    known = [saved["usd"] for saved in savings if saved["usd"] is not None]
-    saved = sum(known) if known else None
+    savings, saved = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()], None
+    if savings:
+        known = [each["usd"] for each in savings if each["usd"] is not None]
+        saved = sum(known) if known else None
     untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
     return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": saved, "untouched": untouched}
 
@@ -104,8 +106,10 @@ def prices(outcome: Outcome) -> dict[str, Any]:
 
 def propensity(notes: Mapping[str, str]) -> float:
     """How likely the first of `order` was to be it, so that strategies can be compared afterwards: 1 unless a selector drew lots."""
+    if "propensity" not in notes:
+        return 1.0
     try:
-        return min(max(float(notes.get("propensity", 1)), 0.0), 1.0)
+        return min(max(float(notes["propensity"]), 0.0), 1.0)
     except ValueError:
         return 1.0
 
