@@ -175,7 +175,7 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
     if not raw:
         return ""
     try:
-        told = [*_up_to_user(raw)]
+        told = _up_to_user(raw)
         if not PROMPTS.isdisjoint(fields):
             told = [*[_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields], *told]
     except (ValueError, RecursionError):
@@ -183,15 +183,16 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
     return digest("\0".join(told)) if any(told) else ""
 
 
-def _up_to_user(raw: Raw) -> Iterator[str]:
-    if opens_with(raw, b'"'):
-        yield _texts(_value(raw))
-        return
+def _up_to_user(raw: Raw) -> list[str]:
     whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
-    for count, item in enumerate(cast("list[Any]", whole) if isinstance(whole, list) else _items(raw)):
-        yield _texts(item)
-        if count >= MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
-            return
+    if not isinstance(whole, list) and opens_with(raw, b'"'):
+        return [_texts(_value(raw))]
+    told: list[str] = []
+    for item in cast("list[Any]", whole) if isinstance(whole, list) else _items(raw):
+        told.append(_texts(item))
+        if len(told) > MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
+            break
+    return told
 
 
 def _items(raw: Raw) -> Iterator[Any]:
