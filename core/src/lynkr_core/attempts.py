@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +14,7 @@ from lynkr_core.dialect import Dialect
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
-from lynkr_core.hooks import notify
+from lynkr_core.hooks import notify, run
 from lynkr_core.inner import CLOSED, INNER, Said
 from lynkr_core.joining import Joined
 from lynkr_core.recall import recalled
@@ -154,10 +153,7 @@ async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     """All or none."""
     until = time.monotonic() + kernel.hooks.reserve.deadline
     for call in kernel.hooks.reserve.calls:
-        args = exchange, attempt.candidate
-        answer = await call.later(args, until) if call.is_async else call.now(args)
-        if answer.__class__ is CoroutineType:  # a plain function that must ask somebody this time
-            answer = await call.later(args, until, answer)
+        answer = await run(call, (exchange, attempt.candidate), until)
         if isinstance(answer, Reject):
             exchange.attempts.remove(attempt)  # nobody was asked
             kernel.settle(attempt, Outcome(status="refused", http_status=0, candidate=attempt.candidate))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lynkr_core.exchange import Candidate, Exchange, Score
@@ -26,7 +25,8 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
     order = [candidate.id for candidate in selection.order] if selection else []
     first = selection.order[0] if selection and selection.order else None
     usage = usage or expected(exchange)
-    told = {
+    asks = [score.ask[:LONGEST_ASK] for score in exchange.scores if score.ask] if texts else []
+    return {
         "id": exchange.id,
         "dialect": exchange.dialect.name,
         "operation": exchange.operation,
@@ -41,28 +41,17 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
         "notes": dict(selection.notes) if selection else {},
         "session": session.id if session else None,
         "session_from": session.source if session else None,
+        **({"ask": asks[0] if asks else None} if texts else {}),
         "order": order,
         "candidates": [candidate.id for candidate in exchange.candidates],
         "considered": considered(exchange, usage),
         "priced": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "estimated": usage.estimated},
         "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],
         "skipped": list(exchange.skipped),
-        **scored(exchange.scores, texts),
-    }
-    if texts:
-        told["ask"] = next((score.ask[:LONGEST_ASK] for score in exchange.scores if score.ask), None)
-    return told
-
-
-def scored(scores: Sequence[Score], texts: bool) -> dict[str, Any]:
-    """What scorers have found, together and each for itself."""
-    if not scores:
-        return {"gates": [], "signals": {}, "points": {}, "scores": []}
-    return {
-        "gates": [gate for score in scores for gate in score.gates],
-        "signals": {name: value for score in scores for name, value in score.signals.items()},
-        "points": {name: value for score in scores for name, value in score.points.items()},
-        "scores": [said(score, texts) for score in scores],
+        "gates": [gate for score in exchange.scores for gate in score.gates],
+        "signals": {name: value for score in exchange.scores for name, value in score.signals.items()},
+        "points": {name: value for score in exchange.scores for name, value in score.points.items()},
+        "scores": [said(score, texts) for score in exchange.scores],
     }
 
 

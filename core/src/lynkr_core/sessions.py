@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, cast
@@ -61,11 +61,9 @@ class Places(Struct, forbid_unknown_fields=True):
 
 PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.toml").read_text()), Places)
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
-VOLATILE = tuple(PLACES.volatile)
 # most requests have none of these: that is seen at once for all of them
-NAMING_HEADERS = frozenset([header for header, _ in HEADERS])
-NAMING_FIELDS = frozenset([*PLACES.fields, "metadata"])
-ELSEWHERE, PROMPTS = frozenset(PLACES.elsewhere), frozenset(PLACES.prompts)
+NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, "metadata"])
+VOLATILE = tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
 SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
@@ -88,30 +86,22 @@ def session_of(exchange: Exchange) -> Session | None:
 
 def named(exchange: Exchange) -> Session | None:
     """The session where its client has named one run: by a header for any operation; not by how it begins, nor by a cache's key."""
-    if header := _in_headers(exchange):
-        return Session(*header)
+    for header, source in HEADERS:
+        if header in exchange.headers and (value := exchange.header(header).strip()):
+            return Session(short(value), source)
     found = session_of(exchange)
     return found if found is not None and found.source not in SHARED else None
 
 
 def _found(exchange: Exchange) -> Session | None:
     fields = exchange.envelope.fields
-    thread = beginning(fields, exchange.dialect.conversation) if ELSEWHERE.isdisjoint(fields) else ""
-    if header := _in_headers(exchange):
-        return Session(*header, thread)
-    if not NAMING_FIELDS.isdisjoint(fields):
-        for name, source in _named(fields):
-            return Session(short(name), source, thread)
+    thread = "" if any(map(fields.__contains__, PLACES.elsewhere)) else beginning(fields, exchange.dialect.conversation)
+    for header, source in () if NAMING.isdisjoint(exchange.headers) else HEADERS:
+        if value := exchange.header(header).strip():
+            return Session(short(value), source, thread)
+    for name, source in () if NAMING.isdisjoint(fields) else _named(fields):
+        return Session(short(name), source, thread)
     return Session(f"begins:{thread}", "beginning", thread) if thread else None
-
-
-def _in_headers(exchange: Exchange) -> tuple[str, str] | None:
-    """A session's name, and which header says it."""
-    if not NAMING_HEADERS.isdisjoint(exchange.headers):
-        for header, source in HEADERS:
-            if value := exchange.header(header).strip():
-                return short(value), source
-    return None
 
 
 def short(name: str) -> str:
@@ -175,20 +165,18 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
     if not raw:
         return ""
     try:
-        told = _up_to_user(raw)
-        if not PROMPTS.isdisjoint(fields):
-            told = [*[_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields], *told]
+        before = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields]
+        told = before + _up_to_user(raw)
     except (ValueError, RecursionError):
         return ""
     return digest("\0".join(told)) if any(told) else ""
 
 
 def _up_to_user(raw: Raw) -> list[str]:
-    whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
-    if not isinstance(whole, list) and opens_with(raw, b'"'):
-        return [_texts(_value(raw))]
     told: list[str] = []
-    for item in cast("list[Any]", whole) if isinstance(whole, list) else _items(raw):
+    whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
+    items = cast("Iterable[Any]", whole) if isinstance(whole, list) else [_value(raw)] if opens_with(raw, b'"') else _items(raw)
+    for item in items:
         told.append(_texts(item))
         if len(told) > MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
             break

@@ -89,11 +89,9 @@ class Shares:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
         if not self._local.knows(id):
             return False if id in self._direct else NOT_NOW
-        for hold in self._local.holds_of(id):
+        for hold in (*self._local.holds_of(id), *self._direct.holds_of(id)):
             self._share(hold).refusal = None  # there may be room now
         if id in self._direct:
-            for hold in self._direct.holds_of(id):
-                self._share(hold).refusal = None
             self._direct.book(id, amounts)
         return self._local.book(id, amounts)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from lynkr_core.stores.protocols import NOT_NOW, Bucket, Ledger, NotNow, Wait
 
-
 PATIENCE = 3
 """How often somebody waits for what others bring before asking the ledger too."""
 

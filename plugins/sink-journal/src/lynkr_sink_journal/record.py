@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import decision
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
 from lynkr_core.remarks import QUEUED, SAVINGS, cache_of
@@ -27,14 +27,9 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     """
     served = outcome.candidate
     record = decision(exchange, texts, outcome.usage)
-    who, attempts = exchange.principal, [tried(attempt, exchange.started) for attempt in outcome.attempts]
+    attempts = [tried(attempt, exchange.started) for attempt in outcome.attempts]
     record.update(
-        principal=who.id,
-        key=who.key,
-        user=who.user,
-        team=who.team,
-        agent=who.agent,
-        tags=list(who.tags),
+        whose(exchange.principal),
         created=exchange.created,
         billed="caller" if served and billed_to_caller(exchange, served) else "operator",
         stream=exchange.envelope.stream if exchange.envelope else False,
@@ -57,10 +52,16 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         grade=grade(served, tiers) if served else None,
         **remarked(exchange, outcome),
     )
-    record["class"] = who.principal_class
     if texts:
         redact(record)
     return record
+
+
+def whose(principal: Principal) -> dict[str, Any]:
+    return {
+        "principal": principal.id, "key": principal.key, "user": principal.user, "team": principal.team, "agent": principal.agent,
+        "class": principal.principal_class, "tags": list(principal.tags),
+    }  # fmt: skip
 
 
 def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
