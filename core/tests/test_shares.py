@@ -33,6 +33,11 @@ class Counted(MemoryStore):
         await asyncio.sleep(0)
         return await super().renew(*given)
 
+    async def take(self, buckets):
+        self.calls += 1
+        await asyncio.sleep(0)
+        return await super().take(buckets)
+
 
 def room(amount, limit=1000, counter="day"):
     return [Hold(counter, amount, limit, math.inf)]
@@ -120,3 +125,26 @@ async def test_what_is_never_booked_is_forgotten(monkeypatch):
         await shares.flush()
         await shares.flush()
         assert "a" not in shares._direct
+
+
+@pytest.mark.anyio
+async def test_those_who_lack_the_same_wait_for_one_who_brings_it():
+    store, bucket = Counted(), [Bucket("b", 1, 1_000_000, 1e6)]
+    async with Shares(store) as shares:
+        for _ in range(50):
+            await shares.take(bucket)
+        while shares.try_take(bucket) is None:
+            pass  # all that was brought is used
+        before = store.calls
+        assert await asyncio.gather(*[shares.take(bucket) for _ in range(50)]) == [None] * 50
+        assert store.calls - before < 5
+
+
+@pytest.mark.anyio
+async def test_who_waits_for_one_that_is_cancelled_asks_too():
+    store, bucket = Counted(), [Bucket("b", 1, 1_000_000, 1e6)]
+    async with Shares(store) as shares:
+        first, *others = [asyncio.ensure_future(shares.take(bucket)) for _ in range(10)]
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await asyncio.gather(*others) == [None] * 9

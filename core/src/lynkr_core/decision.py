@@ -72,9 +72,11 @@ def considered(exchange: Exchange, usage: Usage) -> list[dict[str, Any]]:
     """Every candidate: its place in the order, or none; why, by whom, and what the request costs with it in USD, null when unknown."""
     selection = exchange.selection
     order = selection.order if selection else ()
-    known = {candidate.id: candidate for candidate in exchange.candidates}
     by, kept = exchange.selected_by, (selection.reason if selection else "") or "kept"
     found = [row(c.id, c, n, by, kept if n == 1 else f"stands by, {n - 1} before it", usage) for n, c in enumerate(order, 1)]
+    if order is exchange.candidates and not exchange.removed:
+        return found  # all of them
+    known = {candidate.id: candidate for candidate in exchange.candidates}
     told = {candidate.id for candidate in order}
     for removal in exchange.removed:
         found.append(row(removal.candidate, known.get(removal.candidate), None, removal.plugin, removal.reason, usage))

@@ -43,6 +43,8 @@ def computed(usage: Usage | None, price: Price | None, at: float | None = None) 
 
 def asked(usage: Usage, rates: Rates) -> float:
     """Millionths of a USD for the input."""
+    if not (usage.cache_read or usage.cache_write or usage.cache_write_1h or usage.audio_input) and usage.input_tokens > 0:
+        return usage.input_tokens * rates.input
     read = rates.input if rates.cache_read is None else rates.cache_read
     write = rates.input if rates.cache_write is None else rates.cache_write
     hour = write if rates.cache_write_1h is None else rates.cache_write_1h
@@ -54,6 +56,8 @@ def asked(usage: Usage, rates: Rates) -> float:
 
 def said(usage: Usage, rates: Rates) -> float:
     """Millionths of a USD for the output."""
+    if not (usage.reasoning or usage.audio_output or usage.image_output) and usage.output_tokens > 0:
+        return usage.output_tokens * rates.output
     total, left = 0.0, usage.output_tokens
     special = (
         (usage.reasoning, rates.reasoning), (usage.audio_output, rates.audio_output), (usage.image_output, rates.image_output),

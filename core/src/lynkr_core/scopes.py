@@ -51,8 +51,9 @@ class Scope:
         """Names of those it applies to here, each of whom has a limit of its own; empty when it does not apply."""
         if not self._parts:
             return ("everyone",)
-        found = [part.labels(exchange, candidate) for part in self._parts]
-        return found[0] if len(found) == 1 else [" + ".join(labels) for labels in product(*found)]
+        if len(self._parts) == 1:
+            return self._parts[0].labels(exchange, candidate)
+        return [" + ".join(labels) for labels in product(*[part.labels(exchange, candidate) for part in self._parts])]
 
 
 class Part:
@@ -69,6 +70,8 @@ class Part:
     def labels(self, exchange: Exchange, candidate: Candidate | None) -> Sequence[str]:
         values = self._read(exchange, candidate)
         if self._each:
+            if len(values) == 1:
+                return (label(self._kind, values[0]),) if values[0] else ()
             return [label(self._kind, value) for value in values if value]
         if self._glob:
             return self._one if any(value and fnmatchcase(value, self._pattern) for value in values) else ()

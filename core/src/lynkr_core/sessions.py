@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, cast
@@ -61,6 +61,8 @@ class Places(Struct, forbid_unknown_fields=True):
 
 PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.toml").read_text()), Places)
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
+# most requests have none of these: that is seen at once for all of them
+NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, "metadata"])
 VOLATILE = tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
 SETTLED: Key[bool] = Key("core.settled")
@@ -93,11 +95,11 @@ def named(exchange: Exchange) -> Session | None:
 
 def _found(exchange: Exchange) -> Session | None:
     fields = exchange.envelope.fields
-    thread = "" if any(name in fields for name in PLACES.elsewhere) else beginning(fields, exchange.dialect.conversation)
-    for header, source in HEADERS:
+    thread = "" if any(map(fields.__contains__, PLACES.elsewhere)) else beginning(fields, exchange.dialect.conversation)
+    for header, source in () if NAMING.isdisjoint(exchange.headers) else HEADERS:
         if value := exchange.header(header).strip():
             return Session(short(value), source, thread)
-    for name, source in _named(fields):
+    for name, source in () if NAMING.isdisjoint(fields) else _named(fields):
         return Session(short(name), source, thread)
     return Session(f"begins:{thread}", "beginning", thread) if thread else None
 
@@ -164,21 +166,21 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
         return ""
     try:
         before = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields]
-        told = [*before, *_up_to_user(raw)]
+        told = before + _up_to_user(raw)
     except (ValueError, RecursionError):
         return ""
     return digest("\0".join(told)) if any(told) else ""
 
 
-def _up_to_user(raw: Raw) -> Iterator[str]:
-    if opens_with(raw, b'"'):
-        yield _texts(_value(raw))
-        return
+def _up_to_user(raw: Raw) -> list[str]:
+    told: list[str] = []
     whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
-    for count, item in enumerate(cast("list[Any]", whole) if isinstance(whole, list) else _items(raw)):
-        yield _texts(item)
-        if count >= MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
-            return
+    items = cast("Iterable[Any]", whole) if isinstance(whole, list) else [_value(raw)] if opens_with(raw, b'"') else _items(raw)
+    for item in items:
+        told.append(_texts(item))
+        if len(told) > MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
+            break
+    return told
 
 
 def _items(raw: Raw) -> Iterator[Any]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
 from lynkr_core.stores.protocols import NOT_NOW, Bucket, Ledger, NotNow, Wait
 
+PATIENCE = 3
+"""How often somebody waits for what others bring before asking the ledger too."""
+
 
 class Stock:
-    """`free` was taken from the bucket and nobody has used it, `back` is to be given back. `asked` and `demand` as a share's."""
+    """`free` was taken from the bucket and nobody has used it, `back` is to be given back. `asked` and `demand` as a share's.
 
-    __slots__ = ("asked", "back", "demand", "empty", "empty_until", "free", "like")
+    `coming`: somebody is taking more than for one request.
+    """
+
+    __slots__ = ("asked", "back", "coming", "demand", "empty", "empty_until", "free", "like")
 
     def __init__(self, like: Bucket) -> None:
         self.like = like
         self.free = self.back = self.asked = self.demand = 0
+        self.coming: asyncio.Event | None = None
         self.empty: tuple[int, float] = (0, 0.0)  # for so much there is nothing before then
         self.empty_until = 0.0  # and nobody needs to ask again before then
 
@@ -45,7 +53,10 @@ class Stocks:
         return None
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
-        told = self.try_take(buckets)
+        told, waits = self.try_take(buckets), 0
+        while isinstance(told, NotNow) and waits < PATIENCE and (coming := self._coming(buckets)):
+            await coming.wait()
+            told, waits = self.try_take(buckets), waits + 1
         if not isinstance(told, NotNow):
             return told
         stocks = [self._stock(bucket) for bucket in buckets]
@@ -92,6 +103,20 @@ class Stocks:
         """Takes what is missing and something more, or only what is missing."""
         lacking = [bucket.amount - count for bucket, count in zip(buckets, used, strict=True)]
         aheads = [self._ahead(stock) for stock in stocks]
+        coming = asyncio.Event() if any(aheads) else None
+        for stock, ahead in zip(stocks, aheads, strict=True):
+            stock.coming = coming if ahead else stock.coming
+        try:
+            return await self._drawn(stocks, buckets, lacking, aheads)
+        finally:
+            for stock in stocks:
+                stock.coming = None if stock.coming is coming else stock.coming
+            if coming is not None:
+                coming.set()
+
+    async def _drawn(
+        self, stocks: list[Stock], buckets: Sequence[Bucket], lacking: Sequence[int], aheads: Sequence[int]
+    ) -> Wait | None:
         wait: Wait | None = None
         for more in (aheads, [0] * len(aheads)) if any(aheads) else (aheads,):
             wait = await self._ledger.take(
@@ -105,6 +130,14 @@ class Stocks:
                 stock.empty = (bucket.amount, time.monotonic() + wait.seconds)
                 stock.empty_until = time.monotonic() + min(wait.seconds, self._every)
         return wait
+
+    def _coming(self, buckets: Sequence[Bucket]) -> asyncio.Event | None:
+        """What to wait for: somebody who is bringing what these lack."""
+        for bucket in buckets:
+            stock = self._stocks.get(bucket.name)
+            if stock is not None and stock.free < bucket.amount and stock.coming is not None:
+                return stock.coming
+        return None
 
     def _known_empty(self, stock: Stock, bucket: Bucket) -> Wait | None:
         now, (amount, until) = time.monotonic(), stock.empty

@@ -124,13 +124,15 @@ def row(facts: Facts) -> Row:
     is_callers = facts.billed == "caller"
     tokens = (used.input_tokens, used.output_tokens, used.cache_read, used.cache_write, used.reasoning) if used else (0,) * 5
     numbers = (
-        1, facts.status in FAILED, facts.grade == "local", facts.grade == "cheap",
-        used is not None and cost is None and not is_callers, *tokens,
+        1, int(facts.status in FAILED), int(facts.grade == "local"), int(facts.grade == "cheap"),
+        int(used is not None and cost is None and not is_callers), *tokens,
         0 if is_callers else whole(cost, 1e9), whole(cost, 1e9) if is_callers else 0,
         facts.saved_tokens, whole(facts.saved_usd, 1e9), whole(facts.duration, 1e6),
     )  # fmt: skip
+    if max(numbers) > MOST or min(numbers) < -MOST:
+        numbers = tuple([max(-MOST, min(number, MOST)) for number in numbers])
     is_priced = cost is not None and not is_callers
-    return (*COLUMN_OF(facts), int(is_priced), *[max(-MOST, min(int(number), MOST)) for number in numbers])
+    return (*COLUMN_OF(facts), int(is_priced), *numbers)
 
 
 def whole(value: float | None, scale: float) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
 
-from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialect import UNREADABLE, Dialect
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
 from lynkr_core.inner import INNER
@@ -105,7 +106,12 @@ def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
 
 def has_media(exchange: Exchange) -> bool:
     """Whether there may be an image, a file or the like, by its marks: fast where the body is short."""
-    return any(mark in exchange.body for marks in exchange.dialect.media.values() for mark in marks)
+    return any(map(exchange.body.__contains__, marks(exchange.dialect)))
+
+
+@lru_cache(maxsize=256)
+def marks(dialect: Dialect) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys([mark for each in dialect.media.values() for mark in each]))
 
 
 def parts(request: Request) -> Iterable[Part]:

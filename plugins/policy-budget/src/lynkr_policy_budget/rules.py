@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -41,12 +40,14 @@ class Rule:
         self.downgrade = False
         self.instead = ""
 
-    def rooms(self, exchange: Exchange, candidate: Candidate, amount: int, now: float) -> Iterator[Room]:
+    def rooms(self, exchange: Exchange, candidate: Candidate, amount: int, now: float) -> list[Room]:
         """For each subject that the rule is about here."""
+        rooms: list[Room] = []
         for subject in self.scope.subjects(exchange, candidate):
             window = self.windows.at(now)
             counter = f"{self.prefix}{subject}/{self.windows.per}/{window.name}/{self.unit}"
-            yield Room(Hold(counter, amount, self.limit, window.until), self, subject)
+            rooms.append(Room(Hold(counter, amount, self.limit, window.until), self, subject))
+        return rooms
 
     @property
     def code(self) -> str:

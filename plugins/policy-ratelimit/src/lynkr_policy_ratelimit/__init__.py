@@ -94,7 +94,7 @@ class RateLimit:
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
-        models = [candidate.model for candidate in candidates]
+        models = [candidate.model for candidate in candidates] if len(candidates) > 1 else ()
         if not self.config.learn or len(set(models)) == len(models):
             return None
         now, left = self.clock(), list(candidates)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
@@ -14,6 +13,8 @@ from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Hold
 
 PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+MAX_KEPT = 8192
+"""Subjects of one limit whose wants are kept."""
 Count = Annotated[int, Meta(gt=0)]
 
 
@@ -53,20 +54,32 @@ class Rule:
         self.scope = scope
         self._prefix = prefix
         self._period = PERIODS[limit.per]
+        self._same: dict[str, tuple[Want, ...]] = {}
 
-    def wants(self, exchange: Exchange, candidate: Candidate, tokens: int) -> Iterator[Want]:
-        limit, per = self.limit, self.limit.per
+    def wants(self, exchange: Exchange, candidate: Candidate, tokens: int) -> list[Want]:
+        limit = self.limit
+        wants: list[Want] = []
         for subject in self.scope.subjects(exchange, candidate):
-            name = f"{self._prefix}{subject}/{per}/"
-            if limit.requests is not None:
-                most = limit.burst or limit.requests
-                bucket = Bucket(f"{name}requests/{most}", 1, most, self._period * most / limit.requests)
-                yield Want(bucket, None, False, self.scope.of_caller)
+            wants += self._same.get(subject) or self._made(subject)
             if limit.tokens is not None:  # one that asks for more than there ever is gets in when all of it is there
-                bucket = Bucket(f"{name}tokens/{limit.tokens}", min(tokens, limit.tokens), limit.tokens, self._period)
-                yield Want(bucket, None, True, False)
-            if limit.concurrent is not None:
-                yield Want(None, Hold(f"{name}concurrent/{limit.concurrent}", 1, limit.concurrent, math.inf), False, False)
+                name = f"{self._prefix}{subject}/{limit.per}/tokens/{limit.tokens}"
+                wants.append(Want(Bucket(name, min(tokens, limit.tokens), limit.tokens, self._period), None, True, False))
+        return wants
+
+    def _made(self, subject: str) -> tuple[Want, ...]:
+        """What every attempt of this subject takes alike; kept for those that come after it."""
+        limit, name = self.limit, f"{self._prefix}{subject}/{self.limit.per}/"
+        wants: list[Want] = []
+        if limit.requests is not None:
+            most = limit.burst or limit.requests
+            bucket = Bucket(f"{name}requests/{most}", 1, most, self._period * most / limit.requests)
+            wants.append(Want(bucket, None, False, self.scope.of_caller))
+        if limit.concurrent is not None:
+            wants.append(Want(None, Hold(f"{name}concurrent/{limit.concurrent}", 1, limit.concurrent, math.inf), False, False))
+        if len(self._same) >= MAX_KEPT:
+            self._same.clear()
+        self._same[subject] = made = tuple(wants)
+        return made
 
 
 def refusal(name: str, prefix: str, wait: float) -> RateLimited:

@@ -26,8 +26,10 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     `spent` is what all attempts cost, as far as that is known.
     """
     served = outcome.candidate
-    record = decision(exchange, texts, outcome.usage) | whose(exchange.principal)
+    record = decision(exchange, texts, outcome.usage)
+    attempts = [tried(attempt, exchange.started) for attempt in outcome.attempts]
     record.update(
+        whose(exchange.principal),
         created=exchange.created,
         billed="caller" if served and billed_to_caller(exchange, served) else "operator",
         stream=exchange.envelope.stream if exchange.envelope else False,
@@ -45,11 +47,11 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         error=fault(outcome, texts),
         duration=outcome.duration,
         first_token=outcome.first_token,
-        attempts=[tried(attempt, exchange.started) for attempt in outcome.attempts],
+        attempts=attempts,
+        spent=sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
+        grade=grade(served, tiers) if served else None,
+        **remarked(exchange, outcome),
     )
-    record["spent"] = sum([attempt["cost"] for attempt in record["attempts"] if attempt["cost"] is not None])
-    record |= remarked(exchange, outcome)
-    record["grade"] = grade(served, tiers) if served else None
     if texts:
         redact(record)
     return record
@@ -69,9 +71,10 @@ def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
     """
     notes = exchange.selection.notes if exchange.selection else NOTHING
     task = notes.get("task") or exchange.header(b"x-lynkr-task")[:LONGEST_TASK] or None
-    savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()]
-    known = [saved["usd"] for saved in savings if saved["usd"] is not None]
-    saved = sum(known) if known else None
+    savings, saved = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()], None
+    if savings:
+        known = [each["usd"] for each in savings if each["usd"] is not None]
+        saved = sum(known) if known else None
     untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
     return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": saved, "untouched": untouched}
 
@@ -104,8 +107,10 @@ def prices(outcome: Outcome) -> dict[str, Any]:
 
 def propensity(notes: Mapping[str, str]) -> float:
     """How likely the first of `order` was to be it, so that strategies can be compared afterwards: 1 unless a selector drew lots."""
+    if "propensity" not in notes:
+        return 1.0
     try:
-        return min(max(float(notes.get("propensity", 1)), 0.0), 1.0)
+        return min(max(float(notes["propensity"]), 0.0), 1.0)
     except ValueError:
         return 1.0
 
