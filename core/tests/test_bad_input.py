@@ -111,6 +111,17 @@ async def test_a_tool_result_without_its_call(gateway, scripted_provider, front,
 
 
 @fronts
+async def test_a_tool_result_without_its_call_is_found_far_from_the_end(gateway, scripted_provider, front):
+    made = await served(gateway, scripted_provider, front, True)
+    body, path = orphaned(FRONTS[front])
+    key = "input" if front == RESPONSES else "messages"
+    body[key].append({"role": "user", "content": "go on " * 2_000})
+    answer = await made.client.post(front, json={**body, "model": "up1/m", "max_tokens": 5})
+    assert told(answer, front)[1].startswith(f"{path}: a tool result without its call")
+    assert scripted_provider.requests == []
+
+
+@fronts
 @same
 async def test_a_tool_result_before_its_call(gateway, scripted_provider, front, same):
     made = await served(gateway, scripted_provider, front, same)

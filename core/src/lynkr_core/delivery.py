@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
     """Stage 8: the caller gets the answer. Gives the outcome's status and error."""
-    if answer.stream is None:
+    if answer.said is not None and answer.stream is None:
         answer = await completed(kernel, exchange, answer)
     exchange.chosen = answer.attempt.candidate
     for tap in exchange.taps:

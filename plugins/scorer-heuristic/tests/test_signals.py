@@ -159,3 +159,15 @@ def test_mistakes_in_the_table_are_named(table, path):
 def test_embeddings_get_no_score(exchange_with):
     exchange: Exchange = exchange_with({"input": "prove"}, operation="embeddings")
     assert Heuristic(Config()).score(exchange) is None
+
+
+@pytest.mark.parametrize("text", ["3x and 4Y, 10 ms, a 2b)", "solve 7K\n8z9 0a", "no digit"])
+def test_a_plain_text_is_searched_for_the_formulas_that_it_can_have(text):
+    quick = signals.formula_for(text)
+    assert (
+        quick
+        is not signals.formula_for(f"{text} x = y")
+        is signals.formula_for(f"{text} √")
+        is signals.formula_for(f"{text} x^2")
+    )
+    assert quick.findall(text) == signals.formula_for("x = y").findall(text)

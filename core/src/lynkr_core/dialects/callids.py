@@ -52,7 +52,7 @@ def bare(id: str) -> str:
 
 def signed(ids: Iterable[str | None]) -> bool:
     """Whether any of them carries a signature."""
-    return any(id is not None and SEAM in id for id in ids)
+    return SEAM in "\n".join(filter(None, ids))
 
 
 def strip(fields: Fields, key: str) -> bool:

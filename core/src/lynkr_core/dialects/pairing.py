@@ -6,6 +6,7 @@ at hand, each check tells whether any of them may carry a signature: to search t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +17,8 @@ from lynkr_core.dialects.callids import signed
 from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
+NEAR = 4_096
+"""Bytes of a conversation's end."""
 
 
 class _Call(Struct, gc=False):
@@ -52,46 +55,66 @@ _HIDES = ("compaction", "compaction_summary", "item_reference")
 
 def check_chat(messages: Raw) -> bool:
     """OpenAI's chat messages. Raises `InvalidRequest`."""
-    if b'"tool_call_id"' not in bytes(messages):
+    if not _has(messages, b'"tool_call_id"'):
         return False
     called: set[str | None] = set()
-    for index, message in enumerate(_decoded(_chat, messages, "messages")):
+    conversation = _decoded(_chat, messages, "messages")
+    for message in conversation:
         if (calls := message.tool_calls) is not None:
-            called.update([call.id for call in calls])
+            for call in calls:
+                called.add(call.id)
         elif (id := message.tool_call_id) is not None and id not in called and message.role == "tool":
-            raise _orphan(f"messages[{index}].tool_call_id", id)
+            raise _orphan(f"messages[{_place(conversation, message)}].tool_call_id", id)
     return signed(called)
 
 
 def check_turns(messages: Raw) -> bool:
     """Anthropic's messages. Raises `InvalidRequest`."""
-    if b'"tool_result"' not in bytes(messages):
+    if not _has(messages, b'"tool_result"'):
         return False
     called: set[str | None] = set()
-    for index, turn in enumerate(_decoded(_turns, messages, "messages")):
-        for place, block in enumerate(turn.content if isinstance(turn.content, list) else ()):
-            if block.type == "compaction":
+    turns = _decoded(_turns, messages, "messages")
+    for turn in turns:
+        content = turn.content if isinstance(turn.content, list) else ()
+        for block in content:
+            kind = block.type
+            if kind == "tool_result":
+                if block.tool_use_id is not None and block.tool_use_id not in called:
+                    place = f"messages[{_place(turns, turn)}].content[{_place(content, block)}]"
+                    raise _orphan(f"{place}.tool_use_id", block.tool_use_id)
+            elif kind == "compaction":
                 return True
-            if block.type == "tool_result" and block.tool_use_id is not None and block.tool_use_id not in called:
-                raise _orphan(f"messages[{index}].content[{place}].tool_use_id", block.tool_use_id)
             called.add(block.id)
     return signed(called)
 
 
 def check_items(items: Raw) -> bool:
     """The input items of OpenAI's Responses API. Raises `InvalidRequest`."""
-    if b"_call_output" not in bytes(items):
+    if not _has(items, b"_call_output"):
         return False
     called: set[str | None] = set()
-    for index, item in enumerate(_decoded(_items, items, "input")):
-        if item.type in _HIDES:
+    conversation = _decoded(_items, items, "input")
+    for item in conversation:
+        kind = item.type
+        if kind in _HIDES:
             return True
-        if item.type is not None and item.type.endswith("_call_output"):
+        if kind is not None and kind.endswith("_call_output"):
             if item.call_id is not None and item.call_id not in called:
-                raise _orphan(f"input[{index}].call_id", item.call_id)
+                raise _orphan(f"input[{_place(conversation, item)}].call_id", item.call_id)
         else:
             called.add(item.call_id)
     return signed(called)
+
+
+def _has(raw: Raw, mark: bytes) -> bool:
+    """Whether these bytes are in it; looked for at the end first, where they mostly are when they are there at all."""
+    view = memoryview(raw)
+    return mark in bytes(view[-NEAR:]) or (len(view) > NEAR and mark in bytes(view))
+
+
+def _place(items: Sequence[object], sought: object) -> int:
+    """Which of them it is: equal ones are not the same."""
+    return next(index for index, item in enumerate(items) if item is sought)
 
 
 def _decoded(decoder: msgspec.json.Decoder[list[T]], raw: Raw, path: str) -> list[T]:

@@ -5,6 +5,7 @@ By the rubric neither raises a tier, and the outcomes agree, so none of these ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Raw
@@ -16,7 +17,7 @@ ABSENT = dict.fromkeys(("tool_count", "tool_complexity", "tool_chain", "conversa
 LOOKED_AT = 8_192
 """Bytes looked at: of the tools the first, of the conversation the last."""
 SCHEMAS = (b'"parameters"', b'"input_schema"')
-CALLS = (b'"tool_use"', b'"tool_calls"', b'"function_call"')
+_call = re.compile(rb'"tool_(?:use|calls)"|"function_call"')
 
 
 def tools_of(fields: Mapping[str, Raw]) -> bytes:
@@ -56,7 +57,7 @@ def conversation_depth(history: bytes) -> float:
 
 def prior_tool_use(history: bytes) -> float:
     """Whether tools were called of late."""
-    return 1.0 if any(call in history for call in CALLS) else 0.0
+    return 1.0 if _call.search(history) else 0.0
 
 
 def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:

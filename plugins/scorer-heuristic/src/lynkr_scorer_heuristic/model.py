@@ -84,10 +84,10 @@ class Model:
 
     def explained(self, words: set[str], signals: Mapping[str, float]) -> tuple[float, dict[str, float]]:
         """The score, and what each signal and the strongest n-grams added to it: the score less what it would be without."""
-        parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items()}
+        parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items() if amount}
         whole = total((self.base, self.of_words(words), *parts.values()))
         value = self.value(whole)
-        points = {name: round(value - self.value(less(whole, each)), 2) if signals[name] else 0.0 for name, each in parts.items()}
+        points = {name: round(value - self.value(less(whole, parts[name])), 2) if name in parts else 0.0 for name in signals}
         for name, each in self.strongest(words).items():
             if abs(added := value - self.value(less(whole, each))) >= LEAST:
                 points[name] = round(added, 2)

@@ -21,14 +21,15 @@ def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tupl
     weak models fail. `lift`: log odds for a unit of that, to pass the bounds and within a tier.
     """
     lifted = lift[0] * heads[3]
-    within = exp(max(-STEEPEST, min(STEEPEST, -lift[1] * heads[3])))
+    steep = -lift[1] * heads[3]
+    within = exp(-STEEPEST if steep < -STEEPEST else STEEPEST if steep > STEEPEST else steep)
     low = heads[0] + lifted - bounds[0]
-    middle = min(low, heads[1] + lifted - bounds[1])
-    high = min(middle, heads[2] + lifted - bounds[2])
     if low <= 0:
         return MARGIN + BAND * SOFT / (SOFT - low * within)
+    middle = min(low, heads[1] + lifted - bounds[1])
     if middle <= 0:
         return 25 + MARGIN + BAND * low / (low - middle * within)
+    high = min(middle, heads[2] + lifted - bounds[2])
     if high <= 0:
         return 50 + MARGIN + BAND * middle / (middle - high * within)
     return 75 + MARGIN + BAND * high / (high + SOFT * within)

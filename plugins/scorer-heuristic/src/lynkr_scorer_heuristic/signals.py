@@ -38,6 +38,8 @@ _extension = re.compile(rf"\.(?:{EXTENSIONS})\b")
 _named = re.compile(rf"(?<![\w./-])[\w./-]{{1,120}}\.(?:{EXTENSIONS})\b")
 _item = re.compile(r"\n[ \t]{0,20}(?:[-*]|\d{1,2}[.)])\s")
 _formula = re.compile(r"[\^√∑∫≤≥≠∈∀∃→∞⊢∧∨]|\d[a-z]\b|[a-z0-9)] ?= ?[\w(-]", re.IGNORECASE)
+_factor = re.compile(r"\d[a-z]\b", re.IGNORECASE)
+"""What of it can be in ASCII without = and ^, found five times as fast."""
 
 
 def share(count: float, full: float) -> float:
@@ -95,13 +97,17 @@ def domain(reading: Reading) -> float:
     """Words of law, medicine, finance and mathematics, or formulas."""
     found = len(DOMAIN.intersection(reading.words))
     if not reading.pasted and has_formula(reading.text):
-        found += len(_formula.findall(reading.text, 0, LOOKED_AT)) / 2
+        found += len(formula_for(reading.text).findall(reading.text, 0, LOOKED_AT)) / 2
     return share(found, 3)
 
 
 def has_formula(text: str) -> bool:
     """Whether it is worth looking for one: a pattern over the whole text costs more than the other signals together."""
     return not text.isascii() or "=" in text or "^" in text or bool(text.encode().translate(None, _no_digit))
+
+
+def formula_for(text: str) -> re.Pattern[str]:
+    return _factor if text.isascii() and "=" not in text and "^" not in text else _formula
 
 
 def multi_step(reading: Reading) -> float:
