@@ -100,7 +100,11 @@ COMMANDS = (
     ("prices", "lynkr_core.cli.prices:prices", "Tell what each model costs, and who says so."),
     ("reconcile", "lynkr_core.cli.reconcile:reconcile", "Compare the journal with a provider's usage export."),
     ("schema", "lynkr_core.cli.inspecting:schema", "Print the JSON Schema of lynkr.toml, for editors."),
-    ("import", "lynkr_core.cli.importing:import_", "Write a lynkr.toml from LiteLLM's configuration, or the Node project's variables."),
+    (
+        "import",
+        "lynkr_core.cli.importing:import_",
+        "Write a lynkr.toml from LiteLLM's configuration, or the Node project's variables.",
+    ),
     ("store", "lynkr_core.cli.store:store", "Bring stores up to date, or move what one holds to another."),
     (
         "wrap",
