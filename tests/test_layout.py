@@ -73,7 +73,7 @@ LARGER = {
     "auth-keys": 700,
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "cache-exact": 800,  # and what the other caches share
-    "cache-semantic": 520,  # two embedders and those of providers, the guard and its vocabulary
+    "cache-semantic": 540,  # two embedders and those of providers, the guard and its vocabulary
     "scorer-heuristic": 1150,
     "scorer-codegraph": 450,  # nine languages, and a survey in a process of its own
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
