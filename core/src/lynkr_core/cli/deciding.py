@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from lynkr_core.cli.printing import print_json
 from lynkr_core.config import load
 from lynkr_core.decision import decision
 from lynkr_core.errors import LynkrError
@@ -69,7 +70,7 @@ async def recorded(request_id: str, config: Path) -> Any:
 def show(record: dict[str, Any], json: bool) -> None:
     """A decision for people, or as JSON."""
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(record)).decode() + "\n")
+        print_json(record)
         return
     sys.stdout.write("".join(f"{line}\n" for line in told(record)))
 

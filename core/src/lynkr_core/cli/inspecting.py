@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from lynkr_core.candidates import TIERS, Catalog, unique
+from lynkr_core.cli.printing import print_json
 from lynkr_core.cli.reloading import Source
 from lynkr_core.config import SECTIONS, Config, load, read
 from lynkr_core.errors import PluginError
@@ -59,7 +60,7 @@ def plugins(*, config: Path = DEFAULT, json: bool = False) -> None:
     running = readiness(settings.server, settings.server.admin_key) if settings.plugins else {}
     rows = plugin_rows(settings, running)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table
@@ -142,7 +143,7 @@ def readiness(server: Server, key: Secret | None = None) -> dict[str, Any]:
 
 def schema() -> None:
     """Print the JSON Schema of lynkr.toml with the tables of every installed plugin."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(full_schema())).decode() + "\n")
+    print_json(full_schema())
 
 
 def full_schema() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from lynkr_core.candidates import Catalog, unique
 from lynkr_core.cards import Price
+from lynkr_core.cli.printing import print_json
 from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
 from lynkr_core.exchange import Candidate
@@ -34,7 +35,7 @@ def prices(*models: str, config: Path = DEFAULT, json: bool = False) -> None:
     found = [(candidate.id, candidate.price) for candidate in served(catalog, models)]
     if json:
         rows = [{"model": id, "price": builtins(price) if price else None} for id, price in found]
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n")
+        print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table

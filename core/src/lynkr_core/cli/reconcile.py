@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 from msgspec import Struct
 
+from lynkr_core.cli.exporting import records
 from lynkr_core.cli.exports import EVERY, Sum, Sums, day_of, read_export
+from lynkr_core.cli.printing import print_json
 from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
 from lynkr_core.kernel import Kernel
-from lynkr_core.stores import Journal
 from lynkr_core.stores.protocols import Record
 
 DEFAULT = Path("lynkr.toml")
-PAGE = 5000
-"""Records that are read at once."""
 DAY = 24 * 3600
 
 
@@ -56,7 +54,7 @@ def reconcile(
     lines = anyio.run(compared, theirs, provider, config)
     bad = [line for line in lines if line.off is None or line.off > tolerance]
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(lines)).decode() + "\n")
+        print_json(lines)
     else:
         show(lines, tolerance)
     if bad:
@@ -84,8 +82,9 @@ async def compared(theirs: Sums, provider: str | None, config: Path) -> list[Lin
     whole = all(model == EVERY for _, model in theirs)
     ours: Sums = {}
     async with kernel:
-        async for page in pages(kernel.stores.journal(), start(min(days)), start(max(days)) + DAY):
-            add(ours, [record for record in page if provider in (None, record.get("provider"))], whole)
+        async for record in records(kernel.stores.journal(), (start(min(days)), start(max(days)) + DAY), {}):
+            if provider in (None, record.get("provider")):
+                add(ours, record, whole)
     last = max(days)
     return compare({key: sum for key, sum in ours.items() if key[0] <= last}, theirs)
 
@@ -94,22 +93,13 @@ def start(day: str) -> float:
     return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
-async def pages(journal: Journal, since: float, until: float) -> AsyncIterator[Sequence[Record]]:
-    """The records of this time, newest first, so many at once that memory does not matter."""
-    seen: set[str] = set()
-    while page := [record for record in await journal.query(since=since, until=until, limit=PAGE) if record["id"] not in seen]:
-        yield page
-        until, seen = page[-1]["created"], {record["id"] for record in page}
-
-
-def add(sums: Sums, records: Iterable[Record], whole: bool) -> None:
-    """Adds what the records come to; with `whole` only to each day's sum. What no provider answered is left out."""
-    for record in records:
-        usage = record.get("usage")
-        if usage and record.get("model"):
-            found = sums.setdefault((day_of(record["created"]), EVERY if whole else record["model"]), Sum())
-            found.add(usage["input_tokens"], usage["output_tokens"], record.get("cost"))
-            found.unpriced += record.get("cost") is None
+def add(sums: Sums, record: Record, whole: bool) -> None:
+    """Adds what the record comes to; with `whole` only to its day's sum. What no provider answered is left out."""
+    usage = record.get("usage")
+    if usage and record.get("model"):
+        found = sums.setdefault((day_of(record["created"]), EVERY if whole else record["model"]), Sum())
+        found.add(usage["input_tokens"], usage["output_tokens"], record.get("cost"))
+        found.unpriced += record.get("cost") is None
 
 
 def compare(ours: Sums, theirs: Sums) -> list[Line]:

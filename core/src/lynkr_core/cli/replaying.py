@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 
 from lynkr_core.cli.exporting import records
+from lynkr_core.cli.printing import print_json
 from lynkr_core.cli.redeciding import decide, exchange_of, price_now, scored_alike
 from lynkr_core.cli.usage import DEFAULT, journal_of, name
 from lynkr_core.config import Config, load
@@ -51,7 +51,7 @@ def replay(
         raise LynkrError(str(error)) from None
     told = anyio.run(replayed, config, span, journal, limit)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+        print_json(told)
     else:
         sys.stdout.write("".join(f"{line}\n" for line in lines(told)))
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from lynkr_core.cli.exporting import records
+from lynkr_core.cli.printing import print_json
 from lynkr_core.cli.usage import journal_of
 from lynkr_core.stores import Record
 
@@ -64,7 +65,7 @@ def tell(span: tuple[float, float], limit: int, config: Path, json: bool) -> Non
     """Raises `LynkrError` where nothing outlives the gateway."""
     told = anyio.run(added, span, limit, config)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+        print_json(told)
         return
     sys.stdout.write("\t".join(HEADS) + "\n")
     for row in told["rows"]:

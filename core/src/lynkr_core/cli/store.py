@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lynkr_core.cli.reloading import Source
+from lynkr_core.cli.stored import opened
 from lynkr_core.config import read
 from lynkr_core.errors import ConfigError
 from lynkr_core.kernel import Kernel
@@ -62,10 +63,6 @@ async def move(stores: dict[str, Any], source: str, target: str) -> None:
                 sys.stdout.write(f"{kind}: {count} read from {source}, {changed} written to {target}\n")
             else:
                 sys.stdout.write(f"{kind}: left out, as not both stores keep them\n")
-
-
-async def opened(stack: AsyncExitStack, instance: Any) -> Any:
-    return await stack.enter_async_context(instance) if hasattr(instance, "__aenter__") else instance
 
 
 async def copy_keys(old: KeyValue, new: KeyValue) -> tuple[int, int]:

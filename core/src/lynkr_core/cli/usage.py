@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 
+from lynkr_core.cli.printing import print_json
 from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
 from lynkr_core.kernel import Kernel
@@ -61,7 +61,7 @@ def usage(
         return
     told = anyio.run(asked, names, span, baseline, limit, config)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+        print_json(told)
         return
     show(told)
 

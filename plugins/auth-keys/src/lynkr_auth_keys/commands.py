@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from lynkr_auth_keys.book import Book, Listed
 from lynkr_auth_keys.key import Record, id_of
 from lynkr_auth_keys.wanted import Wanted, seconds
-from lynkr_core.errors import GatewayError, InvalidRequest, LynkrError, PluginError
-from lynkr_core.stores import KeyValue, MemoryStore
+from lynkr_core.cli.printing import print_json
+from lynkr_core.cli.stored import run
+from lynkr_core.errors import InvalidRequest, LynkrError
+from lynkr_core.stores import KeyValue
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -78,7 +78,7 @@ class Commands:
         now = time.time()
         found = [one for one in self._run(self._book.listed) if all or one.state(now) == "active"]
         if json:
-            tell([one.shown() for one in found])
+            print_json([one.shown() for one in found])
             return
         from rich.console import Console
         from rich.table import Table
@@ -94,7 +94,7 @@ class Commands:
         Args:
             id: The key's id.
         """
-        tell(self._run(lambda: self._book.show(checked(id))).shown())
+        print_json(self._run(lambda: self._book.show(checked(id))).shown())
 
     def rotate(self, id: str, *, grace: str = "24h", json: bool = False) -> None:
         """Make a new key in the place of one, and print it, this once.
@@ -116,23 +116,7 @@ class Commands:
         sys.stdout.write(f"{checked(id)} is revoked\n")
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Raises `PluginError` for a store that this process alone sees, `LynkrError` for what could not be done."""
-        if isinstance(self._store, MemoryStore):
-            raise PluginError(NO_STORE)
-
-        async def running() -> T:
-            async with AsyncExitStack() as stack:
-                store: Any = self._store
-                if hasattr(store, "__aenter__"):
-                    await stack.enter_async_context(store)
-                return await work()
-
-        try:
-            return asyncio.run(running())
-        except GatewayError as error:
-            raise LynkrError(error.message) from None
-        except OSError as error:
-            raise LynkrError(f"the store does not answer: {error.strerror or type(error).__name__}") from None
+        return run(work, self._store, hidden=NO_STORE)
 
 
 def checked(id: str) -> str:
@@ -143,14 +127,10 @@ def checked(id: str) -> str:
     return found
 
 
-def tell(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
-
-
 def tell_key(key: str, record: Record, json: bool) -> None:
     """The key alone goes to stdout, so that it can be piped on."""
     if json:
-        tell({"key": key, **Listed(record=record).shown()})
+        print_json({"key": key, **Listed(record=record).shown()})
         return
     sys.stdout.write(f"{key}\n")
     sys.stderr.write(f"This is the only time it is shown. Its id is {record.id}.\n")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,10 +11,11 @@ from msgspec import Struct
 
 from lynkr_cache_exact.entry import Entry
 from lynkr_cache_exact.shelf import Shelf
-from lynkr_core.errors import InvalidRequest, LynkrError, PluginError
+from lynkr_core.cli.stored import run
+from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Reply
 from lynkr_core.routes import Route, RouteRequest
-from lynkr_core.stores import KeyValue, MemoryStore
+from lynkr_core.stores import KeyValue
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -97,20 +96,9 @@ class Purging:
             all: All of them.
         """
         chosen = Chosen(key=key, model=model, tag=tag, all=all)
-        if isinstance(self._store, MemoryStore):
-            raise PluginError(NO_STORE)
-        try:
-            chosen.check()
-            count = asyncio.run(self._run(chosen))
-        except InvalidRequest as error:
-            raise LynkrError(error.message) from None
-        except OSError as error:
-            raise LynkrError(f"the store does not answer: {error.strerror or type(error).__name__}") from None
-        sys.stdout.write(f"{count} forgotten\n")
 
-    async def _run(self, chosen: Chosen) -> int:
-        async with AsyncExitStack() as stack:
-            store: Any = self._store
-            if hasattr(store, "__aenter__"):
-                await stack.enter_async_context(store)
+        async def work() -> int:
+            chosen.check()
             return await self._shelf.purge(chosen.fits)
+
+        sys.stdout.write(f"{run(work, self._store, hidden=NO_STORE)} forgotten\n")

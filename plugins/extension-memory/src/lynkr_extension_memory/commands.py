@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
-from lynkr_core.errors import LynkrError, PluginError
-from lynkr_core.stores import KeyValue, MemoryStore
+from lynkr_core.cli.printing import print_json
+from lynkr_core.cli.stored import run
+from lynkr_core.errors import LynkrError
+from lynkr_core.stores import KeyValue
 from lynkr_extension_memory.desk import matches, shown
 from lynkr_extension_memory.rows import Row
 from lynkr_extension_memory.shelf import Shelf
@@ -49,7 +47,7 @@ class Commands:
         found = self._run(lambda: self._found(who=who, session=session, kind=kind))
         rows = sorted(found.values(), key=lambda row: (-row.at, row.id))
         if json:
-            tell([shown(row) for row in rows])
+            print_json([shown(row) for row in rows])
             return
         from rich.console import Console
         from rich.table import Table
@@ -69,7 +67,7 @@ class Commands:
         found = self._run(lambda: self._found(id=id))
         if not found:
             raise LynkrError(f"there is no memory {id!r}; `lynkr memory list` has them")
-        tell(shown(next(iter(found.values()))))
+        print_json(shown(next(iter(found.values()))))
 
     def forget(self, id: str = "", *, who: str = "", session: str = "", all: bool = False) -> None:
         """Remove memories for good, from every conversation in which they were recalled, too.
@@ -96,22 +94,4 @@ class Commands:
         return {key: row async for key, row in self._shelf.all() if matches(row, given)}
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Raises `PluginError` for a store that this process alone sees, `LynkrError` for one that does not answer."""
-        if isinstance(self._values, MemoryStore):
-            raise PluginError(NO_STORE)
-
-        async def running() -> T:
-            async with AsyncExitStack() as stack:
-                store: Any = self._values
-                if hasattr(store, "__aenter__"):
-                    await stack.enter_async_context(store)
-                return await work()
-
-        try:
-            return asyncio.run(running())
-        except OSError as error:
-            raise LynkrError(f"the store does not answer: {error.strerror or type(error).__name__}") from None
-
-
-def tell(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+        return run(work, self._values, hidden=NO_STORE)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
-from lynkr_core.errors import GatewayError, LynkrError, PluginError
-from lynkr_core.stores import KeyValue, Ledger, MemoryStore
+from lynkr_core.cli.printing import print_json
+from lynkr_core.cli.stored import run
+from lynkr_core.stores import KeyValue, Ledger
 from lynkr_policy_budget.balances import Standing
 from lynkr_policy_budget.rules import shown
 from lynkr_policy_budget.stopped import Run, Stopped
@@ -25,7 +22,7 @@ NO_STORE = "budgets are kept in the server's memory, where this command cannot s
 
 class Commands:
     def __init__(self, ledger: Ledger, values: KeyValue, standing: Standing, stopped: Stopped) -> None:
-        self._stores: list[Any] = list({id(store): store for store in (ledger, values)}.values())
+        self._stores = (ledger, values)
         self._standing = standing
         self._stopped = stopped
 
@@ -48,7 +45,7 @@ class Commands:
         """
         rows = self._run(lambda: self._standing.rows(subject, all))
         if json:
-            tell(rows)
+            print_json(rows)
             return
         from rich.console import Console
         from rich.table import Table
@@ -85,26 +82,7 @@ class Commands:
     def list(self) -> None:
         """Print the runs that are stopped, as JSON."""
         self._run(self._stopped.look)
-        tell([*self._stopped.runs.values()])
+        print_json([*self._stopped.runs.values()])
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Raises `PluginError` for a store that this process alone sees, `LynkrError` for what could not be done."""
-        if any(isinstance(store, MemoryStore) for store in self._stores):
-            raise PluginError(NO_STORE)
-
-        async def running() -> T:
-            async with AsyncExitStack() as stack:
-                for store in self._stores:
-                    await stack.enter_async_context(store)
-                return await work()
-
-        try:
-            return asyncio.run(running())
-        except GatewayError as error:
-            raise LynkrError(error.message) from None
-        except OSError as error:
-            raise LynkrError(f"the store does not answer: {error.strerror or type(error).__name__}") from None
-
-
-def tell(value: Any) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+        return run(work, *self._stores, hidden=NO_STORE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from lynkr_core.cli.doctor.finding import Finding, Level
+from lynkr_core.cli.printing import print_json
 
 SHORTEST_SECRET = 6
 """Characters; a shorter one would blot out parts of ordinary words."""
@@ -41,7 +41,7 @@ def strike(text: str, secrets: Sequence[str]) -> str:
 def show(report: Report, json: bool) -> None:
     """Prints it: JSON, colours on a terminal, plain lines anywhere else."""
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+        print_json(report)
     elif sys.stdout.isatty():
         coloured(report)
     else:
