@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -280,6 +282,19 @@ async def test_a_scorer_that_stalls_is_broken_off(monkeypatch, stall):
     assert time.monotonic() - began < 30
     assert found["skipped"] == ["scorer.a0 failed: TimeoutError in score"]
     assert found["tier"] == "simple"
+
+
+def test_the_alarm_does_not_ring_in_a_process_that_is_ending():
+    """Python lets go of its signals before it has let go of everything else: one that came then would kill it."""
+    words = """
+import atexit, signal
+atexit.register(lambda: print(signal.getitimer(signal.ITIMER_REAL)[0]))
+from lynkr_core import stalls
+assert stalls.bounded(str)(7) == "7"
+print(signal.getitimer(signal.ITIMER_REAL)[0] > 0)
+"""
+    told = subprocess.run([sys.executable, "-c", words], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert told.split() == ["True", "0.0"]
 
 
 @pytest.mark.anyio

@@ -6,11 +6,11 @@ systems, where the server runs, and is left to whoever uses it already: elsewher
 
 from __future__ import annotations
 
+import atexit
 import signal
-import threading
 import time
 from collections.abc import Callable
-from threading import get_ident
+from threading import current_thread, get_ident, main_thread
 from typing import Any
 
 STALL_SECONDS = 2.0
@@ -20,8 +20,6 @@ STALL_SECONDS = 2.0
 class Alarm:
     """The process's one alarm. It is set once in a while instead of for every call, which would cost two system calls each."""
 
-    __slots__ = ("began", "is_set", "thread")
-
     def __init__(self) -> None:
         self.began: float | None = None
         self.is_set = False
@@ -29,10 +27,11 @@ class Alarm:
 
     def taken(self) -> bool:
         """Takes the signal for the main thread, if nobody else has it."""
-        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        if not hasattr(signal, "setitimer") or current_thread() is not main_thread():
             return False
         if signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
             signal.signal(signal.SIGALRM, self.rings)
+            atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)  # after its end nobody is left to hear it, and it would kill
         if signal.getsignal(signal.SIGALRM) != self.rings:
             return False
         self.thread = get_ident()

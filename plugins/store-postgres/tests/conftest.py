@@ -59,10 +59,27 @@ class RunningPostgres:
         self.process.wait()
 
     def _signal(self, number: int) -> None:
-        with suppress(FileNotFoundError, ProcessLookupError):
+        """The server first, so that it starts nobody else. A child that has ended meanwhile is no reason to leave out the others."""
+        processes = [self.process.pid]
+        with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
-            for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-                os.kill(int(child), number)
+        with suppress(FileNotFoundError):
+            processes += map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
+        for process in processes[1:]:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+        if number == signal.SIGSTOP:
+            for process in processes:
+                wait_until_stopped(process)
+
+
+def wait_until_stopped(process: int) -> None:
+    """A signal that was sent has not yet arrived."""
+    until = time.monotonic() + 60
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+            assert time.monotonic() < until, "a process of postgres does not stop"
+            time.sleep(0.001)
 
 
 @pytest.fixture(scope="session")
