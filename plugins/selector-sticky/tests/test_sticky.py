@@ -17,7 +17,7 @@ from lynkr_selector_sticky import plugin
 FREE, CHEAP, SMART, TWIN, DEEP = "home/free", "cloud/cheap", "cloud/smart", "other/smart", "cloud/deep"
 HARD, NEAR, EASY = 65.0, 55.0, 30.0
 UNSURE = 45.0
-"""Under the bound of the dearer tier, but not by enough to count."""
+"""Under the bound of the dearer tier, but not by enough to count at once."""
 
 
 def calls(id: str, arguments: str = '{"path": "a"}') -> dict[str, Any]:
@@ -58,17 +58,16 @@ def test_risk_climbs_however_near_the_score_is(talk, gate):
 
 def test_it_descends_for_one_ask_that_is_far_below_or_for_several_that_are_less(talk):
     one = talk()
-    assert [one.turn("a", HARD)] + [one.turn("b", 41.0) for _ in range(3)] == [SMART, SMART, CHEAP, CHEAP]
+    assert [one.turn("a", HARD)] + [one.turn("b", UNSURE) for _ in range(3)] == [SMART, SMART, CHEAP, CHEAP]
     assert one.exchange.tier == "medium"
     two = talk("s2")
     assert [two.turn("a", HARD), two.turn("b", EASY)] == [SMART, CHEAP]
     three = talk("s3")
-    assert [three.turn("a", HARD), three.turn("b", 41.0), three.turn("c", 45.0), three.turn("d", 41.0)] == [SMART] * 4
+    assert [three.turn("a", HARD), three.turn("b", UNSURE), three.turn("c", NEAR), three.turn("d", UNSURE)] == [SMART] * 4
 
 
-def test_a_switch_that_costs_more_than_it_saves_is_not_made(talk, selector):
+def test_a_switch_that_costs_more_than_it_saves_is_not_made(talk):
     """What is warm at the dearest model is read for less than the next cheaper one takes to write it."""
-    selector.rules = structs.replace(selector.rules, evidence=0.0)
     one = talk()
     one.turn("a" * 400_000, 90.0)
     found = one.say("b", 60.0)
@@ -81,12 +80,6 @@ def test_thanks_are_no_sign_of_easy_asks(talk):
     one = talk()
     one.turn("a", HARD)
     assert [one.turn("thanks", 3.0, gates=["small_talk"]) for _ in range(5)] == [SMART] * 5
-
-
-def test_the_cheaper_tier_is_near_the_bound(talk):
-    one = talk()
-    one.turn("a", HARD)
-    assert [one.turn("b", 45.0) for _ in range(5)] == [SMART] * 5
 
 
 def test_in_the_middle_of_a_tool_exchange_nothing_switches(talk):

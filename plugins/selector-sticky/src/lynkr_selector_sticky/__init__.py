@@ -46,15 +46,12 @@ PENDING: Key[Pending] = Key("selector-sticky.pending")
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     """`[selector.sticky]`"""
 
-    hysteresis: Annotated[float, Meta(ge=0, description="Points by which a score must pass a tier's bound to count at once.")] = (
-        8.0
-    )
+    hysteresis: Annotated[
+        float, Meta(ge=0, description="Points by which a score must be over or under a tier's bound to count at once.")
+    ] = 10.0
     patience: Annotated[
-        int, Meta(ge=1, description="Asks in a row, just over the bound, after which the conversation climbs.")
+        int, Meta(ge=1, description="Asks in a row, just over or under the bound, after which the conversation follows.")
     ] = 2
-    evidence: Annotated[
-        float, Meta(ge=0, description="Points by which asks in a row must be under the bound, all together, for it to descend.")
-    ] = 16.0
     stall: Annotated[int, Meta(ge=1, description="Times the same call of a tool has failed after which it climbs.")] = 3
     horizon: Annotated[
         int, Meta(ge=1, le=200, description="Turns ahead that are priced at most; as many are expected as there were.")
@@ -76,9 +73,7 @@ class StickySelector:
         self.tiers = context.tiers
         self.clock = clock
         self.pins = Pins(config.keep, clock=clock)
-        self.rules = Rules(
-            hysteresis=config.hysteresis, patience=config.patience, evidence=config.evidence, stall=config.stall
-        )  # fmt: skip
+        self.rules = Rules(hysteresis=config.hysteresis, patience=config.patience, stall=config.stall)
 
     def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
         key = self.key(exchange, selection)
@@ -95,14 +90,14 @@ class StickySelector:
         fresh = Pin(candidate="", since=len(messages)) if pin is None else pin
         pinned = self.found(exchange, selection, pin)
         if pin is None or pinned is None:
-            exchange.set(PENDING, Pending(key, structs.replace(fresh, above=0, below=0)))
+            exchange.set(PENDING, Pending(key, structs.replace(fresh, drift=0)))
             left = next((removal.reason for removal in exchange.removed if pin and removal.candidate == pin.candidate), "")
             reason = f"{selection.reason}; leaves {pin.candidate}: {left or 'no candidate of this request'}" if pin else ""
             return structs.replace(selection, reason=reason) if pin else None
         exchange.set(SETTLED, True)
         case = self.case(exchange, selection, pin, pinned, messages)
         choice = decide(case, self.rules, self.tiers)
-        exchange.set(PENDING, Pending(key, structs.replace(pin, above=choice.above, below=choice.below)))
+        exchange.set(PENDING, Pending(key, structs.replace(pin, drift=choice.drift)))
         return self.told(selection, case, choice)
 
     def found(self, exchange: Exchange, selection: Selection, pin: Pin | None) -> Candidate | None:

@@ -22,7 +22,6 @@ class Rules(Struct, frozen=True, kw_only=True):
 
     hysteresis: float
     patience: int
-    evidence: float
     stall: int
 
 
@@ -46,12 +45,11 @@ class Case(Struct, frozen=True, kw_only=True):
 
 
 class Choice(NamedTuple):
-    """`to`: who is asked. `reason`: a few words. `above`, `below`: as in the pin, from now on."""
+    """`to`: who is asked. `reason`: a few words. `drift`: as in the pin, from now on."""
 
     to: Candidate
     reason: str
-    above: int = 0
-    below: float = 0.0
+    drift: int = 0
 
 
 def decide(case: Case, rules: Rules, tiers: Tiers) -> Choice:
@@ -59,11 +57,11 @@ def decide(case: Case, rules: Rules, tiers: Tiers) -> Choice:
     if case.failures >= rules.stall and (higher := climbed(case, tiers)):
         return Choice(higher, f"{case.tool} failed {case.failures} times: climbs")
     if case.mid_tools:
-        return Choice(case.pinned, "stays in the middle of a tool exchange", case.pin.above, case.pin.below)
+        return Choice(case.pinned, "stays in the middle of a tool exchange", case.pin.drift)
     if case.fresh is case.pinned:
         return Choice(case.pinned, "stays")
     if case.gates & CHATTER:
-        return Choice(case.pinned, "stays: no ask", case.pin.above, case.pin.below)
+        return Choice(case.pinned, "stays: no ask", case.pin.drift)
     own, wanted = level(case.pin.tier, tiers), level(case.tier, tiers)
     if own == wanted or own < 0 or wanted < 0:
         return sideways(case)
@@ -95,26 +93,22 @@ def upwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
         return Choice(case.fresh, f"climbs: {risks[0]}")
     if case.score is None or not by_score(case, tiers):
         return Choice(case.fresh, f"climbs: {case.tier} is wanted")
-    bound, above = tiers.bounds[level(case.pin.tier, tiers)], case.pin.above + 1
+    bound, drift = tiers.bounds[level(case.pin.tier, tiers)], max(case.pin.drift, 0) + 1
     if case.score > bound + rules.hysteresis:
         return Choice(case.fresh, f"climbs: score well over {bound:.0f}")
-    if above >= rules.patience:
-        return Choice(case.fresh, f"climbs: over {bound:.0f} for {above} asks")
-    return Choice(case.pinned, f"stays: score near {bound:.0f}", above=above)
+    if drift >= rules.patience:
+        return Choice(case.fresh, f"climbs: over {bound:.0f} for {drift} asks")
+    return Choice(case.pinned, f"stays: score near {bound:.0f}", drift)
 
 
 def downwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
-    """A cheaper tier: when asks in a row were easy enough, one that is far below or several that are less, and when it pays."""
-    bound, below = tiers.bounds[level(case.pin.tier, tiers) - 1], case.pin.below
-    if case.score is not None and by_score(case, tiers):
-        if case.score > bound - rules.hysteresis:
-            return Choice(case.pinned, f"stays: score near {bound:.0f}")
-        below += bound - case.score
-        if below < rules.evidence:
-            return Choice(case.pinned, f"stays: {below:.0f} of {rules.evidence:.0f} points below {bound:.0f}", below=below)
+    """A cheaper tier: when the score is well below, or was below several times in a row; and when it pays."""
+    bound, drift = tiers.bounds[level(case.pin.tier, tiers) - 1], min(case.pin.drift, 0) - 1
+    if case.score is not None and by_score(case, tiers) and -drift < rules.patience and case.score >= bound - rules.hysteresis:
+        return Choice(case.pinned, f"stays: score near {bound:.0f}", drift)
     if case.sums is None or case.sums.move >= case.sums.stay:
         why = "a price is unknown" if case.sums is None else "switching would not pay"
-        return Choice(case.pinned, f"stays: {case.tier} would do, but {why}", below=below)
+        return Choice(case.pinned, f"stays: {case.tier} would do, but {why}", drift)
     return Choice(case.fresh, f"descends: {case.tier} will do, and it pays")
 
 

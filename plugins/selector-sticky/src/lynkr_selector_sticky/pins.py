@@ -28,8 +28,7 @@ class Warm(Struct, frozen=True, gc=False):
 class Pin(Struct, frozen=True, kw_only=True):
     """One conversation. `tier` is the candidate's when it was chosen. `turns` were answered; each adds `growth` tokens, and says `output`.
 
-    `size` in bytes and `tokens` are those of the last request. `above`: so many asks in a row wanted a dearer tier.
-    `below`: they were under this one by so many points in all.
+    `size` in bytes and `tokens` are those of the last request. `drift`: so many asks in a row wanted a dearer tier, below 0 a cheaper one.
     `since`: how many messages there were when the model was chosen. `warm`: by candidate.
     """
 
@@ -40,8 +39,7 @@ class Pin(Struct, frozen=True, kw_only=True):
     tokens: int = 0
     growth: float = 0.0
     output: float = 0.0
-    above: int = 0
-    below: float = 0.0
+    drift: int = 0
     since: int = 0
     warm: dict[str, Warm] = {}
 
