@@ -8,7 +8,6 @@ from msgspec.json import encode
 from lynkr_compressor_tool_results import plugin
 from lynkr_compressor_tool_results.conversation import Conversation
 from lynkr_compressor_tool_results.expansion import Expander
-from lynkr_compressor_tool_results.memory import Memory
 from lynkr_compressor_tool_results.terminal import plain, shown
 from lynkr_core.exchange import Principal
 from lynkr_core.request import ToolCall
@@ -230,14 +229,3 @@ def test_a_branch_of_a_conversation_is_told_by_its_own_past():
     one = make()
     sent(one, 5)
     assert sent(one, 3) == sent(make(), 3)
-
-
-def test_the_memory_is_bounded():
-    memory: Memory[str] = Memory(most=3, size=100)
-    for number in range(10):
-        memory.set(("a", number), "x", 40)
-    assert len(memory) == 2
-    assert memory.get(("a", 9)) == "x"
-    assert memory.get(("a", 1)) is None
-    memory.set(("a", 11), "larger than all", 500)
-    assert memory.get(("a", 11)) is None

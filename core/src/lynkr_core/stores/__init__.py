@@ -19,6 +19,7 @@ from lynkr_core.stores.protocols import Ledger as Ledger
 from lynkr_core.stores.protocols import NotNow as NotNow
 from lynkr_core.stores.protocols import Record as Record
 from lynkr_core.stores.protocols import Wait as Wait
+from lynkr_core.stores.recent import Recent as Recent
 from lynkr_core.stores.shares import Shares as Shares
 from lynkr_core.stores.totals import Totals as Totals
 

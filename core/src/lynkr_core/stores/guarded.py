@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct
 
 from lynkr_core.stores.counters import Counters
 from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, KeyValue, Ledger, NotNow, Wait
+from lynkr_core.stores.recent import Recent
 from lynkr_core.stores.shares import Shares
 
 log = logging.getLogger("lynkr.stores")
@@ -225,7 +225,7 @@ class GuardedValues:
         self._values = values
         self._watch = Watch(name, on_failure.deadline)
         self._grace = 0.0 if on_failure.fail == "closed" else on_failure.grace
-        self._known: OrderedDict[str, tuple[bytes | None, float]] = OrderedDict()
+        self._known: Recent[str, tuple[bytes | None, float]] = Recent(MOST_KNOWN)
 
     def goes_on(self) -> bool:
         """Whether whoever cannot read a value may do without it."""
@@ -239,7 +239,7 @@ class GuardedValues:
         try:
             value = await self._watch.ask(self._values.get(key))
         except OSError:
-            value, at = self._known.get(key, (None, -math.inf))
+            value, at = self._known.get(key) or (None, -math.inf)
             if time.monotonic() - at >= self._grace:
                 raise
             return value
@@ -259,7 +259,4 @@ class GuardedValues:
 
     def _know(self, key: str, value: bytes | None, ttl: float) -> None:
         """A value that lives shorter than the grace is known for no longer than it lives."""
-        self._known[key] = (value, time.monotonic() - max(0.0, self._grace - ttl))
-        self._known.move_to_end(key)
-        if len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+        self._known.set(key, (value, time.monotonic() - max(0.0, self._grace - ttl)))

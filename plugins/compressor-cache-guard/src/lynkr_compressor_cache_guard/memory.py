@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -10,6 +9,7 @@ from msgspec import Struct
 from lynkr_compressor_cache_guard.prints import Prints
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.sessions import digest, session_of
+from lynkr_core.stores import Recent
 
 KEPT = 4_000
 """Conversations remembered, some kilobytes each; the one not heard of for longest is forgotten first."""
@@ -62,8 +62,7 @@ class Memory:
     """By caller, conversation and candidate; bounded."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
-        self._known: OrderedDict[str, Conversation] = OrderedDict()
+        self._known: Recent[str, Conversation] = Recent(kept)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -76,9 +75,6 @@ class Memory:
         key = digest("\0".join((exchange.principal.id, session.id, session.thread, candidate.id)))
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = Conversation(key=key, without=without)
-            if len(self._known) > self._kept:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(key)
+            found = Conversation(key=key, without=without)
+            self._known.set(key, found)
         return found

@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 from toon_format import decode as read_toon
 from toon_format import encode as write_toon
 
-from lynkr_compressor_json.memory import Memory
 from lynkr_compressor_json.reads import shows_file
 from lynkr_compressor_json.tables import tabled, untabled
 from lynkr_compressor_json.values import Number, Special, read, write
@@ -21,6 +20,7 @@ from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
+from lynkr_core.stores import Recent
 
 __all__ = ["Config", "JsonResults", "expand", "expanded", "plugin"]
 
@@ -80,7 +80,7 @@ class JsonResults:
         self.config = config
         self.name = f"{context.kind}.{context.name}"
         self.count = context.tokens.count
-        self.told: Memory[Told] = Memory(REMEMBERED, config.memory * MEGABYTE)
+        self.told: Recent[tuple[str, int], Told] = Recent(REMEMBERED, config.memory * MEGABYTE)
 
     def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
         calls: dict[str, ToolCall] = {}

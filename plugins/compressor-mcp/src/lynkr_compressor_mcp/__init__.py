@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
@@ -20,6 +19,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.request import Request
 from lynkr_core.scopes import Scope
 from lynkr_core.sessions import session_of
+from lynkr_core.stores import Recent
 
 __all__ = ["Config", "McpTools", "Remote", "plugin"]
 REMEMBERED = 10_000
@@ -55,7 +55,7 @@ class McpTools:
             Granted(Server(name, remote, headers_of(name, remote, context.environ)), scopes_of(name, remote, context.tiers))
             for name, remote in config.servers.items()
         ])  # fmt: skip
-        self._plans: OrderedDict[Whose, Listed] = OrderedDict()
+        self._plans: Recent[Whose, Listed] = Recent(REMEMBERED)
 
     async def __aenter__(self) -> Self:
         """Waits for the lists, but not for long: a server that is slow or down is left out until it answers."""
@@ -96,11 +96,10 @@ class McpTools:
         now = tuple([(granted, granted.server.offers) for granted in self._granted])
         if whose is None:
             return now
-        known = self._plans.setdefault(whose, now)
-        self._plans.move_to_end(whose)
-        if len(self._plans) > REMEMBERED:
-            self._plans.popitem(last=False)
-        return known
+        known = self._plans.get(whose)
+        if known is None:
+            self._plans.set(whose, now)
+        return now if known is None else known
 
 
 def able(request: Request, candidate: Candidate) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from lynkr_core.inner import offer
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, Tool, ToolCall, ToolCallResponse
+from lynkr_core.stores import Recent
 from lynkr_core.tokens import estimate_text
 
 __all__ = ["Config", "Stubs", "plugin"]
@@ -66,7 +66,7 @@ class Stubs:
         self.config = config
         self.name = f"{context.kind}.{context.name}"
         self.tokens = context.tokens
-        self.made: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self.made: Recent[str, tuple[str, int]] = Recent(REMEMBERED)
         self.originals = Originals(context.stores.key_value(config.store), f"compressor-{context.name}/", config.keep)
 
     async def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
@@ -111,9 +111,8 @@ class Stubs:
         id = id_of(exchange.principal.id, part.text)
         made = self.made.get(id)
         if made is None:
-            made = self.made[id] = await self.stub(part.text, id)
-            if len(self.made) > REMEMBERED:
-                self.made.popitem(last=False)
+            made = await self.stub(part.text, id)
+            self.made.set(id, made)
         short, saved = made
         if saved <= 0 or not await self.originals.keep(exchange.principal.id, id, part.text):
             return part

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
-from lynkr_core.stores import KeyValue
+from lynkr_core.stores import KeyValue, Recent
 
 log = logging.getLogger("lynkr.stubs")
 KNOWN = 20_000
@@ -20,7 +20,7 @@ class Originals:
         self._prefix = prefix
         self._ttl = ttl
         self._clock = clock
-        self._kept: OrderedDict[str, float] = OrderedDict()
+        self._kept: Recent[str, float] = Recent(KNOWN)
 
     def key(self, principal: str, id: str) -> str:
         return f"{self._prefix}{principal}/{id}"
@@ -28,7 +28,8 @@ class Originals:
     async def keep(self, principal: str, id: str, text: str) -> bool:
         """Whether the text is there. One that was written lately is not written again; later its time begins anew."""
         key, now = self.key(principal, id), self._clock()
-        age = now - self._kept.get(key, -self._ttl)
+        at = self._kept.get(key)
+        age = math.inf if at is None else now - at
         if age < self._ttl / 4:
             return True
         try:
@@ -36,10 +37,7 @@ class Originals:
         except Exception as error:
             log.warning("a text cannot be kept: %s", type(error).__name__)
             return age < self._ttl
-        self._kept[key] = now
-        self._kept.move_to_end(key)
-        if len(self._kept) > KNOWN:
-            self._kept.popitem(last=False)
+        self._kept.set(key, now)
         return True
 
     async def get(self, principal: str, id: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections import OrderedDict
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
@@ -21,6 +20,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Request, Tool, ToolCall
 from lynkr_core.sessions import session_of
+from lynkr_core.stores import Recent
 
 __all__ = ["Config", "ToolIndex", "plugin"]
 REMEMBERED = 10_000
@@ -81,8 +81,8 @@ class ToolIndex:
         self.tokens = context.tokens
         text = files("lynkr_compressor_tool_index").joinpath("twins.toml").read_text()
         self.twins = msgspec.convert(tomllib.loads(text), Twins).twin
-        self.plans: OrderedDict[tuple[str, str, str], Plan] = OrderedDict()
-        self.catalogues: OrderedDict[int, tuple[Catalogue, int]] = OrderedDict()
+        self.plans: Recent[tuple[str, str, str], Plan] = Recent(REMEMBERED)
+        self.catalogues: Recent[int, tuple[Catalogue, int]] = Recent(LISTS)
         self.hides = lru_cache(4096)(self._hides)
 
     def _hides(self, name: str) -> bool:
@@ -116,16 +116,13 @@ class ToolIndex:
         key = (exchange.principal.id, session.id, session.thread) if session else None
         catalogue, tokens = self.catalogue(hidden)
         before = self.plans.get(key) if key else None
-        if before is not None and key is not None:
-            self.plans.move_to_end(key)
+        if before is not None:
             if before.catalogue is None and before.index == "":
                 return before
             return Plan(catalogue, before.index, before.dropped)
         plan = self.decided(request, catalogue, tokens)
         if key is not None:
-            self.plans[key] = plan
-            if len(self.plans) > REMEMBERED:
-                self.plans.popitem(last=False)
+            self.plans.set(key, plan)
         return plan
 
     def decided(self, request: Request, catalogue: Catalogue, tokens: int) -> Plan:
@@ -146,9 +143,8 @@ class ToolIndex:
         key = hash(tuple([(tool.name, tool.description, tool.parameters and bytes(tool.parameters)) for tool in hidden]))
         known = self.catalogues.get(key)
         if known is None:
-            known = self.catalogues[key] = Catalogue(hidden), self.count(hidden)
-            if len(self.catalogues) > LISTS:
-                self.catalogues.popitem(last=False)
+            known = Catalogue(hidden), self.count(hidden)
+            self.catalogues.set(key, known)
         return known
 
     def count(self, tools: Sequence[Tool]) -> int:

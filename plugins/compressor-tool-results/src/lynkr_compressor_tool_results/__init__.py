@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 
 from lynkr_compressor_tool_results.conversation import Conversation
 from lynkr_compressor_tool_results.expansion import expand
-from lynkr_compressor_tool_results.memory import Memory
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Part, Request, Text, ToolCall, ToolCallResponse
+from lynkr_core.stores import Recent
 
 __all__ = ["Config", "ToolResults", "expand", "plugin"]
 
@@ -46,8 +46,8 @@ class ToolResults:
     def __init__(self, config: Config, context: Context) -> None:
         self.name = f"{context.kind}.{context.name}"
         self.count = context.tokens.count
-        self.told: Memory[Told] = Memory(TOLD, config.memory * MEGABYTE // 2)
-        self.conversations: Memory[Conversation] = Memory(CONVERSATIONS, config.memory * MEGABYTE // 2)
+        self.told: Recent[tuple[str, int], Told] = Recent(TOLD, config.memory * MEGABYTE // 2)
+        self.conversations: Recent[tuple[str, int], Conversation] = Recent(CONVERSATIONS, config.memory * MEGABYTE // 2)
 
     def transform_request(self, exchange: Exchange, request: Request, candidate: Candidate) -> Request | None:
         spoken = [message for message in request.messages if is_tools(message)]

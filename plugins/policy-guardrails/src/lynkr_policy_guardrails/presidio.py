@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from secrets import token_bytes
@@ -12,6 +11,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from lynkr_core.stores import Recent
 from lynkr_policy_guardrails.detecting import Hit
 
 REMEMBERED = 4096
@@ -45,7 +45,7 @@ class Presidio:
         self._entities = self._settings.entities or supported
         self.rules: Mapping[str, str] = {entity.lower(): "personal" for entity in self._entities}
         self._key = token_bytes(32)
-        self._known: OrderedDict[bytes, tuple[Hit, ...]] = OrderedDict()
+        self._known: Recent[bytes, tuple[Hit, ...]] = Recent(REMEMBERED)
         self._lock = threading.Lock()
 
     def find(self, text: str) -> Iterable[Hit]:
@@ -53,10 +53,8 @@ class Presidio:
         with self._lock:
             found = self._known.get(digest)
             if found is None:
-                found = self._known[digest] = self._found(text)
-            self._known.move_to_end(digest)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+                found = self._found(text)
+                self._known.set(digest, found)
         return found
 
     def _found(self, text: str) -> tuple[Hit, ...]:
