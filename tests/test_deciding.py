@@ -92,11 +92,6 @@ async def record(client, answer):
     raise AssertionError("nobody wrote it down")
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 @pytest.mark.anyio
 async def test_a_dry_run_decides_as_the_live_request_on_the_whole_labelled_set():
     asks = [line.split("\t")[-1].replace("\\n", "\n") for line in LABELLED.read_text().splitlines() if line.strip()]

@@ -48,11 +48,6 @@ variant = [{ name = "old", share = 1 }, { name = "new", share = 1, to = "smart" 
 PROOF = "Prove by induction that this distributed consensus protocol never deadlocks, then derive a lower bound and design its data model."
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def route(toml, text, *, tries=1, path="/v1/route", **headers):
     """The decisions, of dry runs unless another path is given."""
     async with Client(Application(Kernel.from_config(parse(TOML + toml, {}), {}))) as client:

@@ -10,11 +10,6 @@ from lynkr_core.testing import factories
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def call(function, hook="score", kind="scorer", parameters=("exchange", "candidates"), plugin="scorer.x") -> Call:
     return Call(hook, kind, plugin, function, parameters)
 

@@ -18,11 +18,6 @@ CROSSED = [(front, back) for front in FRONTS for back in LINTS if front != back]
 FREE = ("input", "args", "arguments", "response", "json", "additionalModelRequestFields")
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def mistake(back, body):
     """In words; empty when there is none."""
     try:

@@ -23,11 +23,6 @@ EMPTY = ("(no result)",)
 KEEPS_FAILURE = (MESSAGES, "gemini", "bedrock.converse")
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def same(said: tuple[str, ...], heard: tuple[str, ...]) -> bool:
     """Whether these are the same texts, whether or not one side joins them."""
     return said == heard or any(one.join(said) == other.join(heard) for one, other in product(JOINERS, JOINERS))

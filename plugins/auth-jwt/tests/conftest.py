@@ -13,12 +13,6 @@ from lynkr_auth_jwt import Tokens, plugin
 from lynkr_core.testing import factories
 from lynkr_core.upstream.http1 import Http1Transport
 
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 MADE = {
     "RS256": (rsa.generate_private_key(public_exponent=65537, key_size=2048), RSAAlgorithm),
     "ES256": (ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.anyio
 BODY = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 class Store(MemoryStore):
     """Counts what is read, and fails when told to."""
 

@@ -70,11 +70,6 @@ async def stage(anyio_backend: str):
         yield Stage(made)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 pytestmark = pytest.mark.anyio
 
 

@@ -36,11 +36,6 @@ async def settled(stage: CacheStage) -> None:
     await until(lambda: not stage.kernel.plugins[1].instance._tasks)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.anyio
 async def test_the_same_in_other_words_is_a_hit_and_says_how_alike_it_was():
     async with staged() as stage:

@@ -81,11 +81,6 @@ class Talk:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def make() -> Callable[..., Any]:
     """`make(*compressors, **settings)`: the plugin, with these before it."""
 

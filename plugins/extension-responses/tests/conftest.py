@@ -17,22 +17,10 @@ from lynkr_core.provider import HTTPConfig, HTTPProvider
 from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
 from lynkr_core.testing.client import Answer, Client
-from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.upstream.http1 import Http1Transport
 from lynkr_extension_responses import plugin
 
 PATHS = {"openai.chat": "/chat/completions", "openai.responses": "/responses", "anthropic.messages": "/messages"}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def scripted_provider(anyio_backend: str) -> AsyncIterator[ScriptedProvider]:
-    async with ScriptedProvider() as provider:
-        yield provider
 
 
 class ByKey:

@@ -46,11 +46,6 @@ to = "cloud/m"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def cloud() -> AsyncIterator[ScriptedProvider]:
     async with ScriptedProvider() as provider:
         yield provider

@@ -75,8 +75,3 @@ def lint() -> Lint:
 @pytest.fixture(scope="session")
 def service() -> ServiceModel:
     return MODEL
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -36,11 +36,6 @@ class Stage(NamedTuple):
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def stage(anyio_backend: str) -> AsyncIterator[Stage]:
     async with ScriptedProvider() as upstream:
         config = parse(CONFIG.format(url=upstream.url), {})

@@ -30,11 +30,6 @@ def failed(candidate: Candidate, kind: Any) -> Attempt:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def learned() -> Callable[..., Learned]:
     def make(stores: Stores | None = None, **table: Any) -> Learned:
         return factories.build(

@@ -21,11 +21,6 @@ HALVES = [{"name": "a", "share": 50, "to": "cloud/small"}, {"name": "b", "share"
 PATTERNS = ["{}", "user-{}", "user_{:05d}", "u{}@example.com", "tenant-7/{}", "имя{}"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def ids(pattern: str, count: int = 10_000) -> list[str]:
     return [pattern.format(number) for number in range(count)]
 
