@@ -8,30 +8,12 @@ import pytest
 
 from lynkr_core.request import Reasoning, Text, ToolCall
 from lynkr_core.testing.saying import saying
+from tests.conftest import CROSSED
 
 pytestmark = pytest.mark.anyio
-CONFIG = """
-[server]
-list_models = false
-
-[routing]
-retries = 0
-
-[provider.chat]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["openai.chat"]
-
-[provider.responses]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["openai.responses"]
-
-[provider.messages]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["anthropic.messages"]
-
+CONFIG = (
+    CROSSED
+    + """
 [store.sqlite]
 path = "{folder}/lynkr.db"
 
@@ -42,6 +24,7 @@ min_tokens = 100
 
 [compressor.stubs]
 """
+)
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NAMES = ["Bash", *[f"mcp__box__tool_{n}" for n in range(20)]]
 LOG = "\n".join([f"2026-11-21 10:00:{n % 60:02} worker {n} took {n * 7919 % 1000} ms for job {n * 104729:x}" for n in range(300)])

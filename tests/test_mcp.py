@@ -13,6 +13,7 @@ import pytest
 from lynkr_core.request import Text, ToolCall
 from lynkr_core.testing.saying import saying
 from lynkr_core.testing.waiting import until
+from tests.conftest import CROSSED
 
 spec = importlib.util.spec_from_file_location(
     "lynkr_boxes", Path(__file__).parent.parent / "plugins/compressor-mcp/tests/boxes.py"
@@ -21,27 +22,14 @@ boxes = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(boxes)
 
 pytestmark = pytest.mark.anyio
-CONFIG = """
-[server]
-list_models = false
-[routing]
-retries = 0
-[provider.chat]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["openai.chat"]
-[provider.responses]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["openai.responses"]
-[provider.messages]
-use = "openai-compatible"
-base_url = "{url}/v1"
-dialects = ["anthropic.messages"]
+CONFIG = (
+    CROSSED
+    + """
 [store.sqlite]
 path = "{folder}/lynkr.db"
 [sink.journal]
 """
+)
 INDEX = "[compressor.tool-index]\nmin_tokens = 100\n"
 DIALECTS = {"chat": "openai.chat", "responses": "openai.responses", "messages": "anthropic.messages"}
 upstreams = pytest.mark.parametrize("upstream", DIALECTS)
