@@ -13,7 +13,7 @@ import anthropic
 import openai
 import pytest
 
-from lynkr_core.testing.process import lynkr
+from lynkr_core.testing.process import lynkr, play
 from lynkr_core.testing.waiting import least
 
 CONFIG = """
@@ -163,39 +163,12 @@ async def test_tools_that_the_server_would_refuse_or_pass_over_are_taken_out_and
     assert raw.headers["x-lynkr-losses"] == "tools: llama.cpp has no tool web_search"
 
 
-RECORDED = """
-from pathlib import Path
-from lynkr_core.testing.contracts.recorded import RecordedProviderContract
-from lynkr_provider_llamacpp import plugin as entry
-
-class TestRecorded(RecordedProviderContract):
-    plugin = entry
-    transcript = Path(__file__).with_name("own.json")
-"""
-
-
 def test_a_recording_of_it_passes_the_contract_suite(llama, tmp_path):
     (tmp_path / "lynkr.toml").write_text(CONFIG.format(url=llama))
     ran = lynkr("record", "own", "--model", "tiny", "--max-tokens", "8", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "left out" not in ran.stdout
-    (tmp_path / "test_recorded.py").write_text(RECORDED)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:llmock",
-        "-p",
-        "no:schemathesis",
-        "-k",
-        "not aborting",
-        tmp_path,
-    ]
-    played = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    played = play(tmp_path / "own.json", "lynkr_provider_llamacpp", "-k", "not aborting")
     assert played.returncode == 0, played.stdout
 
 

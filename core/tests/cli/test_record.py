@@ -6,8 +6,6 @@ import asyncio
 import base64
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +18,7 @@ from lynkr_core.cli.recording import Scrubber, recorded
 from lynkr_core.cli.recording.takes import scrubbed
 from lynkr_core.errors import ConfigError, LynkrError
 from lynkr_core.testing.canned import CANNED, TEXT, Script, encoded
-from lynkr_core.testing.process import lynkr
+from lynkr_core.testing.process import lynkr, play
 from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.testing.transcript import read, texts
 
@@ -246,36 +244,6 @@ async def test_mistakes_are_told(config):
         await recorded("live", "", [], 64, Scrubber(), config, {})
 
 
-TEST = """
-from pathlib import Path
-from lynkr_core.testing.contracts.recorded import RecordedProviderContract
-from lynkr_provider_openai_compatible import plugin as entry
-
-class TestRecorded(RecordedProviderContract):
-    plugin = entry
-    transcript = Path(__file__).with_name("live.json")
-"""
-
-
-def suite(folder: Path, *more: str) -> subprocess.CompletedProcess:
-    (folder / "test_it.py").write_text(TEST)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:llmock",
-        "-p",
-        "no:schemathesis",
-        folder,
-        *more,
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
 async def test_the_command_and_the_suite_that_plays_what_it_wrote(config, upstream, tmp_path):
     environ = {"PLANTED_TOKEN": SECRETS["from the environment"]}
     options = ("--max-tokens", "64", "--dialect", "openai.chat", "--scrub", SECRETS["by word"], "--scrub-field", "tenant")
@@ -284,10 +252,11 @@ async def test_the_command_and_the_suite_that_plays_what_it_wrote(config, upstre
     assert "openai.chat          stream         200" in ran.stdout
     told = (tmp_path / "live.json").read_text() + ran.stdout + ran.stderr
     assert [name for name, secret in SECRETS.items() if secret in told] == []
-    played = await asyncio.to_thread(suite, tmp_path, "-k", "not aborting")  # whose times are judged in suites of their own
+    recording = (tmp_path / "live.json", "lynkr_provider_openai_compatible")
+    played = await asyncio.to_thread(play, *recording, "-k", "not aborting")  # whose times are judged in suites of their own
     assert played.returncode == 0, played.stdout
     spoil(tmp_path / "live.json")
-    played = await asyncio.to_thread(suite, tmp_path, "-k", "reads_what_it_read")
+    played = await asyncio.to_thread(play, *recording, "-k", "reads_what_it_read")
     assert played.returncode == 1
     assert "test_it_reads_what_it_read_when_it_was_recorded" in played.stdout
 

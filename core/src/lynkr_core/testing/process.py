@@ -17,6 +17,15 @@ START = 60.0
 STOP = 30.0
 SPEND = ("_API_KEY", "LYNKR_")
 """Parts of the names of variables that a test must not get from the machine it runs on."""
+PLAYED = """
+from pathlib import Path
+from lynkr_core.testing.contracts.recorded import RecordedProviderContract
+from {plugin} import plugin as entry
+
+class TestRecorded(RecordedProviderContract):
+    plugin = entry
+    transcript = Path(__file__).with_name("{name}")
+"""
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -31,6 +40,18 @@ def lynkr(
     """Runs a command to its end, at most two minutes; its output is text."""
     command = [python, "-m", "lynkr_core.cli", *args]
     return subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=120, check=False)
+
+
+def play(transcript: Path, plugin: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """Runs the suite of recorded providers on what `lynkr record` wrote, beside it; `plugin` is the module of the provider's plugin.
+
+    `more` are pytest's. Raises `subprocess.TimeoutExpired` after five minutes.
+    """
+    suite = transcript.with_name("test_recorded.py")
+    suite.write_text(PLAYED.format(plugin=plugin, name=transcript.name))
+    off = [word for name in ("cacheprovider", "llmock", "schemathesis") for word in ("-p", f"no:{name}")]
+    command = [sys.executable, "-m", "pytest", "-q", *off, str(suite), *more]
+    return subprocess.run(command, cwd=transcript.parent, capture_output=True, text=True, timeout=300, check=False)
 
 
 class Gateway:
