@@ -15,18 +15,13 @@ from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_core.testing.contracts.governed import ASK, COST, PRICED
 from lynkr_core.testing.waiting import until
 
 pytestmark = pytest.mark.anyio
-ASK = {"model": "cloud/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
-COST = 12 * 3_000 + 7 * 15_000
-GOVERNED = """
-[provider.cloud]
-use = "openai-compatible"
-base_url = "{url}"
-models = ["m"]
-[prices]
-"cloud/m" = {{ input = 3.0, output = 15.0 }}
+GOVERNED = (
+    PRICED
+    + """
 [store.sqlite]
 path = "{folder}/lynkr.db"
 [policy.access]
@@ -49,6 +44,7 @@ usd = 0.02
 [policy.budget.run]
 usd = 1
 """
+)
 
 
 def node(provider, folder):

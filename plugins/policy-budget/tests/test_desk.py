@@ -12,22 +12,12 @@ from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_core.testing.contracts.governed import ADMIN, ASK, COST, OPERATED
 
 pytestmark = pytest.mark.anyio
-ADMIN = {"x-api-key": "the-admin-key"}
-COST = 12 * 3_000 + 7 * 15_000
-ASK = {"model": "cloud/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
-CONFIG = """
-[server]
-admin_key = "the-admin-key"
-[routing]
-retries = 0
-[provider.cloud]
-use = "openai-compatible"
-base_url = "{url}"
-models = ["m"]
-[prices]
-"cloud/m" = {{ input = 3.0, output = 15.0 }}
+CONFIG = (
+    OPERATED
+    + """
 [store.sqlite]
 path = "{folder}/lynkr.db"
 [policy.budget]
@@ -38,6 +28,7 @@ scope = "session:*"
 per = "total"
 requests = 4
 """
+)
 
 
 @pytest.fixture

@@ -26,17 +26,20 @@ COST = 12 * 3_000 + 7 * 15_000
 ROOM = 500 * 2_000_000
 """More than what the load may take before the store is known to be down, at the worst case of a request."""
 AT_ONCE = 1000
-GOVERNED = """
-[server]
-admin_key = "the-admin-key"
-[routing]
-retries = 0
+PRICED = """
 [provider.cloud]
 use = "openai-compatible"
 base_url = "{url}"
 models = ["m"]
 [prices]
 "cloud/m" = {{ input = 3.0, output = 15.0 }}
+"""
+"""A provider whose one model has a price."""
+OPERATED = '[server]\nadmin_key = "the-admin-key"\n[routing]\nretries = 0' + PRICED
+"""And operators, who have a key."""
+GOVERNED = (
+    OPERATED
+    + """
 {store}
 [auth.keys]
 recheck = 0.2
@@ -56,6 +59,7 @@ per = "total"
 usd = {usd}
 [sink.journal]
 """
+)
 
 
 class Node:
