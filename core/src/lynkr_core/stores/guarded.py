@@ -165,8 +165,7 @@ class GuardedLedger(Shares):
         return self._watch.since is None
 
     def status(self) -> Status:
-        watch = self._watch
-        return Status(watch.since is None, watch.since, watch.error, self._let_through)
+        return Status(self.is_up, self._watch.since, self._watch.error, self._let_through)
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         if self._watch.since is None:

@@ -151,10 +151,9 @@ class Stocks:
             stock.free += count
 
     def _stock(self, bucket: Bucket) -> Stock:
-        stock = self._stocks.get(bucket.name)
-        if stock is None:
-            stock = self._stocks[bucket.name] = Stock(bucket)
-        return stock
+        if bucket.name not in self._stocks:
+            self._stocks[bucket.name] = Stock(bucket)
+        return self._stocks[bucket.name]
 
 
 def _of(bucket: Bucket, amount: int) -> Bucket:
