@@ -102,7 +102,7 @@ class Server:
         except UNREADABLE as error:
             return f"Not called: the arguments are no JSON object: {error}"
         if time.monotonic() < self._rests_until:
-            return f"Not called: the server {self.name} did not answer the last calls. Go on without it for now."
+            return f"Not called: the server {self.name} did not answer the last calls. Go on without it."
         try:
             async with asyncio.timeout(self.remote.timeout), self._room:
                 return await self._call(offer, whose, arguments)
