@@ -1,16 +1,14 @@
 """What a served gateway has beside its API: lists of live models, web pages that call it, and what is passed on, over real sockets."""
 
 import asyncio
-import json
 import time
-import urllib.error
-import urllib.request
 
 import anthropic
 import openai
 import pytest
 
 from lynkr_core.testing.canned import Script
+from lynkr_core.testing.process import ask
 from lynkr_core.testing.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -26,17 +24,6 @@ base_url = "{url}/v1"
 @pytest.fixture(scope="module")
 def front(serve_all):
     return serve_all(CONFIG.format(url=serve_all('[provider.echo]\nmodels = ["echo", "other"]\n').url))
-
-
-def ask(url, method="GET", body=None, **headers):
-    """Status, headers in lower case and body, errors too."""
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, names, method=method)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
 
 
 def question(**more):
@@ -58,40 +45,40 @@ def test_models_of_the_provider_are_listed_and_asked_for_by_both_sdks(front):
 
 def test_a_page_of_an_allowed_origin_may_call(front):
     asked = {"Origin": "https://app.test", "Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "x-api-key"}
-    status, headers, _ = ask(f"{front.url}/v1/messages", "OPTIONS", **asked)
-    assert (status, headers["access-control-allow-origin"]) == (200, "https://app.test")
-    assert "POST" in headers["access-control-allow-methods"]
-    assert "x-api-key" in headers["access-control-allow-headers"]
+    answer = ask(f"{front.url}/v1/messages", method="OPTIONS", **asked)
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://app.test")
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert "x-api-key" in answer.headers["access-control-allow-headers"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_answers_and_errors_of_the_api_can_be_read_by_the_page(front, stream):
     for body, expected in ((question(stream=stream), 200), ({"model": "x"}, 400)):
-        status, headers, content = ask(f"{front.url}/v1/chat/completions", "POST", body, Origin="https://app.test")
-        assert (status, headers["access-control-allow-origin"]) == (expected, "https://app.test")
-        assert "x-lynkr-provider" in headers["access-control-expose-headers"]
-        assert (b"[DONE]" in content) is (stream and status == 200)
+        answer = ask(f"{front.url}/v1/chat/completions", body, Origin="https://app.test")
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (expected, "https://app.test")
+        assert "x-lynkr-provider" in answer.headers["access-control-expose-headers"]
+        assert (b"[DONE]" in answer.body) is (stream and answer.status == 200)
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/behind/models", "/", "/health/live"])
 def test_lists_and_passed_on_answers_can_be_read_too(front, path):
-    status, headers, _ = ask(front.url + path, Origin="https://app.test")
-    assert (status, headers["access-control-allow-origin"]) == (200, "https://app.test")
+    answer = ask(front.url + path, Origin="https://app.test")
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "https://app.test")
 
 
 def test_a_page_of_another_origin_may_not(front, gateway):
     for served in (front, gateway):
-        status, headers, _ = ask(f"{served.url}/v1/models", Origin="https://evil.test")
-        assert (status, "access-control-allow-origin" in headers) == (200, False)
+        answer = ask(f"{served.url}/v1/models", Origin="https://evil.test")
+        assert (answer.status, "access-control-allow-origin" in answer.headers) == (200, False)
         asked = {"Origin": "https://evil.test", "Access_Control_Request_Method": "POST"}
-        status, headers, _ = ask(f"{served.url}/v1/messages", "OPTIONS", **asked)
-        assert (status >= 400, "access-control-allow-origin" in headers) == (True, False)
+        answer = ask(f"{served.url}/v1/messages", method="OPTIONS", **asked)
+        assert (answer.status >= 400, "access-control-allow-origin" in answer.headers) == (True, False)
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/v1/models"])
 def test_head_is_answered_without_a_body(front, path):
-    status, headers, body = ask(front.url + path, "HEAD")
-    assert (status, body, headers["content-type"]) == (200, b"", "application/json")
+    answer = ask(front.url + path, method="HEAD")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"", "application/json")
 
 
 def test_openais_sdk_reaches_one_provider_by_its_path(front):
@@ -125,4 +112,4 @@ async def test_what_is_passed_on_is_broken_off_over_a_real_socket(serve, provide
     writer.close()
     assert (b" 200 " in data[:20], data.endswith(b"0\r\n\r\n"), data.count(b"x" * 100)) == (True, False, 1)
     answers = [await asyncio.to_thread(ask, f"{served.url}/v1/up/{n}") for n in range(2)]
-    assert [answer[0::2] for answer in answers] == [(204, b""), (200, b"whole")]
+    assert [(answer.status, answer.body) for answer in answers] == [(204, b""), (200, b"whole")]

@@ -4,11 +4,10 @@ import json
 import logging
 import sys
 import time
-import urllib.request
 
 from lynkr_core.cli.logs import JsonLines
 from lynkr_core.remarks import CURRENT
-from lynkr_core.testing.process import gateway
+from lynkr_core.testing.process import ask, gateway
 from lynkr_core.testing.waiting import PATIENCE
 
 FAILING = """
@@ -45,10 +44,8 @@ def logged(served):
 def test_a_line_of_a_request_has_its_id(tmp_path):
     (tmp_path / "lynkr.toml").write_text(CONFIG)
     with gateway(cwd=tmp_path, env=installed(tmp_path)) as served:
-        headers = {"authorization": f"Bearer {SECRET}"}
-        request = urllib.request.Request(f"{served.url}/v1/chat/completions", json.dumps(QUESTION).encode(), headers)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            id = answer.headers["x-lynkr-request-id"]
+        answer = ask(f"{served.url}/v1/chat/completions", QUESTION, authorization=f"Bearer {SECRET}")
+        id = answer.headers["x-lynkr-request-id"]
         (tmp_path / "lynkr.toml").write_text("[nonsense]\n")
         end = time.monotonic() + PATIENCE
         while len(logged(served)) < 2:

@@ -13,8 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,7 +23,7 @@ import anyio
 from playwright.sync_api import Browser, sync_playwright
 
 from lynkr_core.testing import factories
-from lynkr_core.testing.process import Gateway, gateway
+from lynkr_core.testing.process import Gateway, ask, gateway
 from lynkr_store_sqlite import plugin as sqlite
 
 ADMIN = "the-admin-key-of-the-demo"
@@ -98,14 +96,8 @@ ASKS = (
 
 def call(url: str, path: str, key: str = "", body: Any = None) -> tuple[int, bytes]:
     """One request; the answer's status and body, whatever they are."""
-    headers = {"content-type": "application/json", **({"x-api-key": key} if key else {})}
-    asked = urllib.request.Request(url + path, None if body is None else json.dumps(body).encode(), headers)
-    try:
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
+    answer = ask(url + path, body, **({"x_api_key": key} if key else {}))
+    return answer.status, answer.body
 
 
 def told(url: str, path: str, key: str = "", body: Any = None) -> Any:

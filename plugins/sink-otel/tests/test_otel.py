@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lynkr_core.testing.canned import Script
-from lynkr_core.testing.process import Gateway, gateway
+from lynkr_core.testing.process import Gateway, ask, gateway
 from lynkr_core.testing.scripted import ScriptedProvider
 from lynkr_core.testing.waiting import PATIENCE
 
@@ -48,13 +45,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 def post(url: str, model: str, *, stream: bool = False, **headers: str) -> int:
     body = {"model": model, "messages": [{"role": "user", "content": PROMPT}], "stream": stream, "max_tokens": 77}
-    request = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), headers)
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            answer.read()
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
+    return ask(f"{url}/v1/chat/completions", body, **headers).status
 
 
 def serve(folder: Path, up: ScriptedProvider, collector: Collector, more: str = "") -> Any:

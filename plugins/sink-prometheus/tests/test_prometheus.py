@@ -7,9 +7,7 @@ import re
 import shutil
 import subprocess
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from lynkr_core.testing.process import Gateway, gateway, lynkr
+from lynkr_core.testing.process import Gateway, ask, gateway, lynkr
 from lynkr_core.testing.waiting import PATIENCE
 
 KEY = "admin-planted-77aa"
@@ -49,22 +47,13 @@ ASKED = ("echo/echo", "mixed", "echo/echo", f"echo/{PLANTED}", "nobody-has-this"
 
 def post(url: str, model: str, stream: bool = False) -> int:
     body = {"model": model, "messages": [{"role": "user", "content": f"planted-prompt {PLANTED}"}], "stream": stream}
-    request = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode())
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            answer.read()
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
+    return ask(f"{url}/v1/chat/completions", body).status
 
 
 def get(url: str, **headers: str) -> tuple[int, str, str]:
     """Status, content type and body."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE) as answer:
-            return answer.status, answer.headers["content-type"], answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, "", error.read().decode()
+    answer = ask(url, **headers)
+    return answer.status, answer.headers.get("content-type", ""), answer.text
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

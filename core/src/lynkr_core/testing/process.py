@@ -8,9 +8,17 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lynkr_core.testing.client import Answer
+from lynkr_core.testing.waiting import PATIENCE
 
 START = 60.0
 """Seconds within which a gateway must say its address."""
@@ -40,6 +48,23 @@ def lynkr(
     """Runs a command to its end, at most two minutes; its output is text."""
     command = [python, "-m", "lynkr_core.cli", *args]
     return subprocess.run(command, cwd=cwd, env=environment(env), capture_output=True, text=True, timeout=120, check=False)
+
+
+def ask(url: str, body: Any = None, *, method: str | None = None, **headers: str) -> Answer:
+    """One request of no SDK, and its answer whatever its status: POST where there is a `body`, which is sent as JSON, else GET.
+
+    Names of headers have `_` for `-`. Blocks; `content-length` and the like are left as they came.
+    """
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    data = None if body is None else msgspec.json.encode(body)
+    asked = urllib.request.Request(url, data, {"content-type": "application/json", **sent} if data else sent, method=method)
+    try:
+        answer = urllib.request.urlopen(asked, timeout=PATIENCE)
+        status = answer.status
+    except urllib.error.HTTPError as error:
+        answer, status = error, error.code
+    with answer:
+        return Answer(status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
 
 
 def play(transcript: Path, plugin: str, *more: str) -> subprocess.CompletedProcess[str]:
