@@ -32,7 +32,15 @@ MOST = 2**46
 """No number of one record counts for more (70,000 dollars in nano-dollars): what others send must not make a sum overflow."""
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class Tokens(Struct, frozen=True):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+
+class Totals(Tokens, frozen=True, kw_only=True):
     """Sums over the records of one group; `group` says which by the names that were grouped by.
 
     `errors`: failed or cut off by lynkr or an upstream; what was refused or cancelled is a status of its own. `local` and `cheap`: requests
@@ -48,24 +56,11 @@ class Totals(Struct, frozen=True, kw_only=True):
     local: int = 0
     cheap: int = 0
     unpriced: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    reasoning: int = 0
     nano_usd: int = 0
     callers_nano_usd: int = 0
     saved_tokens: int = 0
     saved_nano_usd: int = 0
     microseconds: int = 0
-
-
-class Tokens(Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    reasoning: int = 0
 
 
 class Facts(Struct):
