@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from lynkr_core.request import Node
+
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_items = msgspec.json.Decoder(list[Raw]).decode
+_NULL = Raw(b"null")
 
 
 def splice(native: Raw | None, changes: dict[str, Any]) -> Raw:
@@ -25,6 +30,14 @@ def apply(fields: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             fields[key] = value
     return fields
+
+
+def untouched(nodes: Sequence[Node], raw: Raw) -> bool:
+    """Whether these are exactly the nodes that were read from this list; null is an empty one."""
+    items = [] if raw == _NULL else _items(raw)
+    if len(items) != len(nodes):
+        return False
+    return all(not node.edited and node.native == item for node, item in zip(nodes, items, strict=True))
 
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

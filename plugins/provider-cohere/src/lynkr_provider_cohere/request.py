@@ -12,8 +12,8 @@ from lynkr_core.dialects.losses import note, note_cache_markers
 from lynkr_core.dialects.names import safe_name
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, write_tool
 from lynkr_core.dialects.openai_chat.wire import NULL, encode, given, lists, objects, read, texts
-from lynkr_core.dialects.splice import apply, difference
-from lynkr_core.request import Message, Node, Part, Request, Text, Tool, ToolChoice
+from lynkr_core.dialects.splice import apply, difference, untouched
+from lynkr_core.request import Message, Part, Request, Text, Tool, ToolChoice
 from lynkr_provider_cohere.message import read_message, write_own
 from lynkr_provider_cohere.options import narrowed, read_options, write_options
 from lynkr_provider_cohere.translate import translate_messages
@@ -70,17 +70,17 @@ def encode_request(request: Request, losses: list[str]) -> Fields:
 def spliced(fields: Fields, request: Request) -> Fields:
     """The body that came in, with what was edited replaced."""
     options, extra = read_options(fields)
-    same_tools = _untouched(request.tools, fields.get("tools", NULL))
+    same_tools = untouched(request.tools, fields.get("tools", NULL))
     old = Request(dialect=NAME, model=request.model, tools=request.tools if same_tools else _tools(fields), **options)
     changes = difference(write_options(old), write_options(request)) | difference(extra, dict(request.extra))
     if request.model != texts.decode(fields["model"]):
         changes["model"] = request.model
     if request.stream != (fields.get("stream") == Raw(b"true")):
         changes["stream"] = request.stream
-    if not _untouched(request.system, fields.get("documents", NULL)):
+    if not untouched(request.system, fields.get("documents", NULL)):
         changes["documents"] = _own_documents(request.system) or UNSET
     conversation = _conversation(request)
-    if not _untouched(conversation, fields["messages"]):
+    if not untouched(conversation, fields["messages"]):
         changes["messages"] = [fragment for message in conversation for fragment in write_own(message)]
     if not same_tools:
         changes["tools"] = [own_tool(structs.replace(tool, strict=None)) for tool in request.tools] or UNSET
@@ -97,14 +97,6 @@ def _own_documents(system: Sequence[Part]) -> list[Any]:
     """A document that was changed is a bare text."""
     kept = [part for part in system if part.native is not None]
     return [part.text if part.edited and isinstance(part, Text) else part.native for part in kept]
-
-
-def _untouched(nodes: Sequence[Node], raw: Raw) -> bool:
-    """Are these exactly the nodes that were read from `raw`?"""
-    items = [] if given(raw) is None else lists.decode(raw)
-    if len(items) != len(nodes):
-        return False
-    return all(not node.edited and node.native == item for node, item in zip(nodes, items, strict=True))
 
 
 def written(request: Request) -> Fields:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import UNSET, Raw, structs
 
 from lynkr_core.dialect import Envelope, Fields
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool
-from lynkr_core.dialects.splice import apply, difference, splice
-from lynkr_core.request import Message, Node, Request, Tool
+from lynkr_core.dialects.splice import apply, difference, splice, untouched
+from lynkr_core.request import Message, Request, Tool
 from lynkr_provider_ollama.message import read_messages, write_own
 from lynkr_provider_ollama.options import note_losses, read_settings, write_settings
 from lynkr_provider_ollama.translate import translate_messages, translate_tools
@@ -58,9 +56,9 @@ def spliced(fields: Fields, request: Request) -> Fields:
     if request.stream != (fields.get("stream") != Raw(b"false")):
         changes["stream"] = request.stream
     conversation = _conversation(request)
-    if not _untouched(conversation, fields["messages"]):
+    if not untouched(conversation, fields["messages"]):
         changes["messages"] = [fragment for message in conversation for fragment in write_own(message)]
-    if not _untouched(request.tools, fields.get("tools", NULL)):
+    if not untouched(request.tools, fields.get("tools", NULL)):
         changes["tools"] = [own_tool(tool) for tool in request.tools] or UNSET
     return apply(fields, changes)
 
@@ -72,14 +70,6 @@ def read_model(fields: Fields) -> str:
 def _conversation(request: Request) -> tuple[Message, ...]:
     """The messages, after a system prompt that somebody put beside them."""
     return (Message(role="system", parts=request.system), *request.messages) if request.system else request.messages
-
-
-def _untouched(nodes: Sequence[Node], raw: Raw) -> bool:
-    """Are these exactly the nodes that were read from `raw`?"""
-    items = [] if raw == NULL else lists.decode(raw)
-    if len(items) != len(nodes):
-        return False
-    return all(not node.edited and node.native == item for node, item in zip(nodes, items, strict=True))
 
 
 def written(request: Request) -> Fields:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +16,8 @@ from lynkr_core.dialects.openai_chat.message import read_message, write_own
 from lynkr_core.dialects.openai_chat.options import read_options, write_effort, write_options
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, translate_tools, write_tool
 from lynkr_core.dialects.openai_chat.translate import translate_messages
-from lynkr_core.dialects.splice import apply, difference
-from lynkr_core.request import Message, Node, ReasoningOptions, Request, Tool, ToolChoice
+from lynkr_core.dialects.splice import apply, difference, untouched
+from lynkr_core.request import Message, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
 _words = msgspec.json.Decoder(list[str])
@@ -71,7 +70,7 @@ def encode_request(request: Request, losses: list[str]) -> Fields:
 def spliced(fields: Fields, request: Request) -> Fields:
     """The body that came in, with what was edited replaced."""
     options, extra = read_options(fields)
-    same_tools = _untouched(request.tools, fields.get("tools", wire.NULL))
+    same_tools = untouched(request.tools, fields.get("tools", wire.NULL))
     tools = request.tools if same_tools else _tools(fields)
     old = Request(dialect=NAME, model=request.model, tools=tools, **options)
     changes = difference(write_options(old), write_options(request))
@@ -83,7 +82,7 @@ def spliced(fields: Fields, request: Request) -> Fields:
     if request.stream != (fields.get("stream") == Raw(b"true")):
         changes["stream"] = request.stream
     conversation = _conversation(request)
-    if not _untouched(conversation, fields["messages"]):
+    if not untouched(conversation, fields["messages"]):
         changes["messages"] = [fragment for message in conversation for fragment in write_own(message)]
     if not same_tools:
         changes["tools"] = [own_tool(tool) for tool in request.tools] or UNSET
@@ -93,14 +92,6 @@ def spliced(fields: Fields, request: Request) -> Fields:
 def _conversation(request: Request) -> tuple[Message, ...]:
     """The messages, after a system prompt that somebody put beside them."""
     return (Message(role="system", parts=request.system), *request.messages) if request.system else request.messages
-
-
-def _untouched(nodes: Sequence[Node], raw: Raw) -> bool:
-    """Are these exactly the nodes that were read from `raw`?"""
-    items = [] if raw == wire.NULL else wire.lists.decode(raw)
-    if len(items) != len(nodes):
-        return False
-    return all(not node.edited and node.native == item for node, item in zip(nodes, items, strict=True))
 
 
 def written(request: Request) -> Fields:
