@@ -1,7 +1,6 @@
 """Another configuration proves itself beside the one that serves, in a process of its own: it is refused, accepted, or taken back."""
 
 import asyncio
-import json
 import signal
 import threading
 import time
@@ -12,9 +11,8 @@ import pytest
 from lynkr_core.cli.serving import planned
 from lynkr_core.errors import LynkrError
 from lynkr_core.testing.canned import Script
-from lynkr_core.testing.process import gateway
+from lynkr_core.testing.process import ask, gateway
 from lynkr_core.testing.waiting import PATIENCE
-from tests.test_front import ask
 
 pytestmark = pytest.mark.anyio
 KEY = {"authorization": "Bearer admin-key-of-tests"}
@@ -43,13 +41,13 @@ def served(tmp_path):
 def chat(served, model="m"):
     """Status, and what was said."""
     question = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-    status, _, body = ask(f"{served.url}/v1/chat/completions", "POST", question)
-    told = json.loads(body)
-    return status, told["choices"][0]["message"]["content"] if status == 200 else told["error"]["message"]
+    answer = ask(f"{served.url}/v1/chat/completions", question)
+    told = answer.json()
+    return answer.status, told["choices"][0]["message"]["content"] if answer.status == 200 else told["error"]["message"]
 
 
 def standing(served):
-    return json.loads(ask(f"{served.url}/v1/admin/canary", **KEY)[2])
+    return ask(f"{served.url}/v1/admin/canary", **KEY).json()
 
 
 def until(served, phase, model="m"):
@@ -70,7 +68,8 @@ def test_a_good_one_is_decided_with_then_served_with_then_accepted(served):
     told = standing(gate)
     assert (told["compared"], told["moved"], told["refused"], told["after"]) == (4, 4, 0, [4, 0])
     assert "put it in the place of lynkr.toml" in told["why"][0]
-    assert ask(f"{gate.url}/v1/chat/completions", "POST", {"model": "m", "messages": []})[1]["x-lynkr-config"] == told["config"]
+    answer = ask(f"{gate.url}/v1/chat/completions", {"model": "m", "messages": []})
+    assert answer.headers["x-lynkr-config"] == told["config"]
     gate.process.send_signal(signal.SIGHUP)
     end = time.monotonic() + PATIENCE
     while chat(gate) != (200, "old: Hello"):
@@ -96,12 +95,12 @@ def test_one_with_mistakes_is_told_and_the_old_one_serves(served, tmp_path):
     for text, why in (("", "'ecko' is not installed"), ("[[", "other.toml: not TOML"), (OLD + "[x]\n", "unknown section")):
         if text:
             (tmp_path / "other.toml").write_text(text)
-            assert ask(f"{gate.url}/v1/admin/canary", "POST", **KEY)[0] == 202
+            assert ask(f"{gate.url}/v1/admin/canary", method="POST", **KEY).status == 202
         until(gate, "refused")
         assert why in standing(gate)["why"][0]
         assert why in gate.said
     assert chat(gate) == (200, "old: Hello")
-    assert ask(f"{gate.url}/v1/admin/canary")[0] == 401
+    assert ask(f"{gate.url}/v1/admin/canary").status == 401
 
 
 async def test_one_that_fails_is_taken_back(served, provider):
@@ -114,9 +113,9 @@ async def test_one_that_fails_is_taken_back(served, provider):
     told = await asyncio.to_thread(standing, gate)
     assert told["why"][1] == "server"
     assert "went wrong, 0 of" in told["why"][0]
-    again = ask(f"{gate.url}/v1/admin/canary", "POST", **KEY)
-    assert (again[0], json.loads(again[2])["phase"]) == (202, "shadowing")
-    assert ask(f"{gate.url}/v1/admin/canary", "POST", **KEY)[0] == 409
+    again = ask(f"{gate.url}/v1/admin/canary", method="POST", **KEY)
+    assert (again.status, again.json()["phase"]) == (202, "shadowing")
+    assert ask(f"{gate.url}/v1/admin/canary", method="POST", **KEY).status == 409
     assert await asyncio.to_thread(gate.stop) == 0
 
 

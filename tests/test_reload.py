@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lynkr_core.testing.canned import CANNED
+from lynkr_core.testing.process import ask
 from lynkr_core.testing.waiting import PATIENCE
 from tests.conftest import ECHO
 from tests.test_end_to_end import ENDS, FRONTS, fronts, post, question, wire
-from tests.test_front import ask
 
 pytestmark = pytest.mark.anyio
 KEY = {"authorization": "Bearer admin"}
@@ -41,17 +41,17 @@ def hash_of(text):
 
 
 def ready(served):
-    return json.loads(ask(f"{served.url}/health/ready")[2])
+    return ask(f"{served.url}/health/ready").json()
 
 
 def reload(served, **headers):
-    status, _, body = ask(f"{served.url}/v1/admin/reload", "POST", **(headers or KEY))
-    return status, json.loads(body)
+    answer = ask(f"{served.url}/v1/admin/reload", method="POST", **(headers or KEY))
+    return answer.status, answer.json()
 
 
 def chat(served):
-    status, headers, body = ask(served.url + CHAT, "POST", json.loads(question(CHAT)))
-    return status, headers["x-lynkr-config"], json.loads(body)["choices"][0]["message"]["content"]
+    answer = ask(served.url + CHAT, json.loads(question(CHAT)))
+    return answer.status, answer.headers["x-lynkr-config"], answer.json()["choices"][0]["message"]["content"]
 
 
 def until(condition, within=PATIENCE):
@@ -207,8 +207,7 @@ async def test_old_configurations_leave_nothing_behind(serve, provider):
     counts = []
     for number in range(21):
         assert (await asyncio.to_thread(reload, served))[0] == 200
-        status, _, _ = await asyncio.to_thread(ask, served.url + CHAT, "POST", json.loads(question(CHAT, "up/m")))
-        assert status == 200
+        assert (await asyncio.to_thread(ask, served.url + CHAT, json.loads(question(CHAT, "up/m")))).status == 200
         if number % 10 == 0:
             await asyncio.to_thread(until, lambda told=number + 1: served.text.count("has ended") == told)
             counts.append(held(served))

@@ -12,8 +12,7 @@ import pytest
 from lynkr_core.cli.replaying import replay as command
 from lynkr_core.cli.replaying import replayed
 from lynkr_core.errors import ConfigError, LynkrError
-from lynkr_core.testing.process import gateway, lynkr
-from tests.test_front import ask
+from lynkr_core.testing.process import ask, gateway, lynkr
 
 TEXTS = "[sink.journal]\ntexts = true\n"
 SCORED = '[scorer.heuristic]\n[selector.tiers]\n[tiers]\nsimple = ["echo/small"]\ncomplex = ["echo/large"]\n'
@@ -44,7 +43,7 @@ def recorded(found, sink):
     with gateway(cwd=found) as served:
         for model, text in ASKED:
             question = {"model": model, "messages": [{"role": "user", "content": text}]}
-            ask(f"{served.url}/v1/chat/completions", "POST", question, x_lynkr_task="t")
+            ask(f"{served.url}/v1/chat/completions", question, x_lynkr_task="t")
         assert served.stop() == 0
     return found
 

@@ -11,10 +11,10 @@ from contextlib import closing
 import pytest
 
 from lynkr_core.testing.canned import CANNED
+from lynkr_core.testing.process import ask
 from lynkr_core.testing.waiting import SOON
 from tests.conftest import ECHO
 from tests.test_end_to_end import ENDS, FRONTS, fronts, post, question, wire
-from tests.test_front import ask
 from tests.test_reload import UP, file_of, until
 from tests.test_workers import refuses
 from tests.test_workers import workers as working
@@ -35,14 +35,14 @@ def kept(path):
 
 async def test_health_says_that_it_stops_while_requests_are_still_taken(serve):
     served = serve("[server]\nnotice = 3.0\n" + ECHO.partition("\n\n")[2])
-    assert ask(f"{served.url}/health/ready")[0] == 200
+    assert ask(f"{served.url}/health/ready").status == 200
     began = time.monotonic()
     served.process.send_signal(signal.SIGTERM)
-    until(lambda: ask(f"{served.url}/health/ready")[0] != 200, SOON)
-    status, _, body = await asyncio.to_thread(ask, f"{served.url}/health/ready")
-    assert (status, json.loads(body)["status"]) == (503, "stopping")
-    assert (await asyncio.to_thread(ask, served.url + CHAT, "POST", json.loads(question(CHAT))))[0] == 200
-    assert (await asyncio.to_thread(ask, f"{served.url}/health/live"))[0] == 200
+    until(lambda: ask(f"{served.url}/health/ready").status != 200, SOON)
+    answer = await asyncio.to_thread(ask, f"{served.url}/health/ready")
+    assert (answer.status, answer.json()["status"]) == (503, "stopping")
+    assert (await asyncio.to_thread(ask, served.url + CHAT, json.loads(question(CHAT)))).status == 200
+    assert (await asyncio.to_thread(ask, f"{served.url}/health/live")).status == 200
     assert served.ended() == 0
     assert 2.9 < time.monotonic() - began < 3 + 2 * SOON
 
@@ -99,14 +99,14 @@ async def test_what_a_broken_store_cannot_take_is_there_after_the_next_start(ser
     served = serve(ECHO + KEEPING.format(path=path))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")  # somebody holds the file and does not let go
-        answers = [await asyncio.to_thread(ask, served.url + CHAT, "POST", json.loads(question(CHAT))) for _ in range(5)]
+        answers = [await asyncio.to_thread(ask, served.url + CHAT, json.loads(question(CHAT))) for _ in range(5)]
         assert await asyncio.to_thread(served.stop) == 0
         assert list(tmp_path.glob("kept.db.spill-*"))
     assert kept(path) == {}
     again = serve(file_of(served).read_text())
-    assert set(kept(path)) == {headers["x-lynkr-request-id"] for _, headers, _ in answers}
+    assert set(kept(path)) == {answer.headers["x-lynkr-request-id"] for answer in answers}
     assert list(tmp_path.glob("*spill*")) == []
-    assert ask(f"{again.url}/v1/decisions/{answers[0][1]['x-lynkr-request-id']}")[0] == 200
+    assert ask(f"{again.url}/v1/decisions/{answers[0].headers['x-lynkr-request-id']}").status == 200
 
 
 async def written(path, ids, within=60):
@@ -149,15 +149,15 @@ async def test_killed_in_the_middle_of_load_it_keeps_what_callers_saw(serve, tmp
     await asyncio.gather(*callers)
     assert due - set(kept(path)) == set()
     again = serve(config)
-    assert ask(again.url + CHAT, "POST", json.loads(question(CHAT)))[0] == 200
+    assert ask(again.url + CHAT, json.loads(question(CHAT))).status == 200
     assert "ERROR" not in again.text
 
 
 async def test_a_quiet_gateway_that_is_killed_has_lost_nothing_older_than_its_flush_interval(serve, tmp_path):
     path = tmp_path / "kept.db"
     served = serve(ECHO + KEEPING.format(path=path))
-    answers = [await asyncio.to_thread(ask, served.url + CHAT, "POST", json.loads(question(CHAT))) for _ in range(5)]
-    ids = {headers["x-lynkr-request-id"] for _, headers, _ in answers}
+    answers = [await asyncio.to_thread(ask, served.url + CHAT, json.loads(question(CHAT))) for _ in range(5)]
+    ids = {answer.headers["x-lynkr-request-id"] for answer in answers}
     await written(path, ids, FLUSH_SECONDS * 50)  # nothing else runs; fifty times as long for a machine that is busy
     served.process.kill()
     assert set(kept(path)) == ids
