@@ -43,15 +43,9 @@ def assemble(
     if mistakes:
         raise ConfigError(mistakes)
     catalog = Catalog(
-        providers,
-        tiers,
-        models=config.models,
-        tier_models=config.tiers.tables(),
-        prices=config.prices,
-        remap=config.routing.remap,
-        catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"],
-        named=named,
-    )
+        providers, tiers, models=config.models, tier_models=config.tiers.tables(), prices=config.prices, remap=config.routing.remap,
+        catalogues=[plugin.instance for plugin in plugins if plugin.kind == "catalog"], named=named,
+    )  # fmt: skip
     if before is not None:
         catalog.inherit(before.catalog)
     return Kernel(config, plugins=plugins, hooks=hooks, dialects=dialects, catalog=catalog, stores=stores, transport=transport)

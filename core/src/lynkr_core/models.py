@@ -12,6 +12,7 @@ from lynkr_core.capabilities import permitted
 from lynkr_core.errors import UnknownModel
 from lynkr_core.exchange import Principal
 from lynkr_core.provider import Provider
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger("lynkr.models")
 ASK_SECONDS = 10.0
@@ -40,9 +41,7 @@ class Live:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for task in self._asking:
-            task.cancel()
-        await asyncio.gather(*self._asking, return_exceptions=True)
+        await stopped(*self._asking)
 
     def refresh(self) -> None:
         """Returns at once."""

@@ -1,4 +1,4 @@
-"""What an exchange waits for: attempts, and pauses that can be ended early."""
+"""What is waited for: attempts, pauses that can be ended early, and tasks that are stopped."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ class Pause:
             await self._over
         finally:
             self._timer.cancel()
+
+
+async def stopped(*tasks: asyncio.Future[Any] | None) -> None:
+    """Cancels them, and returns once they are over. What one had failed with before is told by the event loop, as of every task."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
 
 
 class Attempt:

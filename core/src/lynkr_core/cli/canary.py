@@ -20,6 +20,7 @@ from lynkr_core.hooks import Call
 from lynkr_core.kernel import Kernel
 from lynkr_core.process import MAX_TOLD
 from lynkr_core.routes import Route, RouteRequest
+from lynkr_core.waiting import stopped
 
 if TYPE_CHECKING:
     from lynkr_core.cli.reloading import Generations
@@ -88,9 +89,7 @@ class Canary:
         self._task = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
 
     async def _run(self) -> None:
         try:

@@ -14,6 +14,7 @@ from lynkr_core.stores.direct import Direct
 from lynkr_core.stores.protocols import NOT_NOW, Balance, Bucket, Full, Hold, Ledger, NotNow, Wait
 from lynkr_core.stores.share import Refusal, Share
 from lynkr_core.stores.stocks import Stocks
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger("lynkr.stores")
 
@@ -53,9 +54,7 @@ class Shares:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.gather(self._ticking, return_exceptions=True)
+        await stopped(self._ticking)
         for share in self._shares.values():
             share.asked = share.demand = 0
         await self.flush()

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from lynkr_core.errors import Unavailable, UpstreamError
 from lynkr_core.upstream import Endpoint, Timeouts, Transport
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger("lynkr.auth.jwt")
 MAX_BODY = 256 * 1024
@@ -146,9 +147,7 @@ class Keys:
         return body
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
 
 
 def usable(found: KeySet) -> Sequence[Key]:

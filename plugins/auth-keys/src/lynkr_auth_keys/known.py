@@ -15,6 +15,7 @@ from lynkr_auth_keys.book import Book
 from lynkr_auth_keys.key import id_of
 from lynkr_core.errors import Unavailable
 from lynkr_core.exchange import Principal
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger("lynkr.auth.keys")
 RETRY_SECONDS = 1.0
@@ -131,7 +132,4 @@ class Known:
             del self.entries[digest]
 
     async def close(self) -> None:
-        tasks = list(self._asking.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped(*self._asking.values())

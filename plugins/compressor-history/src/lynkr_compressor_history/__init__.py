@@ -22,6 +22,7 @@ from lynkr_core.pricing import rates_of
 from lynkr_core.remarks import save
 from lynkr_core.request import Message, Request, Text, Usage
 from lynkr_core.sessions import PLACES
+from lynkr_core.waiting import stopped
 
 __all__ = ["Config", "History", "plugin"]
 
@@ -89,10 +90,7 @@ class History:
 
     async def __aexit__(self, *error: object) -> None:
         """What is still being summarised is given up."""
-        tasks = list(self.asked.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped(*self.asked.values())
 
     def status(self) -> dict[str, Any]:
         return {"epochs": self.begun, "failed": self.failed, "under_way": len(self.asked)}

@@ -20,6 +20,7 @@ from lynkr_compressor_mcp.session import Session
 from lynkr_compressor_mcp.telling import Offer, clean, given, offers
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.request import ToolCall
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger("lynkr.mcp")
 LIST_SECONDS, RETRY = 20.0, 30.0
@@ -58,8 +59,7 @@ class Server:
         self._looking = asyncio.create_task(self._look())
 
     async def close(self) -> None:
-        self._looking.cancel()
-        await asyncio.gather(self._looking, return_exceptions=True)
+        await stopped(self._looking)
         for whose, session in list(self._sessions.items()):
             self._drop(whose, session)
         while self._tasks:

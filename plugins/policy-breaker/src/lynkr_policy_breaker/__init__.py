@@ -16,6 +16,7 @@ from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.provider import Provider
 from lynkr_core.stores import KeyValue
+from lynkr_core.waiting import stopped
 from lynkr_policy_breaker.board import Board, Refusal
 from lynkr_policy_breaker.circuit import Rules
 from lynkr_policy_breaker.shared import SharedBoard
@@ -80,10 +81,7 @@ class Breaker:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await stopped(*self._tasks)
 
     def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
         now, id, credential = self.clock(), candidate.id, candidate.provider.name

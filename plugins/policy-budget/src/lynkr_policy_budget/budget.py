@@ -22,6 +22,7 @@ from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.routes import Route
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Full, GuardedValues
+from lynkr_core.waiting import stopped
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.balances import Standing
 from lynkr_policy_budget.books import MARGIN, Books
@@ -93,9 +94,7 @@ class Budget:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
         await self.books.close()
         await self.alerts.close()
 

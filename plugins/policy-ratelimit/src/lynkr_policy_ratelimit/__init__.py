@@ -18,6 +18,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure, Wait
 from lynkr_core.stores.counters import Counters
+from lynkr_core.waiting import stopped
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
 from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
@@ -74,9 +75,7 @@ class RateLimit:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
         await self.shares.__aexit__(None, None, None)
 
     async def _look_after(self) -> None:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Context, Plugin
+from lynkr_core.waiting import stopped
 from lynkr_scorer_codegraph.facts import Facts
 from lynkr_scorer_codegraph.index import Index, names_in
 from lynkr_scorer_codegraph.survey import Order
@@ -74,9 +75,7 @@ class Codegraph:
         return self
 
     async def __aexit__(self, *error: Any) -> None:
-        self._keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._keeping
+        await stopped(self._keeping)
 
     def score(self, exchange: Exchange) -> Score | None:
         """From figures in memory. None where the ask names no file that is known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Exchange, Key, Outcome, Score
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.routes import Route
+from lynkr_core.waiting import stopped
 from lynkr_scorer_heuristic.ask import last_ask
 from lynkr_scorer_learned.embedding import Vector, embedder
 from lynkr_scorer_learned.feedback import Feedback
@@ -74,10 +74,7 @@ class Learned:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._saving is not None:
-            self._saving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._saving
+        await stopped(self._saving)
         await self._keeper.save(self.memory)
 
     async def _save(self) -> None:

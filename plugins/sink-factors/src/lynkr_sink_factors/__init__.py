@@ -16,6 +16,7 @@ from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Exchange, Outcome
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.tokens import estimate
+from lynkr_core.waiting import stopped
 
 log = logging.getLogger(__name__)
 PREFIX = "factors/"
@@ -83,9 +84,7 @@ class Factors:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
         await self.save()
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:

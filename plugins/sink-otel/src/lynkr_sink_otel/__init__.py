@@ -20,6 +20,7 @@ from lynkr_core.remarks import ONWARD
 from lynkr_core.secret import Secret
 from lynkr_core.stores import MemoryStore
 from lynkr_core.upstream import HeaderList
+from lynkr_core.waiting import stopped
 from lynkr_sink_otel.context import trace_of
 from lynkr_sink_otel.export import Exporter
 from lynkr_sink_otel.metrics import Metrics, of_plugins
@@ -96,10 +97,7 @@ class OtelSink:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await stopped(*self._tasks)
         if self._config.metrics:
             self._take_stock()
         await asyncio.gather(self._spans.flush(), self._points.flush())

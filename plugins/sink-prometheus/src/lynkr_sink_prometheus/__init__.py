@@ -23,6 +23,7 @@ from lynkr_core.remarks import QUEUED, SAVINGS, Saving
 from lynkr_core.request import Usage
 from lynkr_core.routes import Route, RouteRequest
 from lynkr_core.stores import MemoryStore
+from lynkr_core.waiting import stopped
 from lynkr_sink_prometheus.family import Worker, decode, encode, page
 from lynkr_sink_prometheus.numbers import OTHER, Labels, Numbers, Series, Tries
 from lynkr_sink_prometheus.telling import families
@@ -74,9 +75,7 @@ class PrometheusSink:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await stopped(self._task)
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         served, numbers = outcome.candidate, self._numbers
