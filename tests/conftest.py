@@ -46,6 +46,9 @@ dialects = ["anthropic.messages"]
 """
 )
 """Three providers of one dialect each, so that every front is served both by its own dialect and by translation."""
+DIALECTS = {"chat": "openai.chat", "responses": "openai.responses", "messages": "anthropic.messages"}
+upstreams = pytest.mark.parametrize("upstream", DIALECTS)
+streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
 class Served:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ import pytest
 from lynkr_core.config import parse
 from lynkr_core.testing.waiting import PATIENCE
 from lynkr_core.testing.waiting import until as soon
+from tests.benchmarks.cluster import example
 from tests.benchmarks.processes import cpu_seconds
 
 pytestmark = pytest.mark.anyio
@@ -31,16 +31,6 @@ COST = 100 * 3_000 + 20 * 15_000
 LIMIT = 50_000_000
 WORST = 1_000_000
 """More than is set aside for one."""
-
-
-def loaded() -> Any:
-    spec = importlib.util.spec_from_file_location("example_cluster", EXAMPLE / "cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 PATIENT = ('url = "${LYNKR_REDIS_URL}"', "[auth.keys]", "[policy.budget]", "[policy.ratelimit]")
@@ -57,7 +47,7 @@ def cluster() -> Iterator[Any]:
     for line in PATIENT:
         assert config.count(line) == 1
         config = config.replace(line, f"{line}\ndeadline = 4")
-    with tempfile.TemporaryDirectory(prefix="lynkr-") as folder, loaded().Cluster(Path(folder), 3, config, fast=True) as running:
+    with tempfile.TemporaryDirectory(prefix="lynkr-") as folder, example().Cluster(Path(folder), 3, config, fast=True) as running:
         yield running
 
 

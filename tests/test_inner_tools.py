@@ -8,7 +8,7 @@ import pytest
 
 from lynkr_core.request import Reasoning, Text, ToolCall
 from lynkr_core.testing.saying import saying
-from tests.conftest import CROSSED
+from tests.conftest import CROSSED, DIALECTS, streamed, upstreams
 
 pytestmark = pytest.mark.anyio
 CONFIG = (
@@ -29,19 +29,11 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "require
 NAMES = ["Bash", *[f"mcp__box__tool_{n}" for n in range(20)]]
 LOG = "\n".join([f"2026-11-21 10:00:{n % 60:02} worker {n} took {n * 7919 % 1000} ms for job {n * 104729:x}" for n in range(300)])
 ARGUMENTS = '{"city": "Zürich", "n": 1.50}'
-DIALECTS = {"chat": "openai.chat", "responses": "openai.responses", "messages": "anthropic.messages"}
-upstreams = pytest.mark.parametrize("upstream", DIALECTS)
-streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
 @pytest.fixture(scope="module")
 def served(serve_all, session_provider, tmp_path_factory):
     return serve_all(CONFIG.format(url=session_provider.url, folder=tmp_path_factory.mktemp("inner")))
-
-
-@pytest.fixture
-def provider(session_provider):
-    return session_provider.reset()
 
 
 @pytest.fixture

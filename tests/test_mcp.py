@@ -13,7 +13,7 @@ import pytest
 from lynkr_core.request import Text, ToolCall
 from lynkr_core.testing.saying import saying
 from lynkr_core.testing.waiting import until
-from tests.conftest import CROSSED
+from tests.conftest import CROSSED, DIALECTS, streamed, upstreams
 
 spec = importlib.util.spec_from_file_location(
     "lynkr_boxes", Path(__file__).parent.parent / "plugins/compressor-mcp/tests/boxes.py"
@@ -31,9 +31,6 @@ path = "{folder}/lynkr.db"
 """
 )
 INDEX = "[compressor.tool-index]\nmin_tokens = 100\n"
-DIALECTS = {"chat": "openai.chat", "responses": "openai.responses", "messages": "anthropic.messages"}
-upstreams = pytest.mark.parametrize("upstream", DIALECTS)
-streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 ARGUMENTS = {"city": "Zürich"}
 NAME = "mcp__box__weather_7"
 ADMIN = "the-admin-key-of-the-test"
@@ -58,11 +55,6 @@ def box(served):
     for one in served:
         one.calls.clear()
     return served[0]
-
-
-@pytest.fixture
-def provider(session_provider):
-    return session_provider.reset()
 
 
 @pytest.fixture
