@@ -12,7 +12,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
@@ -87,20 +87,27 @@ class Loaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 @cache
+def advertised() -> Sequence[EntryPoint]:
+    """All our entry points, of one look for all kinds, as it reads a file of each installed package; those first on the path last."""
+    ours = [dist for dist in distributions() if "[lynkr." in (dist.read_text("entry_points.txt") or "")]
+    return [entry for dist in reversed(ours) for entry in dist.entry_points]
+
+
+@cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
     """Entry points of one kind by plugin name, without other names of the same plugin; nothing is imported."""
-    return {entry.name: entry for entry in entry_points(group=group(kind)) if entry.name not in aliases(kind)}
+    return {entry.name: entry for entry in advertised() if entry.group == group(kind) and entry.name not in aliases(kind)}
 
 
 @cache
 def aliases(kind: str) -> Mapping[str, str]:
     """Other names of installed plugins, and their own: of entry points with one value that which its package is called after."""
     found: dict[str, str] = {}
-    entries = sorted(entry_points(group=group(kind)), key=lambda entry: entry.value)
-    for _, same in groupby(entries, key=lambda entry: entry.value):
-        names = {entry.name: entry.dist.name if entry.dist else "" for entry in same}
-        own = next((name for name, dist in names.items() if dist == f"lynkr-{kind}-{name}"), next(iter(names)))
-        found |= {name: own for name in names if name != own}
+    entries = sorted([entry for entry in advertised() if entry.group == group(kind)], key=lambda entry: entry.value)
+    for _, together in groupby(entries, key=lambda entry: entry.value):
+        if len(same := {entry.name: entry.dist for entry in together}) > 1:  # a package's name stands in one more file
+            own = next((name for name, dist in same.items() if dist and dist.name == f"lynkr-{kind}-{name}"), next(iter(same)))
+            found |= {name: own for name in same if name != own}
     return found
 
 
@@ -152,8 +159,7 @@ def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -
 
 def create(plugin: Plugin, config: Struct, context: Context | None) -> Any:
     """An instance: `create()`, `create(config)` or `create(config, context)`."""
-    wanted = len(inspect.signature(plugin.create).parameters)
-    return plugin.create(*(config, context)[:wanted])
+    return plugin.create(*(config, context)[: len(inspect.signature(plugin.create).parameters)])
 
 
 class Registry(pluggy.PluginManager):
@@ -168,8 +174,7 @@ class Registry(pluggy.PluginManager):
         if name.startswith("_") or not inspect.isfunction(function):
             return None
         if name not in HOOKS:
-            near = difflib.get_close_matches(name, HOOKS, 1, 0.85)
-            if near:
+            if near := difflib.get_close_matches(name, HOOKS, 1, 0.85):
                 raise PluginError(f"has a method {name!r}; did you mean the hook {near[0]!r}?")
             return None
         check_signature(name, function)
