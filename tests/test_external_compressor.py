@@ -35,10 +35,10 @@ def installed(tmp_path, monkeypatch):
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: lynkr-compressor-external\nVersion: 0.1.0\n")
     (told / "entry_points.txt").write_text("[lynkr.compressor]\nexternal = lynkr_compressor_external:plugin\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    for cached in (plugins.installed, plugins.aliases):
+    for cached in (plugins.advertised, plugins.installed, plugins.aliases):
         cached.cache_clear()
     yield
-    for cached in (plugins.installed, plugins.aliases):
+    for cached in (plugins.advertised, plugins.installed, plugins.aliases):
         cached.cache_clear()
     for name in [name for name in sys.modules if name.startswith("lynkr_compressor_external")]:
         del sys.modules[name]

@@ -175,7 +175,7 @@ def named(monkeypatch):
     found = [SimpleNamespace(name=name, value=value, dist=SimpleNamespace(name=dists[value])) for name, value in values.items()]
     for entry in found:
         entry.load = lambda entry=entry: Plugin(api=1, config=Config, create=Good)
-    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    monkeypatch.setattr(plugins, "advertised", lambda: {"lynkr.scorer": {entry.name: entry for entry in found}})
     plugins.installed.cache_clear()
     plugins.aliases.cache_clear()
     yield

@@ -12,7 +12,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
@@ -87,20 +87,35 @@ class Loaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 @cache
+def advertised() -> Mapping[str, Mapping[str, EntryPoint]]:
+    """The entry points of every package that has some of ours, by group and name; of two with one name the first on the path.
+
+    One look for all kinds: it reads a file of each package there is.
+    """
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for dist in distributions():
+        if "[lynkr." in (dist.read_text("entry_points.txt") or ""):
+            for entry in dist.entry_points:
+                found.setdefault(entry.group, {}).setdefault(entry.name, entry)
+    return found
+
+
+@cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
     """Entry points of one kind by plugin name, without other names of the same plugin; nothing is imported."""
-    return {entry.name: entry for entry in entry_points(group=group(kind)) if entry.name not in aliases(kind)}
+    return {name: entry for name, entry in advertised().get(group(kind), {}).items() if name not in aliases(kind)}
 
 
 @cache
 def aliases(kind: str) -> Mapping[str, str]:
     """Other names of installed plugins, and their own: of entry points with one value that which its package is called after."""
     found: dict[str, str] = {}
-    entries = sorted(entry_points(group=group(kind)), key=lambda entry: entry.value)
-    for _, same in groupby(entries, key=lambda entry: entry.value):
-        names = {entry.name: entry.dist.name if entry.dist else "" for entry in same}
-        own = next((name for name, dist in names.items() if dist == f"lynkr-{kind}-{name}"), next(iter(names)))
-        found |= {name: own for name in names if name != own}
+    entries = sorted(advertised().get(group(kind), {}).values(), key=lambda entry: entry.value)
+    for _, together in groupby(entries, key=lambda entry: entry.value):
+        if len(same := list(together)) > 1:  # a package's name is in a file of its own
+            names = {entry.name: entry.dist.name if entry.dist else "" for entry in same}
+            own = next((name for name, dist in names.items() if dist == f"lynkr-{kind}-{name}"), next(iter(names)))
+            found |= {name: own for name in names if name != own}
     return found
 
 
