@@ -172,10 +172,13 @@ def named(monkeypatch):
     """Entry points of a package called after `moonshot`, and of one that is called after neither of its names."""
     values = {"kimi": "m:plugin", "moonshot": "m:plugin", "one": "o:plugin", "two": "o:plugin", "single": "s:plugin"}
     dists = {"m:plugin": "lynkr-scorer-moonshot", "o:plugin": "acme-things", "s:plugin": "lynkr-scorer-single"}
-    found = [SimpleNamespace(name=name, value=value, dist=SimpleNamespace(name=dists[value])) for name, value in values.items()]
+    found = [
+        SimpleNamespace(name=name, group="lynkr.scorer", value=value, dist=SimpleNamespace(name=dists[value]))
+        for name, value in values.items()
+    ]
     for entry in found:
         entry.load = lambda entry=entry: Plugin(api=1, config=Config, create=Good)
-    monkeypatch.setattr(plugins, "advertised", lambda: {"lynkr.scorer": {entry.name: entry for entry in found}})
+    monkeypatch.setattr(plugins, "advertised", lambda: found)
     plugins.installed.cache_clear()
     plugins.aliases.cache_clear()
     yield

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route as StarletteRoute
 
 from lynkr_core.caller import EXTENSION, Receive, Scope, Send, read_body
 from lynkr_core.decision import decision
@@ -27,28 +22,37 @@ from lynkr_core.passthrough import Passthrough
 from lynkr_core.process import MAX_TOLD, Process, admin, is_admin
 from lynkr_core.routes import Route, RouteRequest
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
 log = logging.getLogger("lynkr.app")
 encode = msgspec.json.Encoder().encode
-
+Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 EXPOSED = [f"x-lynkr-{name}" for name in ("request-id", "provider", "model", "tier", "score", "reason", "cost-usd", "losses")]
 
 
 class Application:
-    """`Application(kernel)` is the whole gateway as an ASGI app; its lifespan starts and stops the kernel."""
+    """`Application(kernel)` is the whole gateway as an ASGI app; its lifespan starts and stops the kernel.
+
+    Starlette is imported when the first request comes that is not the API's: it would be a good part of the time until lynkr listens.
+    """
 
     def __init__(self, kernel: Kernel, process: Process | None = None) -> None:
         self.kernel = kernel
         self.process = process or Process()
-        routes = self._routes()
-        missing = {HTTPException: self.not_served}
-        self.starlette = Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=missing)
-        paths = [*[route.path for route in routes], *kernel.fronts.paths]
+        self._routes = self._collected()
+        paths = [*[path for path, *_ in self._routes], *kernel.fronts.paths]
         self.passthrough = Passthrough(kernel, {path.split("/")[2] for path in paths if path.startswith("/v1/")})
         for name in kernel.catalog.providers.keys() - self.passthrough.providers.keys():
             log.info("the provider %s has no /v1/%s/ of its own: other routes have that path", name, name)
-        origins = kernel.config.server.cors_origins
-        self.cors = CORSMiddleware(self.serve, origins, ["*"], ["*"], expose_headers=EXPOSED) if origins else None
+        self.cors = None
+        if origins := kernel.config.server.cors_origins:
+            from starlette.middleware.cors import CORSMiddleware
+
+            self.cors = CORSMiddleware(self.serve, origins, ["*"], ["*"], expose_headers=EXPOSED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.dispatch(scope, receive, send)
@@ -73,22 +77,26 @@ class Application:
         async with self.kernel:
             yield
 
-    def _routes(self) -> list[StarletteRoute]:
-        routes = [
-            StarletteRoute("/", self.root),
-            StarletteRoute("/openapi.json", self.openapi),
-            StarletteRoute("/health/live", self.live),
-            StarletteRoute("/health/ready", self.ready),
-            StarletteRoute("/v1/models", self.models),
-            StarletteRoute("/v1/models/{id:path}", self.model),
-            StarletteRoute("/v1/route", self.route, methods=["POST"]),
-        ]
-        routes += [self._adapted(route) for route in self.process.routes()]
+    @cached_property
+    def starlette(self) -> Starlette:
+        from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
+        from starlette.routing import Route as StarletteRoute
+
+        routes = [StarletteRoute(path, endpoint, methods=[method]) for path, endpoint, method in self._routes]
+        return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers={HTTPException: self.not_served})
+
+    def _collected(self) -> list[tuple[str, Endpoint, str]]:
+        """Everything that is served beside the API: path, endpoint and method."""
+        own = {"/": self.root, "/openapi.json": self.openapi, "/health/live": self.live, "/health/ready": self.ready}
+        own |= {"/v1/models": self.models, "/v1/models/{id:path}": self.model}
         for call in self.kernel.hooks.register_routes.calls:
             self.kernel.fronts.beside += call.function(self.kernel) or ()
-        return [*routes, *[self._adapted(route) for route in self.kernel.fronts.beside]]
+        others = (*self.process.routes(), *self.kernel.fronts.beside)
+        more = [(route.path, self._adapted(route), route.method) for route in others]
+        return [*[(path, endpoint, "GET") for path, endpoint in own.items()], ("/v1/route", self.route, "POST"), *more]
 
-    def _adapted(self, route: Route) -> StarletteRoute:
+    def _adapted(self, route: Route) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             params = {**request.query_params, **cast("dict[str, str]", request.path_params)}
             headers = dict(request.headers.raw)
@@ -102,10 +110,10 @@ class Application:
             except GatewayError as error:
                 return failure(error)
             except ClientGone:
-                return Response(status_code=499)
+                return raw(b"", 499)
             return raw(reply.body, reply.status, reply.headers)
 
-        return StarletteRoute(route.path, endpoint, methods=[route.method])
+        return endpoint
 
     async def _principal(self, request: Request) -> Principal:
         """Who calls a route that is not the API's. Raises `GatewayError` for who may not."""
@@ -117,8 +125,7 @@ class Application:
         return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})
 
     async def openapi(self, request: Request) -> Response:
-        routes = cast("list[StarletteRoute]", self.starlette.routes)
-        return reply(document({*self.kernel.fronts.paths, *[route.path.replace(":path}", "}") for route in routes]}))
+        return reply(document({*self.kernel.fronts.paths, *[path.replace(":path}", "}") for path, *_ in self._routes]}))
 
     async def live(self, request: Request) -> Response:
         return reply({"status": "ok"})
@@ -165,7 +172,7 @@ class Application:
         except GatewayError as error:
             return failure(error)
         except ClientGone:
-            return Response(status_code=499)
+            return raw(b"", 499)
         return reply(decision(exchange, texts=True))
 
     def _claimed(self, body: bytes, headers: dict[bytes, bytes]) -> Dialect:
@@ -177,8 +184,7 @@ class Application:
 
     async def not_served(self, request: Request, error: Exception) -> Response:
         """Where a provider may serve it, the path for that is told."""
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        path = request.url.path
+        status, path = getattr(error, "status_code", 500), request.url.path
         message = f"{'method not allowed' if status == 405 else 'nothing is served'} at {request.method} {path}"
         if status == 404 and path.startswith("/v1/") and self.passthrough.providers:
             names = ", ".join(self.passthrough.providers)
@@ -188,10 +194,12 @@ class Application:
 
 
 def reply(value: Any, status: int = 200) -> Response:
-    return Response(encode(value), status, media_type="application/json")
+    return raw(encode(value), status, ((b"content-type", b"application/json"),))
 
 
-def raw(body: bytes, status: int, headers: Any) -> Response:
+def raw(body: bytes, status: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> Response:
+    from starlette.responses import Response
+
     response = Response(body, status)
     response.raw_headers = [(name, value) for name, value in headers] + [(b"content-length", b"%d" % len(body))]
     return response

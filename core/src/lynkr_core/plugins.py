@@ -87,35 +87,27 @@ class Loaded(Struct, frozen=True, kw_only=True, eq=False):
 
 
 @cache
-def advertised() -> Mapping[str, Mapping[str, EntryPoint]]:
-    """The entry points of every package that has some of ours, by group and name; of two with one name the first on the path.
-
-    One look for all kinds: it reads a file of each package there is.
-    """
-    found: dict[str, dict[str, EntryPoint]] = {}
-    for dist in distributions():
-        if "[lynkr." in (dist.read_text("entry_points.txt") or ""):
-            for entry in dist.entry_points:
-                found.setdefault(entry.group, {}).setdefault(entry.name, entry)
-    return found
+def advertised() -> Sequence[EntryPoint]:
+    """All our entry points, of one look for all kinds, as it reads a file of each installed package; those first on the path last."""
+    ours = [dist for dist in distributions() if "[lynkr." in (dist.read_text("entry_points.txt") or "")]
+    return [entry for dist in reversed(ours) for entry in dist.entry_points]
 
 
 @cache
 def installed(kind: str) -> Mapping[str, EntryPoint]:
     """Entry points of one kind by plugin name, without other names of the same plugin; nothing is imported."""
-    return {name: entry for name, entry in advertised().get(group(kind), {}).items() if name not in aliases(kind)}
+    return {entry.name: entry for entry in advertised() if entry.group == group(kind) and entry.name not in aliases(kind)}
 
 
 @cache
 def aliases(kind: str) -> Mapping[str, str]:
     """Other names of installed plugins, and their own: of entry points with one value that which its package is called after."""
     found: dict[str, str] = {}
-    entries = sorted(advertised().get(group(kind), {}).values(), key=lambda entry: entry.value)
+    entries = sorted([entry for entry in advertised() if entry.group == group(kind)], key=lambda entry: entry.value)
     for _, together in groupby(entries, key=lambda entry: entry.value):
-        if len(same := list(together)) > 1:  # a package's name is in a file of its own
-            names = {entry.name: entry.dist.name if entry.dist else "" for entry in same}
-            own = next((name for name, dist in names.items() if dist == f"lynkr-{kind}-{name}"), next(iter(names)))
-            found |= {name: own for name in names if name != own}
+        if len(same := {entry.name: entry.dist for entry in together}) > 1:  # a package's name stands in one more file
+            own = next((name for name, dist in same.items() if dist and dist.name == f"lynkr-{kind}-{name}"), next(iter(same)))
+            found |= {name: own for name in same if name != own}
     return found
 
 
@@ -183,8 +175,7 @@ class Registry(pluggy.PluginManager):
         if name.startswith("_") or not inspect.isfunction(function):
             return None
         if name not in HOOKS:
-            near = difflib.get_close_matches(name, HOOKS, 1, 0.85)
-            if near:
+            if near := difflib.get_close_matches(name, HOOKS, 1, 0.85):
                 raise PluginError(f"has a method {name!r}; did you mean the hook {near[0]!r}?")
             return None
         check_signature(name, function)

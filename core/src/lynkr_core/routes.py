@@ -31,6 +31,10 @@ class Route(Struct, frozen=True, kw_only=True):
     admin: bool = False
     public: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise ValueError(f"the path of a route begins with a slash, not {self.path!r}")
+
 
 class Fronts:
     """The dialects' own routes. Exact paths are found by one look-up; templates are tried after them.
@@ -48,8 +52,7 @@ class Fronts:
 
     def serving(self, path: str) -> Dialect:
         """Raises `KeyError` for a path that `find` does not find."""
-        dialect = self.find(path)
-        if dialect is None:
+        if (dialect := self.find(path)) is None:
             raise KeyError(path)
         return dialect
 

@@ -14,20 +14,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Runs the command line; ends with status 2 for a mistake of the user's, 1 for a failure."""
-    from cyclopts import App
-
-    from lynkr_core import __version__
     from lynkr_core.errors import ConfigError, LynkrError
 
-    app = App(name="lynkr", version=__version__, help="A self-hosted LLM gateway made of plugins.")
-    for name, target, text in COMMANDS:
-        app.command(target, name=name, help=text)
     try:
-        words = sys.argv[1:]
-        if not words or words[0] not in OWN:
-            file, words = configured(words)
-            add_plugin_commands(app, enabled_plugins(file))
-        app(words)
+        if not served(sys.argv[1:]):
+            run(sys.argv[1:])
     except ConfigError as error:
         sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
         sys.exit(2)
@@ -36,6 +27,33 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def served(words: list[str]) -> bool:
+    """Whether that was `lynkr serve` or `lynkr up` in so many words; then it has ended. Other commands are not looked at."""
+    from lynkr_core.cli.options import plain
+
+    if words[:1] not in (["serve"], ["up"]) or (options := plain(words[1:])) is None:
+        return False
+    from lynkr_core.cli import serving
+
+    (serving.serve if words[0] == "serve" else serving.up)(**options)
+    return True
+
+
+def run(words: list[str]) -> None:
+    """Any command, also those of plugins."""
+    from cyclopts import App
+
+    from lynkr_core import __version__
+
+    app = App(name="lynkr", version=__version__, help="A self-hosted LLM gateway made of plugins.")
+    for name, target, text in COMMANDS:
+        app.command(target, name=name, help=text)
+    if not words or words[0] not in OWN:
+        file, words = configured(words)
+        add_plugin_commands(app, enabled_plugins(file))
+    app(words)
 
 
 def configured(words: list[str]) -> tuple[Path, list[str]]:
