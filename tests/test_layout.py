@@ -183,7 +183,7 @@ def test_the_dependency_rule(path):
 
 @pytest.mark.parametrize(
     ("package", "place"),
-    [("starlette", r"^app\.py$"), ("uvicorn", r"^cli/"), ("httpx2", r"^(upstream|cli)/"), ("httptools", r"^(upstream|cli)/"),
+    [("starlette", r"^app\.py$"), ("httpx2", r"^(upstream|cli)/"), ("httptools", r"^(upstream|cli)/"),
      ("socket", r"^(upstream|cli|testing)/"), ("cyclopts", r"^cli/"), ("rich", r"^cli/"), ("pytest", r"^testing/")],
 )  # fmt: skip
 def test_each_outside_part_is_used_in_its_place_only(package, place):

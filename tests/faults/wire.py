@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 from msgspec import Struct
-from uvicorn.server import ServerState
 
 from lynkr_core import sse
 from lynkr_core.app import Application
-from lynkr_core.cli.protocol import Protocol
-from lynkr_core.cli.server import configure
+from lynkr_core.cli.protocol import Protocol, ServerState
 from lynkr_core.config import parse
 from lynkr_core.kernel import Kernel
 from lynkr_core.testing.waiting import PATIENCE
@@ -97,11 +95,9 @@ async def ask(port: int, path: str, body: bytes, headers: Mapping[str, str] = {}
 async def gateway(text: str) -> AsyncGenerator[int]:
     """Gives the port at which the gateway that `text` describes is served, by our own server in this loop."""
     kernel = Kernel.from_config(parse(text, {}), {})
-    config = configure(Application(kernel).dispatch, port=0)
-    config.load()
-    state = ServerState()
+    app, state, loop = Application(kernel).dispatch, ServerState(), asyncio.get_running_loop()
     async with kernel:
-        server = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: Protocol(app, state, loop), "127.0.0.1", 0)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

@@ -4,10 +4,11 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 
 import pytest
-import uvicorn
 
 from lynkr_core.app import Application
-from lynkr_core.cli.server import configure
+from lynkr_core.cli.server import Server, listener
+from lynkr_core.process import Process
+from lynkr_core.settings import Server as Settings
 from lynkr_core.testing.firing import FRONT, PASSED_ON
 from lynkr_core.testing.waiting import SOON, until
 
@@ -25,13 +26,15 @@ async def served(provider, spoken):
     """The gateway behind our own server, and its port."""
     probes = Probe(), Waiting()
     kernel = kernel_of(provider, spoken, CONFIG, probes)
-    server = uvicorn.Server(configure(Application(kernel), port=0, drain=1))
+    server = Server(Application(kernel), Settings(drain=1), Process(), lambda address: None)
     server.capture_signals = nullcontext
     async with kernel:
-        task = asyncio.ensure_future(server.serve())
+        bound = listener("127.0.0.1", 0)
+        port = bound.getsockname()[1]
+        task = asyncio.ensure_future(server.serve(bound))
         await until(lambda: server.started)
         try:
-            yield Gateway(kernel, None, provider, probes), server.servers[0].sockets[0].getsockname()[1]
+            yield Gateway(kernel, None, provider, probes), port
         finally:
             server.should_exit = True
             await task

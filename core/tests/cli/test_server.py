@@ -10,9 +10,10 @@ from collections import defaultdict
 from contextlib import asynccontextmanager, nullcontext
 
 import pytest
-import uvicorn
 
-from lynkr_core.cli.server import configure
+from lynkr_core.cli.server import Server, listener
+from lynkr_core.process import Process
+from lynkr_core.settings import Server as Settings
 from lynkr_core.testing.waiting import PATIENCE, SOON, least, until
 
 pytestmark = pytest.mark.anyio
@@ -32,9 +33,6 @@ class App:
         self.gates = defaultdict(asyncio.Event)
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] == "lifespan":
-            await self.lifespan(receive, send)
-            return
         while (await receive())["more_body"]:
             pass
         name = scope["path"]
@@ -46,20 +44,17 @@ class App:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    async def lifespan(self, receive, send):
-        for word in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{word}.complete"})
-
 
 @asynccontextmanager
 async def serving(app):
-    server = uvicorn.Server(configure(app, port=0, drain=1))
+    server = Server(app, Settings(drain=1), Process(), lambda address: None)
     server.capture_signals = nullcontext
-    task = asyncio.ensure_future(server.serve())
+    bound = listener("127.0.0.1", 0)
+    port = bound.getsockname()[1]
+    task = asyncio.ensure_future(server.serve(bound))
     await until(lambda: server.started)
     try:
-        yield server.servers[0].sockets[0].getsockname()[1]
+        yield port
     finally:
         for gate in app.gates.values():
             gate.set()
@@ -130,13 +125,8 @@ async def test_a_callback_set_too_late_runs_at_once():
 SLOW = """
 import asyncio
 async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        for word in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{word}.complete"})
-    else:
-        print("asked", flush=True)
-        await asyncio.sleep(60)
+    print("asked", flush=True)
+    await asyncio.sleep(60)
 """
 
 

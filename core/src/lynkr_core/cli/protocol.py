@@ -1,8 +1,8 @@
 """The server's side of a connection: HTTP/1.1 requests parsed, answered one after the other, idle connections closed.
 
-uvicorn's own protocol does the same and costs half as much again for each request as everything that lynkr does with it: an event, a
+uvicorn's protocol does the same and costs half as much again for each request as everything that lynkr does with it: an event, a
 timer and a dozen wrappers, two writes to the socket. This one keeps to what the gateway needs, and bounds what uvicorn leaves
-unbounded: the head, and requests waiting behind each other. uvicorn still runs it: sockets, signals, lifespan, shutdown.
+unbounded: the head, and requests waiting behind each other.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-import uvicorn
-from uvicorn.server import ServerState
 
 from lynkr_core.caller import EXTENSION
 from lynkr_core.cli.cycle import Cycle
@@ -32,28 +30,31 @@ DRAIN_SECONDS = 2.0
 MAX_WAITING = 16
 """Pipelined requests that may wait before reading pauses."""
 ASGI = {"version": "3.0", "spec_version": "2.4"}
+IDLE_SECONDS = 75.0
+"""How long a connection may wait for its next request: longer than most clients keep theirs, so that they close first."""
+
+
+class ServerState:
+    """What the connections of a server share. `default_headers` go out with every answer."""
+
+    def __init__(self) -> None:
+        self.connections: set[Protocol] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.default_headers: list[tuple[bytes, bytes]] = []
 
 
 class Protocol(asyncio.Protocol):
     """One connection. `full` is a future while the peer reads too slowly."""
 
     __slots__ = (
-        "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
+        "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_loop",
         "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state", "transport",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        self._app = cast("Any", config.loaded_app)
-        self._keep_alive = config.timeout_keep_alive
-        self._lifespan = app_state
-        self._loop = _loop or asyncio.get_event_loop()
-        self.state = server_state
+    def __init__(self, app: Any, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        self._app = app
+        self._loop = loop
+        self.state = state
         self.transport = cast("asyncio.Transport", None)
         self.full: asyncio.Future[None] | None = None
         self.current: Cycle | None = None
@@ -69,7 +70,7 @@ class Protocol(asyncio.Protocol):
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.state.connections.add(cast("Any", self))
+        self.state.connections.add(self)
         self._server = own_address(transport.get_extra_info("sockname"))
         self._client = address(transport.get_extra_info("peername"))
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
@@ -104,7 +105,7 @@ class Protocol(asyncio.Protocol):
         self._loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.state.connections.discard(cast("Any", self))
+        self.state.connections.discard(self)
         self.resume_writing()
         for cycle in (self.current, *self._waiting):
             if cycle is not None:
@@ -172,7 +173,7 @@ class Protocol(asyncio.Protocol):
         return {
             "type": "http", "asgi": ASGI, "http_version": version, "server": self._server, "client": self._client,
             "scheme": self._scheme, "root_path": "", "method": method, "path": unquote(path) if "%" in path else path,
-            "raw_path": url, "query_string": query, "headers": self._headers, "state": self._lifespan,
+            "raw_path": url, "query_string": query, "headers": self._headers,
         }  # fmt: skip
 
     # one answer after the other
@@ -184,7 +185,6 @@ class Protocol(asyncio.Protocol):
 
     def answered(self, cycle: Cycle) -> None:
         """The answer is written: the next request, or rest."""
-        self.state.total_requests += 1
         self.current = None
         if self._reading is cycle:
             self._drain()
@@ -216,11 +216,11 @@ class Protocol(asyncio.Protocol):
 
     def look(self, now: float) -> None:
         """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB."""
-        if self.current is None and now - self._idle_since >= self._keep_alive and not self.transport.is_closing():
+        if self.current is None and now - self._idle_since >= IDLE_SECONDS and not self.transport.is_closing():
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Called by uvicorn when it stops: what is being answered is finished, nothing more is begun."""
+        """Called by the server when it stops: what is being answered is finished, nothing more is begun."""
         if self.current is None:
             self.transport.close()
         else:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from msgspec import Struct
-from uvicorn.server import ServerState
 
 from lynkr_core.app import Application
 from lynkr_core.caller import Receive, Scope, Send
 from lynkr_core.cli.canary import Canary, Plan
+from lynkr_core.cli.protocol import ServerState
 from lynkr_core.cli.watching import changes
 from lynkr_core.config import Config, parse, read
 from lynkr_core.errors import ConfigError

@@ -1,4 +1,8 @@
-"""The server: uvicorn, with a protocol of our own."""
+"""The server: accepts connections, looks after them, and ends in peace.
+
+uvicorn did the same once. Importing it, with a command line and a supervisor that are not used here, took a fifth of the time until lynkr
+listened.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ import importlib.util
 import logging
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from typing import Any, cast
-
-import uvicorn
+from email.utils import formatdate
+from typing import Any
 
 from lynkr_core.cli.cycle import TICKS
-from lynkr_core.cli.protocol import Protocol
+from lynkr_core.cli.protocol import Protocol, ServerState
 from lynkr_core.errors import LynkrError
 from lynkr_core.process import Process
 from lynkr_core.settings import Server as Settings
@@ -23,7 +27,7 @@ from lynkr_core.settings import Server as Settings
 log = logging.getLogger("lynkr.server")
 
 TICKS_A_SECOND = 10
-"""How often uvicorn's server looks around."""
+"""How often the server looks around."""
 CLOSE_SECONDS = 2.0
 """How long exchanges that were stopped may take to tell their callers."""
 FLUSH_SECONDS = 0.02
@@ -32,41 +36,17 @@ COLLECT_AFTER = (10_000, 50, 100)
 """Allocations between garbage collections: a request leaves no cycles behind, so looking for them 14 times as often is wasted."""
 
 
-def configure(app: Any, host: str = "127.0.0.1", port: int = 8081, *, drain: float = 30.0) -> uvicorn.Config:
-    """The server's settings. `drain` in seconds is how long requests under way may take to end when it stops.
-
-    Log lines of requests are the sinks' work, so there is no access log.
-    """
-    loop = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
-    return uvicorn.Config(
-        app,
-        host,
-        port,
-        loop=loop,
-        http=cast("Any", Protocol),
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(drain)),
-        backlog=BACKLOG,
-        log_config=None,  # its lines are written as all others are
-        log_level="warning",
-    )
-
-
-class Server(uvicorn.Server):
-    """Tells its address once it listens, and ends in peace: uvicorn's raises the signal that stopped it once more at the end.
+class Server:
+    """Tells its address once it listens. Log lines of requests are the sinks' work, so there is no access log.
 
     At a stop the process says that it is no longer ready, goes on for `notice` seconds, accepts no more, gives those under way
     `drain` seconds, and then has each of them tell its caller.
     """
 
     def __init__(self, app: Any, settings: Settings, process: Process, ready: Callable[[str], None]) -> None:
-        super().__init__(configure(app))
+        self.server_state = ServerState()
+        self.started = self.should_exit = self.force_exit = False
+        self._app = app
         self._ready = ready
         self._process = process
         self._accepts_until = 0.0
@@ -76,18 +56,47 @@ class Server(uvicorn.Server):
         """Those that may change while it serves."""
         self._every = max(1, round(settings.keep_alive / TICKS * TICKS_A_SECOND)) if settings.keep_alive else 0
         self._notice = settings.notice
-        self.config.timeout_graceful_shutdown = max(1, round(settings.drain))
+        self._drain = max(1, round(settings.drain))
 
-    async def on_tick(self, counter: int) -> bool:
+    async def serve(self, bound: socket.socket) -> None:
+        """Returns when it was told to stop, by a signal or `should_exit`, and every exchange has had its end."""
+        with self.capture_signals():
+            counter = 0
+            self._tick(counter)
+            accepting = await self._listen(bound)
+            while not self._over():
+                await asyncio.sleep(1 / TICKS_A_SECOND)
+                counter += 1
+                self._tick(counter)
+            accepting.close()
+            bound.close()
+            await self._end()
+
+    async def _listen(self, bound: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        accepting = await loop.create_server(lambda: Protocol(self._app, self.server_state, loop), sock=bound, backlog=BACKLOG)
+        self.started = True
+        gc.collect()
+        gc.freeze()  # what is there now stays: it need not be looked at again
+        gc.set_threshold(*COLLECT_AFTER)
+        host, port = bound.getsockname()[:2]
+        self._ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        return accepting
+
+    def _tick(self, counter: int) -> None:
         """One timer for all connections: none of them costs one of its own."""
+        if counter % TICKS_A_SECOND == 0:
+            self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
         pulse = self._every and counter % self._every == 0
         if pulse or counter % TICKS_A_SECOND == 0:
             now = asyncio.get_running_loop().time()
-            for protocol in cast("list[Protocol]", list(self.server_state.connections)):
+            for protocol in list(self.server_state.connections):
                 if pulse and protocol.current is not None:
                     protocol.current.tick()
                 protocol.look(now)
-        return await super().on_tick(counter) and self._noticed()
+
+    def _over(self) -> bool:
+        return self.should_exit and self._noticed()
 
     def _noticed(self) -> bool:
         """Whether those who ask for the process's health have had their time to see that it stops."""
@@ -97,36 +106,39 @@ class Server(uvicorn.Server):
             self._accepts_until = now + self._notice
         return self.force_exit or now >= self._accepts_until
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+    async def _end(self) -> None:
         """Returns when every exchange has had its end: plugins are there to see it."""
-        await super().shutdown(sockets)
-        tasks = self.server_state.tasks
-        if self.force_exit:
+        for protocol in list(self.server_state.connections):
+            protocol.shutdown()
+        connections, tasks = self.server_state.connections, self.server_state.tasks
+        for _ in range(self._drain * TICKS_A_SECOND):
+            if self.force_exit or not (connections or tasks):
+                break
+            await asyncio.sleep(1 / TICKS_A_SECOND)
+        if tasks:
+            log.error("%d requests under way are stopped", len(tasks))
             for task in tasks:
                 task.cancel()
-        if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
         for _ in range(round(CLOSE_SECONDS / FLUSH_SECONDS)):
-            if self.server_state.connections:
-                await asyncio.sleep(FLUSH_SECONDS)  # what was written last is on its way
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            gc.collect()
-            gc.freeze()  # what is there now stays: it need not be looked at again
-            gc.set_threshold(*COLLECT_AFTER)
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._ready(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            if not connections:
+                break
+            await asyncio.sleep(FLUSH_SECONDS)  # what was written last is on its way
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._told) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
+
+    def _told(self, number: int, frame: object) -> None:
+        """The second time from the keyboard nobody is waited for."""
+        if self.should_exit and number == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
 
 
 def listener(host: str, port: int) -> socket.socket:
@@ -148,7 +160,7 @@ def run(
 ) -> None:  # fmt: skip
     """Serves until SIGINT or SIGTERM, inside `around`, while `beside` runs. `ready` gets `host:port` as bound.
 
-    Raises whatever `around` raises; there is no lifespan, whose errors uvicorn tells by a traceback in the log.
+    Raises whatever `around` raises.
     """
     server = Server(app, settings, process or Process(), ready)
 
@@ -156,13 +168,22 @@ def run(
         async with around:
             task = asyncio.ensure_future(beside(server)) if beside else None
             try:
-                await server.serve([bound])
+                await server.serve(bound)
             finally:
                 if task is not None:
                     await ended(task)
 
-    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve())
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def ended(task: asyncio.Future[None]) -> None:
