@@ -185,6 +185,11 @@ OTHERS = (
 )  # fmt: skip
 
 
+def bytecode(folder: Path) -> dict[str, str]:
+    """Has Python keep what it compiled, as where it is installed: where the environment forbids it, each start would compile all."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
 class Running:
     """A started target. `started` is seconds from exec to listening."""
 
@@ -202,7 +207,8 @@ class Running:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         line = command(folder, self.port, upstream)
-        self.process = Process(line, folder / "log", cores=GATEWAY_CORES, environment=self.target.environment, cwd=ROOT)
+        environment = {**bytecode(folder.parent), **self.target.environment}
+        self.process = Process(line, folder / "log", cores=GATEWAY_CORES, environment=environment, cwd=ROOT)
         try:
             self.started = self.process.wait_listening(self.port, self.target.start_limit)
         except NotStartedError:

@@ -17,7 +17,6 @@ from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest
 from lynkr_core.exchange import ANONYMOUS, Exchange, Principal
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live, listing, one_model
-from lynkr_core.openapi import document
 from lynkr_core.passthrough import Passthrough
 from lynkr_core.process import MAX_TOLD, Process, admin, is_admin
 from lynkr_core.routes import Route, RouteRequest
@@ -125,6 +124,8 @@ class Application:
         return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})
 
     async def openapi(self, request: Request) -> Response:
+        from lynkr_core.openapi import document
+
         return reply(document({*self.kernel.fronts.paths, *[path.replace(":path}", "}") for path, *_ in self._routes]}))
 
     async def live(self, request: Request) -> Response:

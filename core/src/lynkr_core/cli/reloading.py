@@ -11,13 +11,12 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec import Struct
 
 from lynkr_core.app import Application
 from lynkr_core.caller import Receive, Scope, Send
-from lynkr_core.cli.canary import Canary, Plan
 from lynkr_core.cli.protocol import ServerState
 from lynkr_core.cli.watching import changes
 from lynkr_core.config import Config, parse, read
@@ -26,6 +25,9 @@ from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live
 from lynkr_core.process import Process, Reloaded
 from lynkr_core.settings import Server
+
+if TYPE_CHECKING:
+    from lynkr_core.cli.canary import Canary, Plan
 
 log = logging.getLogger("lynkr.reload")
 AT_START = ("host", "port", "workers", "watch", "log")
@@ -101,7 +103,7 @@ class Generations:
         self.source = source
         self.process = Process()
         self.process.reload = self.reload
-        self.canary = Canary(self, plan) if plan else None
+        self.canary = self._canary(plan) if plan else None
         self.process.more = self.canary.routes() if self.canary else ()
         self.kept: Application | None = None
         self.current = self._build(text)
@@ -110,6 +112,11 @@ class Generations:
         self._started = self.current.kernel.config.server
         self._one_at_a_time = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
+
+    def _canary(self, plan: Plan) -> Canary:
+        from lynkr_core.cli.canary import Canary  # few start with one
+
+        return Canary(self, plan)
 
     def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self.current.dispatch(scope, receive, send)

@@ -7,13 +7,16 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lynkr_core.cli.canary import Plan
 from lynkr_core.cli.logs import log_lines
 from lynkr_core.cli.reloading import Generations, Source
 from lynkr_core.cli.server import listener, run
 from lynkr_core.config import Config, read
 from lynkr_core.errors import LynkrError
+
+if TYPE_CHECKING:
+    from lynkr_core.cli.canary import Plan
 
 DEFAULT = Path("lynkr.toml")
 
@@ -92,6 +95,8 @@ def planned(canary: Path | None, requests: int, errors: float, workers: int) -> 
         raise LynkrError("--canary works with one worker: the requests that several of them see would have to be put together")
     if requests < 1 or not 0 <= errors <= 1:
         raise LynkrError("--canary-requests is at least 1, and --canary-errors a share from 0 to 1")
+    from lynkr_core.cli.canary import Plan  # few start with one
+
     read(canary)  # a wrong name is told at once; what is wrong inside is told once it serves
     return Plan(file=canary, requests=requests, errors=errors)
 
