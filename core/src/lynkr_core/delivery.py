@@ -49,6 +49,7 @@ async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answ
     """Gives the caller the stream to its end. Gives back why it was cut, of which the caller has not been told."""
     try:
         await stream.give(caller.put, answer.body)
+        answer.body = b""  # the caller has it, and the stream may last
         await stream.pump(exchange.tapped(caller.put))
     except UpstreamError as cause:
         if exchange.gone:

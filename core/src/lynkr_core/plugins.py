@@ -159,8 +159,7 @@ def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -
 
 def create(plugin: Plugin, config: Struct, context: Context | None) -> Any:
     """An instance: `create()`, `create(config)` or `create(config, context)`."""
-    wanted = len(inspect.signature(plugin.create).parameters)
-    return plugin.create(*(config, context)[:wanted])
+    return plugin.create(*(config, context)[: len(inspect.signature(plugin.create).parameters)])
 
 
 class Registry(pluggy.PluginManager):

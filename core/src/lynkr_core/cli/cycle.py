@@ -154,6 +154,7 @@ class Cycle:
 
     def _begin(self, status: int, headers: HeaderItems) -> None:
         self.status = status
+        self._promised = None  # a closure that would last as long as the stream
         self._chunked = True
         self._head = self._lines(status, headers) + self._framing()
 

@@ -135,20 +135,16 @@ class Answer(UpstreamResponse):
                 if self._ended:
                     return
                 self._resume()
-                await self._handing_over(take)
+                self._take = take  # until the end, or until it makes us wait or raises
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+                if self._fault is not None:
+                    raise self._fault
+                full, self._full = self._full, None
+                if full is not None:
+                    await full
         finally:
             self._take = None
-
-    async def _handing_over(self, take: Take) -> None:
-        """Until the end, or until `take` makes us wait or raises."""
-        self._take = take
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
-        if self._fault is not None:
-            raise self._fault
-        full, self._full = self._full, None
-        if full is not None:
-            await full
 
     async def read(self, limit: int = READ_LIMIT) -> bytes:
         """The rest of the body. Raises `UpstreamError`: as `next`, or `invalid` (and aborts) when it is over `limit` bytes."""
