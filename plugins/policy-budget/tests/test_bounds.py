@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lynkr_core.cards import Price, PriceTier
+from lynkr_core.cards import Hours, Plan, Price, PriceTier
 from lynkr_core.pricing import cost, nano_dollars, worst_case
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
-from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, Amounts, worst
+from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, Amounts, sold_by_the_hour, worst
 
 PRICE = Price(input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_1h=6, per_request=0.001)
 TIERED = Price(input=1.25, output=10, tiers=(PriceTier(above=200_000, input=2.5, output=15),))
@@ -32,6 +32,22 @@ def test_integers_rounded_up():
     assert worst_case(TIERED, 200_000, 0) == 250_000_000
     assert worst_case(TIERED, 200_001, 1) == 200_001 * 2500 + 15_000
     assert worst_case(None, 1, 1) is None
+
+
+def test_a_price_for_an_hour_in_the_cache_counts_wherever_it_stands():
+    dear = {"input": 1, "output": 2, "cache_write_1h": 9}
+    plain = Price(input=1, output=2)
+    for price in (
+        Price(**dear), Price(input=1, output=2, tiers=(PriceTier(above=9, **dear),)),
+        Price(input=1, output=2, services={"fast": Plan(**dear)}), Price(input=1, output=2, hours=(Hours(**dear),)),
+        Price(input=1, output=2, services={"fast": Plan(input=1, output=2, tiers=(PriceTier(above=9, **dear),))}),
+    ):  # fmt: skip
+        assert sold_by_the_hour(price)
+    assert not sold_by_the_hour(plain)
+    assert not sold_by_the_hour(None)
+    asked = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+    usual = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "5m"}}])
+    assert bound(asked).usd > bound(usual).usd
 
 
 counts = some.integers(0, 500_000)

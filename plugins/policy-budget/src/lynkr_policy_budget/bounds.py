@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from lynkr_core.cards import Plan, Price, Rates
 from lynkr_core.dialect import UNREADABLE, Dialect
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
@@ -62,9 +63,17 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
         asked += window or STORED
     asked = min(asked, window) if window else asked
     said = most_output(exchange, candidate, otherwise)
-    hour = b'"1h"' in exchange.body
+    hour = sold_by_the_hour(candidate.price) and b'"1h"' in exchange.body
     special = not SERVED.isdisjoint(exchange.envelope.fields)
     return Amounts(worst_case(candidate.price, asked, said, hour=hour, special=special), asked + said, 1)
+
+
+@lru_cache(maxsize=4096)
+def sold_by_the_hour(price: Price | None) -> bool:
+    """Whether a prompt kept for an hour has a price of its own: a body is looked through for that only where it matters."""
+    plans: list[Plan] = [price, *price.services.values()] if price else []
+    rates: list[Rates] = [*plans, *[tier for plan in plans for tier in plan.tiers], *(price.hours if price else ())]
+    return any(one.cache_write_1h is not None for one in rates)
 
 
 def most_output(exchange: Exchange, candidate: Candidate, otherwise: int) -> int:

@@ -33,13 +33,13 @@ class Taken(Struct, eq=False):
     attempt: Attempt | None
 
 
-def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
-    """Tokens that a request will take, about: it is put right afterwards."""
+def weigh(exchange: Exchange, candidate: Candidate, output: int, roughly: bool = False) -> int:
+    """Tokens that a request will take, about: it is put right afterwards. `roughly`: by its size alone, for whom no limit counts tokens."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
     said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
     inner = exchange.get(INNER)
     said += inner.added if inner is not None else 0
-    if len(exchange.body) <= LONG:
+    if roughly or len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said
     try:
         return estimate(exchange.request) + said
