@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from lynkr_core.cards import Hours, Plan, Price, PriceTier
+from lynkr_core.dialects import growth
 from lynkr_core.pricing import cost, nano_dollars, worst_case
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
@@ -69,6 +70,22 @@ def test_short_bodies_are_taken_by_their_bytes_and_long_ones_counted():
     long = asking("word " * SHORT)
     assert SHORT < bound(long).tokens < len(long.body) / 2
     assert bound(asking("word " * SHORT), doubt=100.0).tokens == len(long.body) + FRAME + 10
+
+
+def test_a_conversation_that_goes_on_is_bounded_as_if_it_were_new(monkeypatch):
+    words = "what a naïve reader of 12 files does, and the next one\n" * 20
+    picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+
+    def talk(turns):
+        said = [{"role": "user", "content": [{"type": "text", "text": f"{n} {words}"}, picture]} for n in range(turns)]
+        return factories.exchange({"model": "m", "max_tokens": 10, "messages": said})
+
+    grown = [bound(talk(turns)).tokens for turns in (10, 12, 12, 30)]
+    alone = []
+    for turns in (10, 12, 12, 30):
+        monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+        alone.append(bound(talk(turns)).tokens)
+    assert grown == pytest.approx(alone, rel=0.01)
 
 
 @pytest.mark.parametrize(

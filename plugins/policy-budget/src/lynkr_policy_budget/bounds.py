@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from lynkr_core.cards import Plan, Price, Rates
 from lynkr_core.dialect import UNREADABLE, Dialect
+from lynkr_core.dialects.sums import summed
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
 from lynkr_core.inner import INNER
@@ -106,11 +107,16 @@ def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
     if len(body) > LONG or (len(body) <= SHORT and not has_media(exchange)):
         return len(body) + beside, unseen
     try:
-        request = exchange.request
+        count, heavy, stored = summed(exchange, "budget", weighed)
     except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
         return len(body) + beside, True
+    return min(round(count * doubt), len(body)) + heavy + beside, unseen or stored > 0
+
+
+def weighed(request: Request) -> tuple[int, int, int]:
+    """Tokens of texts, tokens of what is no text, and whether there is some of unknown size: sums, as `summed` wants them."""
     heavy, stored = weigh(parts(request))
-    return min(round(estimate(request) * doubt), len(body)) + heavy + beside, unseen or stored
+    return estimate(request), heavy, int(stored)
 
 
 def has_media(exchange: Exchange) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.sums import tokens
 from lynkr_core.errors import InvalidRequest, RateLimited
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.inner import INNER
 from lynkr_core.stores import Bucket, Hold
-from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
 
 LONG = 32 * 1024
@@ -42,7 +42,7 @@ def weigh(exchange: Exchange, candidate: Candidate, output: int, roughly: bool =
     if roughly or len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said
     try:
-        return estimate(exchange.request) + said
+        return tokens(exchange) + said
     except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
         return len(exchange.body) // 4 + said
 
