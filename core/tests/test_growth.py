@@ -16,11 +16,13 @@ from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 
 LONG = "word " * 2000
+AGAIN = Beginnings.again
 
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings())
+    monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
 
 
 def plain(fields):
@@ -69,6 +71,18 @@ def test_what_was_added_is_told():
 def test_short_bodies_cost_nothing():
     assert read_grown(written([user("hi")]), "messages", "any")[1] is None
     assert read_grown(written("x" * 10_000, key="input"), "input", "any")[1] is None
+
+
+@pytest.mark.parametrize(("before", "after"), [({"tools": LONG}, {}), ({}, {"tools": LONG}), ({}, {})])
+def test_only_what_seems_to_go_on_is_remembered(monkeypatch, before, after):
+    monkeypatch.setattr(Beginnings, "again", AGAIN)
+    told, messages = [], [user(LONG)]
+    for turn in range(5):
+        messages.append(user(f"{turn} {LONG[:900]}"))
+        _, grown = read_grown(written(messages, before, after), "messages", "any")
+        told.append(None if grown is None else grown.before is not None)
+    assert told == [None, False, True, True, True]
+    assert read_grown(written([user("y" * 30_000)]), "messages", "any")[1] is None
 
 
 def test_a_mark_that_moves_leaves_the_beginning_as_it_was():
@@ -201,5 +215,8 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     for number in range(20):
         read_grown(written([user(LONG), user(str(number))]), "messages", "any")
     assert len(growth._beginnings._known) <= 5
+    for number in range(20):
+        AGAIN(growth._beginnings, memoryview(b"%d" % number * 9000), "any")
+    assert len(growth._beginnings._seen) <= 5
     assert all(len(one) <= growth.SIMILAR for one in growth._beginnings._known.values())
     assert read_grown(body, "messages", "any")[1].before is not None

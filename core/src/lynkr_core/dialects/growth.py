@@ -1,8 +1,9 @@
 """Conversations grow at their end: what was found out about a request is true of the next one's beginning.
 
-Of each long body a digest is remembered up to the end of its last message. A body that begins with the same bytes is read from there on,
-and what costs to find out is found out about what was added only. Nothing of a text is kept: digests are Python's own, 64 bits under a key
-that each process draws. They are shared by all callers; what is known follows from the bytes alone.
+When a long body seems to have gone on from another, a digest of it up to the end of its last message is remembered. The next one, which
+begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only. Nothing of a text
+is kept: digests are Python's own, 64 bits under a key that each process draws. They are shared by all callers; what is known follows
+from the bytes alone.
 """
 
 from __future__ import annotations
@@ -21,17 +22,30 @@ LEAST = 8_192
 MOST = 2_048
 """Beginnings that are remembered, times `SIMILAR` where they go on differently."""
 SIMILAR = 4
-TRIES = 2
+TRIES = 12
+"""Steps down from a body's size at which a beginning is looked for, to about a third of it."""
+SAMPLE = 256
+"""Bytes by which a beginning is found, before all of it is compared."""
 MOVING = b'"cache_control"'
 """Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
 NEAR = 16_384
 """Bytes of the end of a conversation in which that mark is looked for."""
+PIECES = 16
+"""Digests of one beginning before it is gone through again to make one of them."""
+SIGHT = 64
+"""Bytes by which a value is looked for, and in which a key is found that has to be next."""
 PLACES = 4
-"""How often the conversation's key may stand in what comes before it."""
+"""At how many places a value is looked for."""
 SPACE = b" \t\r\n"
+BETWEEN = b"," + SPACE
 EMPTY = b"[]"
+NULL = Raw(b"null")
 AFTER = b",]" + SPACE
 """What may follow a message."""
+
+Head = tuple[tuple[str, int, int], ...]
+Place = tuple[str, int, int]
+"""Dialect, a number of bytes, a digest of the last ones of them."""
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
@@ -41,68 +55,116 @@ _opening = b'{"%b":[' % _rest.encode()
 
 class Beginning:
     """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
-    with the place of its value. `facts` is for whoever finds something out about the messages so far; it may only ever be true.
+    with the place of its value. `pieces` are ends and digests of its bytes, in order. `facts` is for whoever finds something out about
+    the messages so far.
     """
 
-    __slots__ = ("digest", "facts", "head", "size", "start")
+    __slots__ = ("facts", "head", "pieces", "size", "start")
 
-    def __init__(self, size: int, start: int, head: tuple[tuple[str, int, int], ...]) -> None:
+    def __init__(self, size: int, start: int, head: Head) -> None:
         self.size = size
         self.start = start
         self.head = head
-        self.digest = 0
+        self.pieces: tuple[tuple[int, int], ...] = ()
         self.facts: dict[str, Any] = {}
+
+    def is_of(self, view: memoryview) -> bool:
+        """Whether this body begins so."""
+        if self.size >= len(view) or view[self.size] not in AFTER:
+            return False
+        at = 0
+        for end, digest in self.pieces:
+            if hash(view[at:end]) != digest:
+                return False
+            at = end
+        return True
+
+    def digested(self, view: memoryview, before: Beginning | None) -> None:
+        """`before` has digests that need not be made again."""
+        self.pieces = before.pieces if before is not None and len(before.pieces) < PIECES else ()
+        at = self.pieces[-1][0] if self.pieces else 0
+        self.pieces += ((self.size, hash(view[at : self.size])),)
 
 
 class Growth:
-    """A long body. `before`: what is known of its beginning, None when it is seen for the first time. `now`: as what the next may begin.
+    """A long body. `before`: what is known of its beginning, None when it is seen for the first time. `now`: as what the next may begin."""
 
-    `added` has the messages from the one to the other, `left` those after `now`: JSON lists.
-    """
+    __slots__ = ("_body", "_end", "_start", "before", "now")
 
-    __slots__ = ("added", "before", "left", "now")
-
-    def __init__(self, before: Beginning | None, now: Beginning, added: bytes, left: bytes) -> None:
+    def __init__(self, before: Beginning | None, now: Beginning, body: bytes, start: int, end: int) -> None:
         self.before = before
         self.now = now
-        self.added = added
-        self.left = left
+        self._body = body
+        self._start = start
+        self._end = end
 
+    @property
+    def added(self) -> bytes:
+        """The messages from `before` to `now`, as a JSON list."""
+        return b"[%b]" % self._body[self._start : self.now.size].strip(BETWEEN)
 
-def joined(first: bytes, second: bytes) -> bytes:
-    """Two JSON lists as one."""
-    return b"%b,%b" % (first[:-1], second[1:]) if EMPTY not in (first, second) else first if second == EMPTY else second
+    @property
+    def left(self) -> bytes:
+        """Those after `now`: mostly none."""
+        return b"[%b]" % self._body[self.now.size : self._end].strip(BETWEEN)
+
+    @property
+    def rest(self) -> bytes:
+        """Both."""
+        return b"[%b]" % self._body[self._start : self._end].strip(BETWEEN)
 
 
 class Beginnings:
-    """By the digest of the first half of it at least, a power of two in length: the most recent ones."""
+    """The most recent ones, by a few bytes of them."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int], tuple[Beginning, ...]] = {}
+        self._known: dict[Place, tuple[Beginning, ...]] = {}
+        self._seen: dict[Place, bool] = {}
+
+    def again(self, view: memoryview, dialect: str) -> bool:
+        """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
+        half = 1 << (len(view).bit_length() - 1)  # powers of two: the next body is looked at in the same places, or one of them
+        found = False
+        for size in (half, half // 2):
+            place = place_of(view, dialect, size)
+            found |= self._seen.pop(place, False)
+            self._seen[place] = True
+        while len(self._seen) > MOST:
+            del self._seen[next(iter(self._seen))]
+        return found
 
     def find(self, view: memoryview, dialect: str) -> Beginning | None:
-        """The longest that is known of this body, or nearly."""
-        half = 1 << (len(view).bit_length() - 1)
+        """The last that was kept of this body's, mostly the longest."""
+        size = step(len(view))
         for _ in range(TRIES):
-            key = (dialect, half, hash(view[:half]))
-            found = self._known.get(key)
+            place = place_of(view, dialect, size)
+            found = self._known.get(place)
             if found is not None:
-                self._known[key] = self._known.pop(key)
-                fitting = [one for one in found if one.size < len(view) and view[one.size] in AFTER]
-                fitting = [one for one in fitting if hash(view[half : one.size]) == one.digest]
-                if fitting:
-                    return max(fitting, key=lambda one: one.size)
-            half //= 2
+                self._known[place] = self._known.pop(place)
+                for one in found:
+                    if one.is_of(view):
+                        return one
+            size = step(size - 1)
         return None
 
-    def keep(self, view: memoryview, dialect: str, beginning: Beginning) -> None:
-        half = 1 << (beginning.size.bit_length() - 1)
-        beginning.digest = hash(view[half : beginning.size])
-        key = (dialect, half, hash(view[:half]))
-        others = self._known.pop(key, ())
-        self._known[key] = (beginning, *others[: SIMILAR - 1])
+    def keep(self, view: memoryview, dialect: str, beginning: Beginning, before: Beginning | None) -> None:
+        beginning.digested(view, before)
+        place = place_of(view, dialect, step(beginning.size))
+        others = self._known.pop(place, ())
+        self._known[place] = (beginning, *others[: SIMILAR - 1])
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
+
+
+def step(size: int) -> int:
+    """The size rounded down by an eighth at most."""
+    low = max(size.bit_length() - 4, 0)
+    return size >> low << low
+
+
+def place_of(view: memoryview, dialect: str, size: int) -> Place:
+    """The same for bodies that begin with the same bytes, so many."""
+    return dialect, size, hash(view[max(0, size - SAMPLE) : size])
 
 
 _beginnings = Beginnings()
@@ -113,61 +175,60 @@ def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Gro
 
     `dialect`: what is known of a body is so in one API only.
     """
-    if len(body) < LEAST:
-        return read_fields(body), None
     view = memoryview(body)
+    if len(body) < LEAST or not _beginnings.again(view, dialect):
+        return read_fields(body), None
     before = _beginnings.find(view, dialect)
-    if before is not None and (read := _onward(body, view, key, dialect, before)) is not None:
-        return read
-    fields = read_fields(body)
-    first = _first(body, key, fields)
-    return fields, _grown(view, dialect, None, first, first.size, bytes(fields[key])[1:-1]) if first else None
+    read = _onward(body, view, key, before) if before is not None else None
+    if before is None or read is None:
+        fields = read_fields(body)
+        first = _first(body, key, fields)
+        return fields, first and _grown(view, body, dialect, None, first, first.size + len(memoryview(fields[key])) - 2)
+    return read[0], _grown(view, body, dialect, before, before, read[1])
 
 
-def _onward(
-    body: bytes, view: memoryview, key: str, dialect: str, before: Beginning
-) -> tuple[dict[str, Raw], Growth | None] | None:
-    """None where the messages do not go on, or end, right there, and for whatever is no JSON."""
+def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
+    """The fields, and where the messages end. None where they do not go on, or end, right there, and for whatever is no JSON."""
     rest = body[before.size :].lstrip(SPACE)
     goes_on = rest[:1] == b","
     if not goes_on and rest[:1] != b"]":
         return None
-    begin = len(body) - len(rest) + goes_on
     try:
         later = _object(_opening + rest[goes_on:])
     except UNREADABLE:
         return None
     more = memoryview(later.pop(_rest))
-    inner = bytes(more[1:-1])
-    if key in later or _rest in later or goes_on != bool(inner.strip(SPACE)):
+    if key in later or goes_on != bool(bytes(more[1:-1]).strip(SPACE)):
         return None  # what stands twice, or nothing after a comma
-    fields = {name: Raw(view[at:end]) for name, at, end in before.head}
-    fields[key] = Raw(view[before.start : begin + len(more) - 1])
+    end = len(body) - len(rest) + goes_on + len(more) - 2
+    fields = {name: Raw(view[at:to]) for name, at, to in before.head}
+    fields[key] = Raw(view[before.start : end + 1])
     fields.update(later)
-    return fields, _grown(view, dialect, before, before, begin, inner)
+    return fields, end
 
 
-def _grown(view: memoryview, dialect: str, before: Beginning | None, like: Beginning, begin: int, inner: bytes) -> Growth | None:
-    """`inner` are the messages from `begin` on, without their brackets."""
-    size = _settled(inner)
-    if not size:
-        return Growth(before, before, EMPTY, b"[%b]" % inner.strip(SPACE)) if before else None
-    now = Beginning(begin + size, like.start, like.head)
-    _beginnings.keep(view, dialect, now)
-    return Growth(before, now, b"[%b]" % inner[:size], b"[%b]" % inner[size:].lstrip(SPACE + b","))
+def _grown(view: memoryview, body: bytes, dialect: str, before: Beginning | None, like: Beginning, end: int) -> Growth | None:
+    """Of messages that go on from `like`, and end at `end`."""
+    size = _settled(body, like.size, end)
+    if size == like.size:
+        return Growth(before, before, body, like.size, end) if before else None
+    now = Beginning(size, like.start, like.head)
+    _beginnings.keep(view, dialect, now, before)
+    return Growth(before, now, body, like.size, end)
 
 
-def _settled(inner: bytes) -> int:
-    """Up to the end of which message these will stay as they are."""
-    end = len(inner.rstrip(SPACE))
-    if MOVING not in inner[-NEAR:]:
+def _settled(body: bytes, start: int, end: int) -> int:
+    """Up to the end of which message these will stay as they are; `start` when there is none."""
+    while end > start and body[end - 1] in BETWEEN:
+        end -= 1
+    near = max(start, end - NEAR)
+    if body.find(MOVING, near, end) < 0:
         return end
-    place = settled = 0
-    for item in _list(b"[%b]" % inner):
-        size = len(memoryview(item))
-        place = inner.index(memoryview(item)[:1], place)
-        place += size
-        if place > end - NEAR and MOVING in bytes(item):
+    settled = place = start
+    for item in _list(b"[%b]" % body[start:end].strip(BETWEEN)):
+        message = memoryview(item)
+        place = body.index(message[:1], place) + len(message)
+        if place > near and MOVING in bytes(message):
             return settled
         settled = place
     return end
@@ -175,32 +236,35 @@ def _settled(inner: bytes) -> int:
 
 def _first(body: bytes, key: str, fields: dict[str, Raw]) -> Beginning | None:
     """Where the conversation stands, told beyond doubt: what precedes it, closed right after its key, is an object that ends with it."""
-    value = memoryview(fields[key]) if key in fields else None
-    if value is None or value[0] != EMPTY[0]:
-        return None
-    quoted, at = b'"%b"' % key.encode(), 0
-    for _ in range(PLACES):
-        at = body.find(quoted, at) + len(quoted)
-        if at < len(quoted):
+    head: list[tuple[str, int, int]] = []
+    at = 0
+    for name, raw in fields.items():
+        if name == key:
+            break
+        value = memoryview(raw)
+        at = _place(body, at, value)
+        if at < 0:
             return None
-        colon = body[at : at + 16].lstrip(SPACE)
-        start = at + body[at : at + 64].find(b"[")
-        if (
-            colon[:1] == b":"
-            and memoryview(body)[start : start + len(value)] == value
-            and (head := _head(body, start, key)) is not None
-        ):
-            return Beginning(start + 1, start, head)
-    return None
-
-
-def _head(body: bytes, start: int, key: str) -> tuple[tuple[str, int, int], ...] | None:
-    """The keys before the conversation and where their values stand: somewhere with the same bytes is as good."""
+        head.append((name, at, at + len(value)))
+        at += len(value)
+    value = memoryview(fields.get(key, NULL))
+    at = body.find(b'"%b"' % key.encode(), at, at + SIGHT)
+    start = body.find(b"[", at, at + SIGHT)
+    if at < 0 or value[0] != b"["[0] or not body.startswith(value, start):
+        return None
     try:
         before = _object(body[:start] + b"null}")
     except UNREADABLE:
         return None
-    if next(reversed(before)) != key or bytes(before.pop(key)) != b"null":
-        return None
-    found = [(name, body.find(memoryview(raw), 0, start), len(memoryview(raw))) for name, raw in before.items()]
-    return tuple([(name, at, at + size) for name, at, size in found])
+    return Beginning(start + 1, start, tuple(head)) if next(reversed(before)) == key and before[key] == NULL else None
+
+
+def _place(body: bytes, at: int, value: memoryview) -> int:
+    """Where these bytes stand: the same somewhere else are as good. -1 when they are not found soon."""
+    begins = bytes(value[:SIGHT])
+    for _ in range(PLACES):
+        at = body.find(begins, at)
+        if at < 0 or body.startswith(value, at):
+            return at
+        at += 1
+    return -1

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.callids import signed
-from lynkr_core.dialects.growth import EMPTY, Growth, joined
+from lynkr_core.dialects.growth import EMPTY, Growth
 from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def _checked(check: Callable[[Raw], bool], raw: Raw, mark: bytes, grown: Growth 
 
 def _onward(check: Callable[[Raw], bool], grown: Growth, mark: bytes, known: tuple[bool, bool]) -> tuple[bool, bool] | None:
     """None where it has to be checked as a whole: the first results, and such whose calls are not beside them."""
-    rest = grown.added if grown.left == EMPTY else joined(grown.added, grown.left)
+    rest = grown.rest
     signed, results = known
     if not results:
         return None if mark in rest else known

@@ -47,7 +47,8 @@ def summed(exchange: Exchange, name: str, measure: Measure) -> Sums:
         if sums is None:
             sums = grown.now.facts[name] = _so_far(exchange, grown, name, measure)
         found = _added(sums, _prompts(exchange, name, measure))
-        return found if grown.left == EMPTY else _added(found, _alone(exchange, measure, {}, Raw(grown.left)))
+        left = grown.left
+        return found if left == EMPTY else _added(found, _alone(exchange, measure, {}, Raw(left)))
     except (InvalidRequest, *UNREADABLE):
         return measure(exchange.request)
 
