@@ -20,18 +20,16 @@ from lynkr_core.dialects.surrogates import read_fields
 LEAST = 8_192
 """Bytes of a body that is worth it."""
 MOST = 2_048
-"""Beginnings that are remembered, times `SIMILAR` where they go on differently."""
+"""Beginnings that are remembered, times `SIMILAR` where they differ in their last chunk only."""
 SIMILAR = 4
-TRIES = 12
-"""Steps down from a body's size at which a beginning is looked for, to about a third of it."""
+CHUNK = 8_192
+"""Bytes that have one digest."""
 SAMPLE = 256
-"""Bytes by which a beginning is found, before all of it is compared."""
+"""Bytes by which it is seen that a body may begin as another did."""
 MOVING = b'"cache_control"'
 """Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
 NEAR = 16_384
 """Bytes of the end of a conversation in which that mark is looked for."""
-PIECES = 16
-"""Digests of one beginning before it is gone through again to make one of them."""
 SIGHT = 64
 """Bytes by which a value is looked for, and in which a key is found that has to be next."""
 PLACES = 4
@@ -44,8 +42,6 @@ AFTER = b",]" + SPACE
 """What may follow a message."""
 
 Head = tuple[tuple[str, int, int], ...]
-Place = tuple[str, int, int]
-"""Dialect, a number of bytes, a digest of the last ones of them."""
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
@@ -55,35 +51,17 @@ _opening = b'{"%b":[' % _rest.encode()
 
 class Beginning:
     """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
-    with the place of its value. `pieces` are ends and digests of its bytes, in order. `facts` is for whoever finds something out about
-    the messages so far.
+    with the place of its value. `digest` is that of the last chunk. `facts` is for whoever finds something out about the messages so far.
     """
 
-    __slots__ = ("facts", "head", "pieces", "size", "start")
+    __slots__ = ("digest", "facts", "head", "size", "start")
 
     def __init__(self, size: int, start: int, head: Head) -> None:
         self.size = size
         self.start = start
         self.head = head
-        self.pieces: tuple[tuple[int, int], ...] = ()
+        self.digest = 0
         self.facts: dict[str, Any] = {}
-
-    def is_of(self, view: memoryview) -> bool:
-        """Whether this body begins so."""
-        if self.size >= len(view) or view[self.size] not in AFTER:
-            return False
-        at = 0
-        for end, digest in self.pieces:
-            if hash(view[at:end]) != digest:
-                return False
-            at = end
-        return True
-
-    def digested(self, view: memoryview, before: Beginning | None) -> None:
-        """`before` has digests that need not be made again."""
-        self.pieces = before.pieces if before is not None and len(before.pieces) < PIECES else ()
-        at = self.pieces[-1][0] if self.pieces else 0
-        self.pieces += ((self.size, hash(view[at : self.size])),)
 
 
 class Growth:
@@ -115,56 +93,51 @@ class Growth:
 
 
 class Beginnings:
-    """The most recent ones, by a few bytes of them."""
+    """The most recent ones, by the digest of their whole chunks."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, tuple[Beginning, ...]] = {}
-        self._seen: dict[Place, bool] = {}
+        self._known: dict[int, tuple[Beginning, ...]] = {}
+        self._seen: dict[int, bool] = {}
 
     def again(self, view: memoryview, dialect: str) -> bool:
         """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
         half = 1 << (len(view).bit_length() - 1)  # powers of two: the next body is looked at in the same places, or one of them
         found = False
         for size in (half, half // 2):
-            place = place_of(view, dialect, size)
+            place = hash((dialect, size, hash(view[size - SAMPLE : size])))
             found |= self._seen.pop(place, False)
             self._seen[place] = True
         while len(self._seen) > MOST:
             del self._seen[next(iter(self._seen))]
         return found
 
-    def find(self, view: memoryview, dialect: str) -> Beginning | None:
-        """The last that was kept of this body's, mostly the longest."""
-        size = step(len(view))
-        for _ in range(TRIES):
-            place = place_of(view, dialect, size)
-            found = self._known.get(place)
+    def find(self, view: memoryview, chunks: list[int]) -> Beginning | None:
+        """One that has most of this body's chunks."""
+        for place in range(len(chunks) - 1, 0, -1):
+            found = self._known.get(chunks[place])
             if found is not None:
-                self._known[place] = self._known.pop(place)
+                self._known[chunks[place]] = self._known.pop(chunks[place])
                 for one in found:
-                    if one.is_of(view):
+                    ends = one.size < len(view) and view[one.size] in AFTER
+                    if ends and hash(view[place * CHUNK : one.size]) == one.digest:
                         return one
-            size = step(size - 1)
         return None
 
-    def keep(self, view: memoryview, dialect: str, beginning: Beginning, before: Beginning | None) -> None:
-        beginning.digested(view, before)
-        place = place_of(view, dialect, step(beginning.size))
-        others = self._known.pop(place, ())
-        self._known[place] = (beginning, *others[: SIMILAR - 1])
+    def keep(self, view: memoryview, chunks: list[int], beginning: Beginning) -> None:
+        place = beginning.size // CHUNK
+        beginning.digest = hash(view[place * CHUNK : beginning.size])
+        others = self._known.pop(chunks[place], ())
+        self._known[chunks[place]] = (beginning, *others[: SIMILAR - 1])
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
 
 
-def step(size: int) -> int:
-    """The size rounded down by an eighth at most."""
-    low = max(size.bit_length() - 4, 0)
-    return size >> low << low
-
-
-def place_of(view: memoryview, dialect: str, size: int) -> Place:
-    """The same for bodies that begin with the same bytes, so many."""
-    return dialect, size, hash(view[max(0, size - SAMPLE) : size])
+def chunked(view: memoryview, dialect: str) -> list[int]:
+    """The digest of no chunk, of the first one, of the first two…"""
+    digests = [hash(dialect)]
+    for at in range(0, len(view) - CHUNK, CHUNK):
+        digests.append(hash((digests[-1], hash(view[at : at + CHUNK]))))
+    return digests
 
 
 _beginnings = Beginnings()
@@ -178,13 +151,14 @@ def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Gro
     view = memoryview(body)
     if len(body) < LEAST or not _beginnings.again(view, dialect):
         return read_fields(body), None
-    before = _beginnings.find(view, dialect)
+    chunks = chunked(view, dialect)
+    before = _beginnings.find(view, chunks)
     read = _onward(body, view, key, before) if before is not None else None
     if before is None or read is None:
         fields = read_fields(body)
         first = _first(body, key, fields)
-        return fields, first and _grown(view, body, dialect, None, first, first.size + len(memoryview(fields[key])) - 2)
-    return read[0], _grown(view, body, dialect, before, before, read[1])
+        return fields, first and _grown(view, body, chunks, None, first, first.size + len(memoryview(fields[key])) - 2)
+    return read[0], _grown(view, body, chunks, before, before, read[1])
 
 
 def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
@@ -207,13 +181,15 @@ def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple
     return fields, end
 
 
-def _grown(view: memoryview, body: bytes, dialect: str, before: Beginning | None, like: Beginning, end: int) -> Growth | None:
+def _grown(
+    view: memoryview, body: bytes, chunks: list[int], before: Beginning | None, like: Beginning, end: int
+) -> Growth | None:
     """Of messages that go on from `like`, and end at `end`."""
     size = _settled(body, like.size, end)
     if size == like.size:
         return Growth(before, before, body, like.size, end) if before else None
     now = Beginning(size, like.start, like.head)
-    _beginnings.keep(view, dialect, now, before)
+    _beginnings.keep(view, chunks, now)
     return Growth(before, now, body, like.size, end)
 
 
