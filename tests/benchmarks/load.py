@@ -18,6 +18,7 @@ import time
 from collections import deque
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
@@ -33,9 +34,24 @@ DRAIN = 30.0
 """Seconds that a run may last beyond its time; what is unfinished then counts as failed."""
 
 
+CONVERSATIONS = 64
+"""Those that go on, turn by turn, where a long body is to vary."""
+
+
 def variants(body: bytes, count: int) -> list[bytes]:
-    """The body, or so many of them that ask something else each."""
-    return [body.replace(b"interpreter lock", b"interpreter lock %d" % number, 1) for number in range(count)] or [body]
+    """The body, or so many of them that ask something else each; of a long one conversations that grow to what it is."""
+    asked = b"interpreter lock"
+    if count and asked not in body:
+        return turns(msgspec.json.decode(body), count // CONVERSATIONS)
+    return [body.replace(asked, asked + b" %d" % number, 1) for number in range(count)] or [body]
+
+
+def turns(whole: dict[str, Any], count: int) -> list[bytes]:
+    """A turn of every conversation, then the next one of all; each says something else from its second message on."""
+    system, *said = whole["messages"]
+    talks = [[{**one, "content": f"{number} {one['content']}"} for one in said] for number in range(CONVERSATIONS)]
+    ends = [len(said) - 2 * (count - 1 - turn) for turn in range(count)]
+    return [msgspec.json.encode({**whole, "messages": [system, *talk[:end]]}) for end in ends for talk in talks]
 
 
 class Run:

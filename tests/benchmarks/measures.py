@@ -20,7 +20,8 @@ Say = Callable[[str], None]
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """`shape` is how the mock streams. With `rate` an open loop. `variants`: so many different questions instead of one.
+    """`shape` is how the mock streams. With `rate` an open loop. `variants`: so many different questions instead of one, and of
+    long bodies so many turns of conversations that grow.
 
     `quick`: also in the short version. `peers`: also for those.
     """
@@ -44,6 +45,7 @@ MEASURES = (
     Measure(name="small c=256", connections=256),
     Measure(name="agent c=1", body="agent", connections=1),
     Measure(name="agent c=64", body="agent", quick=True),
+    Measure(name="agent c=64, turn by turn", body="agent", variants=512, peers=False),
     Measure(name="agent c=256", body="agent", connections=256, peers=False),
     Measure(name="agent translated c=64", body="agent", front="anthropic", peers=False),
     Measure(name="large c=1", body="large", connections=1),

@@ -32,7 +32,8 @@ _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 class Envelope(Struct, kw_only=True, gc=False):
     """What a dialect sees without a full parse. `fields` has every top-level key of the body, values untouched.
 
-    `signed`: ids of calls in the conversation carry signatures, as `Dialect.check` has found.
+    `signed`: ids of calls in the conversation carry signatures, as `Dialect.check` has found. `grown`: what is known of a long one that
+    went on, see `dialects/growth.py`.
     """
 
     fields: dict[str, Raw]
@@ -41,6 +42,7 @@ class Envelope(Struct, kw_only=True, gc=False):
     usage_asked: bool = True
     max_tokens: int | None = None
     signed: bool = False
+    grown: Any = None
 
 
 class Refusal(Struct, frozen=True):

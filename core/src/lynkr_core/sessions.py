@@ -198,7 +198,7 @@ def _items(raw: Raw) -> Iterator[Any]:
             if size >= min(len(view), LOOKED_AT):
                 yield text[place:]
                 return
-            size = LOOKED_AT
+            size *= 4
             text = bytes(view[:size]).decode("utf-8", "ignore")
             continue
         yield item

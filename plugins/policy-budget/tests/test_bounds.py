@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lynkr_core.cards import Price, PriceTier
+from lynkr_core.cards import Hours, Plan, Price, PriceTier
+from lynkr_core.dialects import growth
 from lynkr_core.pricing import cost, nano_dollars, worst_case
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
-from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, Amounts, worst
+from lynkr_policy_budget.bounds import FRAME, IMAGE, SHORT, STORED, TOOLS, Amounts, sold_by_the_hour, worst
 
 PRICE = Price(input=3, output=15, cache_read=0.3, cache_write=3.75, cache_write_1h=6, per_request=0.001)
 TIERED = Price(input=1.25, output=10, tiers=(PriceTier(above=200_000, input=2.5, output=15),))
@@ -34,6 +35,22 @@ def test_integers_rounded_up():
     assert worst_case(None, 1, 1) is None
 
 
+def test_a_price_for_an_hour_in_the_cache_counts_wherever_it_stands():
+    dear = {"input": 1, "output": 2, "cache_write_1h": 9}
+    plain = Price(input=1, output=2)
+    for price in (
+        Price(**dear), Price(input=1, output=2, tiers=(PriceTier(above=9, **dear),)),
+        Price(input=1, output=2, services={"fast": Plan(**dear)}), Price(input=1, output=2, hours=(Hours(**dear),)),
+        Price(input=1, output=2, services={"fast": Plan(input=1, output=2, tiers=(PriceTier(above=9, **dear),))}),
+    ):  # fmt: skip
+        assert sold_by_the_hour(price)
+    assert not sold_by_the_hour(plain)
+    assert not sold_by_the_hour(None)
+    asked = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+    usual = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "5m"}}])
+    assert bound(asked).usd > bound(usual).usd
+
+
 counts = some.integers(0, 500_000)
 
 
@@ -53,6 +70,23 @@ def test_short_bodies_are_taken_by_their_bytes_and_long_ones_counted():
     long = asking("word " * SHORT)
     assert SHORT < bound(long).tokens < len(long.body) / 2
     assert bound(asking("word " * SHORT), doubt=100.0).tokens == len(long.body) + FRAME + 10
+
+
+def test_a_conversation_that_goes_on_is_bounded_as_if_it_were_new(monkeypatch):
+    words = "what a naïve reader of 12 files does, and the next one\n" * 20
+    picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+
+    def talk(turns):
+        said = [{"role": "user", "content": [{"type": "text", "text": f"{n} {words}"}, picture]} for n in range(turns)]
+        return factories.exchange({"model": "m", "max_tokens": 10, "messages": said})
+
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    grown = [bound(talk(turns)).tokens for turns in (10, 10, 10, 12, 12, 30)][2:]
+    alone = []
+    for turns in (10, 12, 12, 30):
+        monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+        alone.append(bound(talk(turns)).tokens)
+    assert grown == pytest.approx(alone, rel=0.01)
 
 
 @pytest.mark.parametrize(

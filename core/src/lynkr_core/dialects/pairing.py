@@ -6,7 +6,7 @@ at hand, each check tells whether any of them may carry a signature: to search t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,11 +14,14 @@ from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.callids import signed
+from lynkr_core.dialects.growth import EMPTY, Growth
 from lynkr_core.errors import InvalidRequest
 
 T = TypeVar("T")
 NEAR = 4_096
 """Bytes of a conversation's end."""
+PAIRED = "pairing"
+"""The fact whether there are signatures, and whether there are results."""
 
 
 class _Call(Struct, gc=False):
@@ -53,10 +56,12 @@ _HIDES = ("compaction", "compaction_summary", "item_reference")
 """Items that may stand for calls which cannot be seen."""
 
 
-def check_chat(messages: Raw) -> bool:
+def check_chat(messages: Raw, grown: Growth | None = None) -> bool:
     """OpenAI's chat messages. Raises `InvalidRequest`."""
-    if not _has(messages, b'"tool_call_id"'):
-        return False
+    return _checked(_chat_signed, messages, b'"tool_call_id"', grown)
+
+
+def _chat_signed(messages: Raw) -> bool:
     called: set[str | None] = set()
     conversation = _decoded(_chat, messages, "messages")
     for message in conversation:
@@ -68,10 +73,12 @@ def check_chat(messages: Raw) -> bool:
     return signed(called)
 
 
-def check_turns(messages: Raw) -> bool:
+def check_turns(messages: Raw, grown: Growth | None = None) -> bool:
     """Anthropic's messages. Raises `InvalidRequest`."""
-    if not _has(messages, b'"tool_result"'):
-        return False
+    return _checked(_turns_signed, messages, b'"tool_result"', grown)
+
+
+def _turns_signed(messages: Raw) -> bool:
     called: set[str | None] = set()
     turns = _decoded(_turns, messages, "messages")
     for turn in turns:
@@ -88,10 +95,12 @@ def check_turns(messages: Raw) -> bool:
     return signed(called)
 
 
-def check_items(items: Raw) -> bool:
+def check_items(items: Raw, grown: Growth | None = None) -> bool:
     """The input items of OpenAI's Responses API. Raises `InvalidRequest`."""
-    if not _has(items, b"_call_output"):
-        return False
+    return _checked(_items_signed, items, b"_call_output", grown)
+
+
+def _items_signed(items: Raw) -> bool:
     called: set[str | None] = set()
     conversation = _decoded(_items, items, "input")
     for item in conversation:
@@ -104,6 +113,33 @@ def check_items(items: Raw) -> bool:
         else:
             called.add(item.call_id)
     return signed(called)
+
+
+def _checked(check: Callable[[Raw], bool], raw: Raw, mark: bytes, grown: Growth | None) -> bool:
+    """What `check` says of a conversation that has the mark of results. Where its beginning was checked before, only the rest of it is.
+
+    Signatures may be thought of that came after this beginning another time: they are looked for in vain then.
+    """
+    known = grown.before.facts.get(PAIRED) if grown is not None and grown.before is not None else None
+    if grown is None:
+        return _has(raw, mark) and check(raw)
+    found = None if known is None else _onward(check, grown, mark, known)
+    if found is None:
+        found = (check(raw), True) if _has(raw, mark) else (False, False)
+    grown.now.facts[PAIRED] = found
+    return found[0]
+
+
+def _onward(check: Callable[[Raw], bool], grown: Growth, mark: bytes, known: tuple[bool, bool]) -> tuple[bool, bool] | None:
+    """None where it has to be checked as a whole: the first results, and such whose calls are not beside them."""
+    rest = grown.rest
+    signed, results = known
+    if not results:
+        return None if mark in rest else known
+    try:
+        return (rest != EMPTY and check(Raw(rest))) or signed, True
+    except InvalidRequest:
+        return None
 
 
 def _has(raw: Raw, mark: bytes) -> bool:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from lynkr_core.cards import Plan, Price, Rates
 from lynkr_core.dialect import UNREADABLE, Dialect
+from lynkr_core.dialects.sums import summed
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
 from lynkr_core.inner import INNER
@@ -62,9 +64,17 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
         asked += window or STORED
     asked = min(asked, window) if window else asked
     said = most_output(exchange, candidate, otherwise)
-    hour = b'"1h"' in exchange.body
+    hour = sold_by_the_hour(candidate.price) and b'"1h"' in exchange.body
     special = not SERVED.isdisjoint(exchange.envelope.fields)
     return Amounts(worst_case(candidate.price, asked, said, hour=hour, special=special), asked + said, 1)
+
+
+@lru_cache(maxsize=4096)
+def sold_by_the_hour(price: Price | None) -> bool:
+    """Whether a prompt kept for an hour has a price of its own: a body is looked through for that only where it matters."""
+    plans: list[Plan] = [price, *price.services.values()] if price else []
+    rates: list[Rates] = [*plans, *[tier for plan in plans for tier in plan.tiers], *(price.hours if price else ())]
+    return any(one.cache_write_1h is not None for one in rates)
 
 
 def most_output(exchange: Exchange, candidate: Candidate, otherwise: int) -> int:
@@ -97,11 +107,16 @@ def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
     if len(body) > LONG or (len(body) <= SHORT and not has_media(exchange)):
         return len(body) + beside, unseen
     try:
-        request = exchange.request
+        count, heavy, stored = summed(exchange, "budget", weighed)
     except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
         return len(body) + beside, True
+    return min(round(count * doubt), len(body)) + heavy + beside, unseen or stored > 0
+
+
+def weighed(request: Request) -> tuple[int, int, int]:
+    """Tokens of texts, tokens of what is no text, and whether there is some of unknown size: sums, as `summed` wants them."""
     heavy, stored = weigh(parts(request))
-    return min(round(estimate(request) * doubt), len(body)) + heavy + beside, unseen or stored
+    return estimate(request), heavy, int(stored)
 
 
 def has_media(exchange: Exchange) -> bool:

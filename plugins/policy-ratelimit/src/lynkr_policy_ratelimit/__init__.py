@@ -64,6 +64,7 @@ class RateLimit:
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
         self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
         self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)]
+        self.of_tokens = any(rule.limit.tokens is not None for rule in self.rules)
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
         self.refused = self.spared = 0
@@ -115,20 +116,19 @@ class RateLimit:
 
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
         """What an attempt takes, or that its provider has nothing left."""
-        now, weight = self.clock(), weigh(exchange, candidate, self.config.output)
-        theirs = billed_to_caller(exchange, candidate)
+        now, theirs = self.clock(), billed_to_caller(exchange, candidate)
         lane = self._lane(candidate) if self.config.learn and not theirs else None
         if lane is not None:
             lane.read(now)
-            wait = lane.wait(weight, now) if lane.rooms else 0.0
-            if wait > 0:
-                self.spared += 1
-                return Reject(exhausted(candidate, wait))
-        counted = exchange.get(COUNTED) or NOBODY
+        known = lane is not None and lane.rooms
+        weight = weigh(exchange, candidate, self.config.output, roughly=not (self.of_tokens or known))
+        if lane is not None and known and (wait := lane.wait(weight, now)) > 0:
+            self.spared += 1
+            return Reject(exhausted(candidate, wait))
+        once = counted = exchange.get(COUNTED) or NOBODY
         buckets: dict[str, Bucket] = {}
         tokens: dict[str, Bucket] = {}
         holds: dict[str, Hold] = {}
-        once = counted
         for rule in self.rules:
             if theirs and not rule.scope.of_caller:
                 continue  # a limit of a model or provider is one of the operator's credentials

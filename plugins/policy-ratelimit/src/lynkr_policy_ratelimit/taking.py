@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.sums import tokens
 from lynkr_core.errors import InvalidRequest, RateLimited
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.inner import INNER
 from lynkr_core.stores import Bucket, Hold
-from lynkr_core.tokens import estimate
 from lynkr_policy_ratelimit.learned import Lane
 
 LONG = 32 * 1024
@@ -33,16 +33,16 @@ class Taken(Struct, eq=False):
     attempt: Attempt | None
 
 
-def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
-    """Tokens that a request will take, about: it is put right afterwards."""
+def weigh(exchange: Exchange, candidate: Candidate, output: int, roughly: bool = False) -> int:
+    """Tokens that a request will take, about: it is put right afterwards. `roughly`: by its size alone, for whom no limit counts tokens."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
     said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
     inner = exchange.get(INNER)
     said += inner.added if inner is not None else 0
-    if len(exchange.body) <= LONG:
+    if roughly or len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said
     try:
-        return estimate(exchange.request) + said
+        return tokens(exchange) + said
     except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
         return len(exchange.body) // 4 + said
 

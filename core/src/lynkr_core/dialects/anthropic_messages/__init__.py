@@ -52,7 +52,7 @@ class AnthropicMessages(Dialect):
     def check(self, envelope: Envelope) -> None:
         check_shapes(envelope.fields, SHAPES)
         refuse_threads(envelope.fields)
-        envelope.signed = check_turns(envelope.fields["messages"])
+        envelope.signed = check_turns(envelope.fields["messages"], envelope.grown)
 
     def decode_request(self, envelope: Envelope) -> Request:
         return read_request(envelope.fields, self.name)

@@ -21,6 +21,7 @@ from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.vocabulary import inside
+from lynkr_core.dialects.growth import read_grown
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
@@ -40,7 +41,7 @@ _tool = msgspec.json.Decoder(WireTool)
 
 def peek(body: bytes) -> Envelope:
     """Raises `InvalidRequest` when there is no model or no list of messages."""
-    fields = read_fields(body)
+    fields, grown = read_grown(body, "messages", "anthropic.messages")
     model = read_value(fields, "model")
     if not model:
         raise InvalidRequest("model: required", param="model")
@@ -48,7 +49,7 @@ def peek(body: bytes) -> Envelope:
     if messages is None or not opens_with(messages, b"["):
         raise InvalidRequest("messages: a list is required", param="messages")
     stream, max_tokens = bool(read_value(fields, "stream")), read_value(fields, "max_tokens")
-    return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens)
+    return Envelope(fields=fields, model=model, stream=stream, max_tokens=max_tokens, grown=grown)
 
 
 def refuse_threads(fields: Mapping[str, Raw]) -> None:

@@ -10,6 +10,7 @@ from msgspec import Raw
 from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, opens_with
 from lynkr_core.dialects import callids
 from lynkr_core.dialects.calls import Calls
+from lynkr_core.dialects.growth import read_grown
 from lynkr_core.dialects.openai_chat import wire
 from lynkr_core.dialects.openai_chat.decoder import Decoder, is_usage_only
 from lynkr_core.dialects.openai_chat.encoder import Encoder
@@ -20,7 +21,6 @@ from lynkr_core.dialects.openai_chat.vocabulary import leftovers
 from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.pairing import check_chat
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
-from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.plugins import NoConfig, Plugin
 from lynkr_core.request import Request, Response, Usage
@@ -46,7 +46,7 @@ class OpenAIChat(OpenAIErrors):
     marks = (b'"usage":{', b'"usage": {', b'"finish_reason":"', b'"finish_reason": "', b"[DONE]", b'"error"')
 
     def peek(self, body: bytes, path: str = "") -> Envelope:
-        fields = read_fields(body)
+        fields, grown = read_grown(body, "messages", self.name)
         conversation = fields.get("messages", wire.NULL)
         if not opens_with(conversation, b"["):
             raise InvalidRequest("messages: expected a list", param="messages")
@@ -57,11 +57,12 @@ class OpenAIChat(OpenAIErrors):
             stream=stream,
             usage_asked=not stream or usage_asked(fields.get("stream_options")),
             max_tokens=read_limit(fields),
+            grown=grown,
         )
 
     def check(self, envelope: Envelope) -> None:
         check_shapes(envelope.fields, _SHAPES)
-        envelope.signed = check_chat(envelope.fields["messages"])
+        envelope.signed = check_chat(envelope.fields["messages"], envelope.grown)
 
     def decode_request(self, envelope: Envelope) -> Request:
         return decode_request(envelope)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import Envelope, Fields
+from lynkr_core.dialects.growth import read_grown
 from lynkr_core.dialects.losses import without_attribution
 from lynkr_core.dialects.openai_responses.items import ToolItem, read_input, tool_items, write_items
 from lynkr_core.dialects.openai_responses.known import read_known_input, read_known_tools
@@ -31,7 +32,6 @@ from lynkr_core.dialects.openai_responses.wire import (
 from lynkr_core.dialects.pairing import check_items
 from lynkr_core.dialects.shapes import FLAG, LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST, TEXT_OR_OBJECT, check_shapes
 from lynkr_core.dialects.splice import splice
-from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Part, Request, Text, Tool
 
@@ -51,7 +51,7 @@ _NEEDS_ONE = frozenset({"input", "prompt", "conversation", "previous_response_id
 
 def peek(body: bytes) -> Envelope:
     """Raises `InvalidRequest`."""
-    found = read_fields(body)
+    found, grown = read_grown(body, "input", NAME)
     model = read(string, found["model"], "model") if "model" in found else None
     if not model:
         raise InvalidRequest("model: required", param="model")
@@ -62,6 +62,7 @@ def peek(body: bytes) -> Envelope:
         model=model,
         stream=bool(read(_flag, found["stream"], "stream")) if "stream" in found else False,
         max_tokens=read(_count, found["max_output_tokens"], "max_output_tokens") if "max_output_tokens" in found else None,
+        grown=grown,
     )
 
 
@@ -71,7 +72,7 @@ def check(envelope: Envelope) -> None:
     check_shapes(found, _SHAPES)
     asked = some(found.get("input"))
     if asked is not None and not is_string(asked):
-        envelope.signed = True if any(some(found.get(key)) for key in _NEEDS_STATE) else check_items(asked)
+        envelope.signed = True if any(some(found.get(key)) for key in _NEEDS_STATE) else check_items(asked, envelope.grown)
 
 
 def untranslatable(envelope: Envelope) -> str | None:

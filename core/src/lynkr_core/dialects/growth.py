@@ -1,0 +1,246 @@
+"""Conversations grow at their end: what was found out about a request is true of the next one's beginning.
+
+When a long body seems to have gone on from another, a digest of it up to the end of its last message is remembered. The next one, which
+begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only. Nothing of a text
+is kept: digests are Python's own, 64 bits under a key that each process draws. They are shared by all callers; what is known follows
+from the bytes alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.surrogates import read_fields
+
+LEAST = 8_192
+"""Bytes of a body that is worth it."""
+MOST = 2_048
+"""Beginnings that are remembered, times `SIMILAR` where they differ in their last chunk only."""
+SIMILAR = 4
+CHUNK = 8_192
+"""Bytes that have one digest."""
+SAMPLE = 256
+"""Bytes by which it is seen that a body may begin as another did."""
+MOVING = b'"cache_control"'
+"""Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
+NEAR = 16_384
+"""Bytes of the end of a conversation in which that mark is looked for."""
+SIGHT = 64
+"""Bytes by which a value is looked for, and in which a key is found that has to be next."""
+PLACES = 4
+"""At how many places a value is looked for."""
+SPACE = b" \t\r\n"
+BETWEEN = b"," + SPACE
+EMPTY = b"[]"
+NULL = Raw(b"null")
+AFTER = b",]" + SPACE
+"""What may follow a message."""
+
+Head = tuple[tuple[str, int, int], ...]
+
+_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_rest = secrets.token_hex(16)
+_opening = b'{"%b":[' % _rest.encode()
+
+
+class Beginning:
+    """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
+    with the place of its value. `digest` is that of the last chunk. `facts` is for whoever finds something out about the messages so far.
+    """
+
+    __slots__ = ("digest", "facts", "head", "size", "start")
+
+    def __init__(self, size: int, start: int, head: Head) -> None:
+        self.size = size
+        self.start = start
+        self.head = head
+        self.digest = 0
+        self.facts: dict[str, Any] = {}
+
+
+class Growth:
+    """A long body. `before`: what is known of its beginning, None when it is seen for the first time. `now`: as what the next may begin."""
+
+    __slots__ = ("_body", "_end", "_start", "before", "now")
+
+    def __init__(self, before: Beginning | None, now: Beginning, body: bytes, start: int, end: int) -> None:
+        self.before = before
+        self.now = now
+        self._body = body
+        self._start = start
+        self._end = end
+
+    @property
+    def added(self) -> bytes:
+        """The messages from `before` to `now`, as a JSON list."""
+        return b"[%b]" % self._body[self._start : self.now.size].strip(BETWEEN)
+
+    @property
+    def left(self) -> bytes:
+        """Those after `now`: mostly none."""
+        return b"[%b]" % self._body[self.now.size : self._end].strip(BETWEEN)
+
+    @property
+    def rest(self) -> bytes:
+        """Both."""
+        return b"[%b]" % self._body[self._start : self._end].strip(BETWEEN)
+
+
+class Beginnings:
+    """The most recent ones, by the digest of their whole chunks."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Beginning, ...]] = {}
+        self._seen: dict[int, bool] = {}
+
+    def again(self, view: memoryview, dialect: str) -> bool:
+        """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
+        half = 1 << (len(view).bit_length() - 1)  # powers of two: the next body is looked at in the same places, or one of them
+        found = False
+        for size in (half, half // 2):
+            place = hash((dialect, size, hash(view[size - SAMPLE : size])))
+            found |= self._seen.pop(place, False)
+            self._seen[place] = True
+        while len(self._seen) > MOST:
+            del self._seen[next(iter(self._seen))]
+        return found
+
+    def find(self, view: memoryview, chunks: list[int]) -> Beginning | None:
+        """One that has most of this body's chunks."""
+        for place in range(len(chunks) - 1, 0, -1):
+            found = self._known.get(chunks[place])
+            if found is not None:
+                self._known[chunks[place]] = self._known.pop(chunks[place])
+                for one in found:
+                    ends = one.size < len(view) and view[one.size] in AFTER
+                    if ends and hash(view[place * CHUNK : one.size]) == one.digest:
+                        return one
+        return None
+
+    def keep(self, view: memoryview, chunks: list[int], beginning: Beginning) -> None:
+        place = beginning.size // CHUNK
+        beginning.digest = hash(view[place * CHUNK : beginning.size])
+        others = self._known.pop(chunks[place], ())
+        self._known[chunks[place]] = (beginning, *others[: SIMILAR - 1])
+        if len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
+
+
+def chunked(view: memoryview, dialect: str) -> list[int]:
+    """The digest of no chunk, of the first one, of the first two…"""
+    digests = [hash(dialect)]
+    for at in range(0, len(view) - CHUNK, CHUNK):
+        digests.append(hash((digests[-1], hash(view[at : at + CHUNK]))))
+    return digests
+
+
+_beginnings = Beginnings()
+
+
+def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Growth | None]:
+    """As `read_fields`; and what is known of the list of messages under `key`, where the body is long. Raises `InvalidRequest`.
+
+    `dialect`: what is known of a body is so in one API only.
+    """
+    view = memoryview(body)
+    if len(body) < LEAST or not _beginnings.again(view, dialect):
+        return read_fields(body), None
+    chunks = chunked(view, dialect)
+    before = _beginnings.find(view, chunks)
+    read = _onward(body, view, key, before) if before is not None else None
+    if before is None or read is None:
+        fields = read_fields(body)
+        first = _first(body, key, fields)
+        return fields, first and _grown(view, body, chunks, None, first, first.size + len(memoryview(fields[key])) - 2)
+    return read[0], _grown(view, body, chunks, before, before, read[1])
+
+
+def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
+    """The fields, and where the messages end. None where they do not go on, or end, right there, and for whatever is no JSON."""
+    rest = body[before.size :].lstrip(SPACE)
+    goes_on = rest[:1] == b","
+    if not goes_on and rest[:1] != b"]":
+        return None
+    try:
+        later = _object(_opening + rest[goes_on:])
+    except UNREADABLE:
+        return None
+    more = memoryview(later.pop(_rest))
+    if key in later or goes_on != bool(bytes(more[1:-1]).strip(SPACE)):
+        return None  # what stands twice, or nothing after a comma
+    end = len(body) - len(rest) + goes_on + len(more) - 2
+    fields = {name: Raw(view[at:to]) for name, at, to in before.head}
+    fields[key] = Raw(view[before.start : end + 1])
+    fields.update(later)
+    return fields, end
+
+
+def _grown(
+    view: memoryview, body: bytes, chunks: list[int], before: Beginning | None, like: Beginning, end: int
+) -> Growth | None:
+    """Of messages that go on from `like`, and end at `end`."""
+    size = _settled(body, like.size, end)
+    if size == like.size:
+        return Growth(before, before, body, like.size, end) if before else None
+    now = Beginning(size, like.start, like.head)
+    _beginnings.keep(view, chunks, now)
+    return Growth(before, now, body, like.size, end)
+
+
+def _settled(body: bytes, start: int, end: int) -> int:
+    """Up to the end of which message these will stay as they are; `start` when there is none."""
+    while end > start and body[end - 1] in BETWEEN:
+        end -= 1
+    near = max(start, end - NEAR)
+    if body.find(MOVING, near, end) < 0:
+        return end
+    settled = place = start
+    for item in _list(b"[%b]" % body[start:end].strip(BETWEEN)):
+        message = memoryview(item)
+        place = body.index(message[:1], place) + len(message)
+        if place > near and MOVING in bytes(message):
+            return settled
+        settled = place
+    return end
+
+
+def _first(body: bytes, key: str, fields: dict[str, Raw]) -> Beginning | None:
+    """Where the conversation stands, told beyond doubt: what precedes it, closed right after its key, is an object that ends with it."""
+    head: list[tuple[str, int, int]] = []
+    at = 0
+    for name, raw in fields.items():
+        if name == key:
+            break
+        value = memoryview(raw)
+        at = _place(body, at, value)
+        if at < 0:
+            return None
+        head.append((name, at, at + len(value)))
+        at += len(value)
+    value = memoryview(fields.get(key, NULL))
+    at = body.find(b'"%b"' % key.encode(), at, at + SIGHT)
+    start = body.find(b"[", at, at + SIGHT)
+    if at < 0 or value[0] != b"["[0] or not body.startswith(value, start):
+        return None
+    try:
+        before = _object(body[:start] + b"null}")
+    except UNREADABLE:
+        return None
+    return Beginning(start + 1, start, tuple(head)) if next(reversed(before)) == key and before[key] == NULL else None
+
+
+def _place(body: bytes, at: int, value: memoryview) -> int:
+    """Where these bytes stand: the same somewhere else are as good. -1 when they are not found soon."""
+    begins = bytes(value[:SIGHT])
+    for _ in range(PLACES):
+        at = body.find(begins, at)
+        if at < 0 or body.startswith(value, at):
+            return at
+        at += 1
+    return -1

@@ -1,0 +1,222 @@
+"""A body whose beginning is known is read as it would be without that knowledge."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from msgspec import Raw
+
+from lynkr_core.dialects import growth
+from lynkr_core.dialects.growth import Beginnings, read_grown
+from lynkr_core.dialects.openai_chat import OpenAIChat
+from lynkr_core.dialects.pairing import PAIRED, check_chat, check_items, check_turns
+from lynkr_core.dialects.surrogates import read_fields
+from lynkr_core.errors import InvalidRequest
+
+LONG = "word " * 2000
+AGAIN = Beginnings.again
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", Beginnings())
+    monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
+
+
+def plain(fields):
+    return [(name, bytes(raw)) for name, raw in fields.items()]
+
+
+def outcome(of, *arguments):
+    """What it gives or what it raises."""
+    try:
+        return of(*arguments)
+    except InvalidRequest as error:
+        return error.message
+
+
+def written(messages, before=(), after=(), separators=(",", ":"), key="messages"):
+    return json.dumps({**dict(before), key: messages, **dict(after)}, separators=separators, ensure_ascii=False).encode()
+
+
+def user(text, **more):
+    return {"role": "user", "content": text, **more}
+
+
+def call(id):
+    return {"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+
+
+def result(id):
+    return {"role": "tool", "tool_call_id": id, "content": "fine"}
+
+
+def test_what_was_added_is_told():
+    first = [user(LONG), call("a"), result("a")]
+    fields, grown = read_grown(written(first, {"model": "m"}, {"stream": True}), "messages", "any")
+    assert grown.before is None
+    assert json.loads(grown.added) == first
+    body = written([*first, user("more")], {"model": "m"}, {"stream": False})
+    fields, again = read_grown(body, "messages", "any")
+    assert again.before is grown.now
+    assert json.loads(again.added) == [user("more")]
+    assert again.left == b"[]"
+    assert plain(fields) == plain(read_fields(body))
+    _, same = read_grown(body, "messages", "any")
+    assert (same.before, same.now, same.added) == (again.now, again.now, b"[]")
+
+
+def test_short_bodies_cost_nothing():
+    assert read_grown(written([user("hi")]), "messages", "any")[1] is None
+    assert read_grown(written("x" * 10_000, key="input"), "input", "any")[1] is None
+
+
+@pytest.mark.parametrize(("before", "after"), [({"tools": LONG}, {}), ({}, {"tools": LONG}), ({}, {})])
+def test_only_what_seems_to_go_on_is_remembered(monkeypatch, before, after):
+    monkeypatch.setattr(Beginnings, "again", AGAIN)
+    told, messages = [], [user(LONG)]
+    for turn in range(5):
+        messages.append(user(f"{turn} {LONG[:900]}"))
+        _, grown = read_grown(written(messages, before, after), "messages", "any")
+        told.append(None if grown is None else grown.before is not None)
+    assert told == [None, False, True, True, True]
+    assert read_grown(written([user("y" * 30_000)]), "messages", "any")[1] is None
+
+
+def test_a_mark_that_moves_leaves_the_beginning_as_it_was():
+    marked = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]
+    unmarked = [{"type": "text", "text": "x"}]
+    told = []
+    for turn in range(6):
+        old = [user(unmarked), {"role": "assistant", "content": "ok"}] * turn
+        _, grown = read_grown(written([user(LONG), *old, user(marked)]), "messages", "any")
+        told.append((grown.before is not None, len(json.loads(grown.added)), len(json.loads(grown.left))))
+    assert told == [(False, 1, 1), *[(True, 2, 1)] * 5]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b",]}", b"", b"]", b"]]}", b"x]}", b",{}]} ", b',"messages":[]}', b'],"messages":[1]}', b'],"messages":2}', b"]}{}", b'],"a":\x80}',
+     b'],"model":"b"}', b" , \n{} ] , \n \"x\" : 1 } ", b',"\\ud800"]}', b",," + b"[" * 3000, b"," + b"[" * 3000, b',1],"a":1,"a":2}'],
+)  # fmt: skip
+def test_odd_ends_are_read_as_ever(end):
+    known = written([user(LONG), user("b")], {"model": "a"})
+    before = [outcome(lambda body: plain(read_fields(body)), body) for body in (known, known[:-2] + end)]
+    after = [outcome(lambda body: plain(read_grown(body, "messages", "any")[0]), body) for body in (known, known[:-2] + end)]
+    assert after == before
+
+
+def test_only_the_conversation_itself_is_taken_for_it():
+    inner = [user(LONG)]
+    for before in (
+        {"metadata": {"messages": inner}},
+        {"x": '"messages":[', "messages ": inner},
+        {"mess": [{"messages": 1}], "a": "messages"},
+    ):
+        for last in ("one", "two"):
+            body = written([*inner, user(last)], before, {"stream": True})
+            assert plain(read_grown(body, "messages", "any")[0]) == plain(read_fields(body))
+    twice = b'{"messages":%b,"messages":%b,"stream":true}' % ((json.dumps(inner).encode(),) * 2)
+    for _ in range(3):
+        assert plain(read_grown(twice, "messages", "any")[0]) == plain(read_fields(twice))
+
+
+def conversation(chance):
+    """Messages in which results mostly have their calls."""
+    made, open_ids = [user(LONG)], []
+    for number in range(chance.randint(0, 12)):
+        kind = chance.randrange(6)
+        if kind < 2:
+            id = f"id{number}" + chance.choice(["", "", "__lynkr-b-AAAA"])
+            open_ids.append(id)
+            made.append(call(id))
+        elif kind < 4 and open_ids:
+            made.append(result(chance.choice(open_ids)))
+        elif kind == 4 and chance.random() < 0.2:
+            made.append(result("nobody"))
+        else:
+            content = {"type": "text", "text": "x" * chance.randrange(3000)}
+            made.append(user([content | ({"cache_control": {}} if chance.random() < 0.3 else {})]))
+    return made
+
+
+@settings(max_examples=200, deadline=None)
+@given(some.integers(0, 10**9))
+def test_turn_by_turn_it_is_as_if_nothing_were_known(seed):
+    chance, dialect = random.Random(seed), OpenAIChat()
+    whole, head = (
+        conversation(chance),
+        [("model", "m"), ("tools", [{"type": "function", "function": {"name": "f"}}]), ("user", "é" * 9)],
+    )
+    chance.shuffle(head)
+    cut, separators = chance.randint(0, 3), chance.choice([(",", ":"), (", ", ": "), (" ,\n ", " : ")])
+    growth._beginnings = Beginnings() if chance.random() < 0.5 else growth._beginnings
+    for size in sorted(chance.choices(range(1, len(whole) + 1), k=6)):
+        body = written(whole[:size], head[:cut], [*head[cut:], ("n", size)], separators)
+        told = dialect.peek(body)
+        assert plain(told.fields) == plain(read_fields(body))
+        alone = outcome(check_chat, Raw(bytes(told.fields["messages"])))
+        known = outcome(check_chat, told.fields["messages"], told.grown)
+        # signatures may be looked for in vain where another conversation that began so had some
+        assert known == alone or (known, alone) == (True, False)
+
+
+def test_of_a_known_beginning_only_the_rest_is_checked(monkeypatch):
+    first, dialect = [user(LONG), call("a"), result("a")], OpenAIChat()
+    looked = []
+    monkeypatch.setattr(
+        "lynkr_core.dialects.pairing._chat_signed", lambda raw: looked.append(len(json.loads(bytes(raw)))) or False
+    )
+    for more in ([], [call("b"), result("b")], [call("b"), result("b")]):
+        first += more
+        dialect.check(dialect.peek(written(first, {"model": "m"})))
+    assert looked == [3, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("check", "key", "calls", "results"),
+    [
+        (check_turns, "messages", {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a"}]}),
+        (check_items, "input", {"type": "function_call", "call_id": "a"}, {"type": "function_call_output", "call_id": "a", "output": ""}),
+        (check_chat, "messages", call("a"), result("a")),
+    ],
+)  # fmt: skip
+def test_results_need_their_calls_in_every_dialect(check, key, calls, results):
+    def told(items):
+        fields, grown = read_grown(written(items, key=key), key, check.__name__)
+        return outcome(check, fields[key], grown)
+
+    assert told([user(LONG)]) is False
+    assert "without its call" in told([user(LONG), results])
+    assert told([user(LONG), calls]) is False
+    assert told([user(LONG), calls, results]) is False
+    assert told([user(LONG), calls, results, results]) is False
+    assert "without its call" in told([user(LONG), calls, results, json.loads(json.dumps(results).replace('"a"', '"b"'))])
+
+
+def test_what_is_known_in_one_dialect_is_not_in_another():
+    body = written([user(LONG), result("nobody")])
+    for check in (check_turns, check_chat):
+        fields, grown = read_grown(body, "messages", check.__name__)
+        assert grown.before is None
+        told = outcome(check, fields["messages"], grown)
+    assert "without its call" in told
+
+
+def test_what_is_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr(growth, "MOST", 5)
+    for number in range(20):
+        body = written([user(f"{number} {LONG}")])
+        _, grown = read_grown(body, "messages", "any")
+        grown.now.facts[PAIRED] = (False, False)
+    for number in range(20):
+        read_grown(written([user(LONG), user(str(number))]), "messages", "any")
+    assert len(growth._beginnings._known) <= 5
+    for number in range(20):
+        AGAIN(growth._beginnings, memoryview(b"%d" % number * 9000), "any")
+    assert len(growth._beginnings._seen) <= 5
+    assert all(len(one) <= growth.SIMILAR for one in growth._beginnings._known.values())
+    assert read_grown(body, "messages", "any")[1].before is not None
