@@ -93,9 +93,9 @@ class Kernel:
         self.watch.close()
         await self.transport.aclose()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serves one POST to a front route."""
-        exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
+    def take(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serves one POST to a front route of this dialect."""
+        exchange = Exchange(dialect, scope["path"], dict(scope["headers"]))
         exchange.query = scope.get("query_string", b"")
         return self.journey(exchange, self.serve, scope, receive, send)
 
@@ -125,7 +125,7 @@ class Kernel:
         status: Status = "ok"
         error: str | None = None
         try:
-            exchange.body = await read_body(receive, self.config.server.max_body)
+            exchange.body = caller.given(self.config.server.max_body) or await read_body(receive, self.config.server.max_body)
             caller.watch(exchange.abort)
             answer = await serve(exchange, caller)
             status, error = await respond(self, exchange, caller, answer) if isinstance(answer, Answer) else answer
@@ -273,6 +273,8 @@ class Kernel:
     def finish(self, exchange: Exchange, status: Status, http_status: int, error: str | None) -> None:
         """Stage 9: everything reserved is settled and every sink told, exactly once, whatever happened."""
         last = exchange.attempts[-1] if exchange.attempts else None
+        if not (self.hooks.post_response.calls or (last and last.reservations)):
+            return
         if not self.hooks.post_response.calls and not (last and last.reservations):
             return
         now = time.monotonic()

@@ -177,10 +177,10 @@ class Protocol(asyncio.Protocol):
 
     # one answer after the other
     def _start(self, cycle: Cycle) -> None:
+        """The task leaves the set by itself: a callback for that would be a turn of the loop for each request."""
         self.current = cycle
-        task = self._loop.create_task(cycle.run(self._app))
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
+        cycle.task = self._loop.create_task(cycle.run(self._app))
+        self.state.tasks.add(cycle.task)
 
     def answered(self, cycle: Cycle) -> None:
         """The answer is written: the next request, or rest."""
