@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lynkr_core.course import MAX_WAIT, SHORT_WAIT, Course
+from lynkr_core.course import MAX_WAIT, SHORT_WAIT, Course, Step
 from lynkr_core.errors import KINDS, UpstreamError, consequence
 from lynkr_core.exchange import Verdict
 from lynkr_core.testing.factories import candidate
@@ -83,7 +83,7 @@ def test_the_table_can_be_overruled():
 def test_a_plugin_that_never_gives_up_is_stopped():
     made = course(ONE)
     steps = [made.told(ONE, Verdict("retry"), 1.0) for _ in range(100)]
-    assert steps[0] == (ONE, 0.0)
+    assert steps[0] == Step(ONE, 0.0)
     assert steps[-1] is None
 
 

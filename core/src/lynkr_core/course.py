@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from lynkr_core.errors import Consequence, Kind, UpstreamError, consequence
 from lynkr_core.exchange import Candidate, Verdict
@@ -21,7 +22,7 @@ MAX_TRIES = 50
 """Of one exchange, for plugins that never give up."""
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """Try this candidate after so many seconds."""
 
     candidate: Candidate

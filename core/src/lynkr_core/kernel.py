@@ -233,12 +233,13 @@ class Kernel:
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
         spoken = candidate.provider.dialects_of(candidate.model)
-        key = (front, spoken)
-        if key not in self._upstream:
+        try:
+            return self._upstream[front, spoken]
+        except KeyError:
             names = (front.name,) if front.name in spoken else spoken
-            known = [self.dialects[name] for name in names if name in self.dialects]
-            self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
-        return self._upstream[key]
+        known = [self.dialects[name] for name in names if name in self.dialects]
+        found = self._upstream[front, spoken] = next((d for d in known if d.operation == front.operation), None)
+        return found
 
     def statuses(self) -> dict[str, Any]:
         """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""

@@ -31,6 +31,7 @@ DRAIN_SECONDS = 2.0
 """How long a body may go on coming after its answer."""
 MAX_WAITING = 16
 """Pipelined requests that may wait before reading pauses."""
+SPECIAL = frozenset((b"connection", b"proxy-connection", b"expect"))
 ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
@@ -38,8 +39,9 @@ class Protocol(asyncio.Protocol):
     """One connection. `full` is a future while the peer reads too slowly."""
 
     __slots__ = (
-        "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive", "_lifespan", "_loop",
-        "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state", "transport",
+        "_app", "_begun", "_broken", "_client", "_connection", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive",
+        "_lifespan", "_loop", "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state",
+        "transport",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +64,7 @@ class Protocol(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
-        self._begun = self._broken = self._expects = False
+        self._begun = self._broken = self._expects = self._connection = False
         self._head_size = self._partial = 0
         self._idle_since = 0.0
 
@@ -122,7 +124,7 @@ class Protocol(asyncio.Protocol):
     # httptools' callbacks
     def on_message_begin(self) -> None:
         self._begun, self._head_size, self._partial = True, 0, 0
-        self._headers, self._url, self._expects = [], b"", False
+        self._headers, self._url, self._expects, self._connection = [], b"", False, False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -132,16 +134,18 @@ class Protocol(asyncio.Protocol):
         if self._head_size > MAX_HEAD:
             raise ValueError("the head is too large")
         name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
+        if name in SPECIAL:
+            self._connection |= name != b"expect"
+            self._expects |= name == b"expect" and value.lower() == b"100-continue"
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._begun = False
         parser = self._parser
-        version = parser.get_http_version()
+        keep = parser.should_keep_alive()  # without a word about it only HTTP/1.1 does; to ask the parser is dear
+        version = "1.1" if keep and not self._connection else parser.get_http_version()
         scope = self._scope(parser.get_method().decode("ascii"), version)
-        cycle = Cycle(self, scope, version == "1.1" and parser.should_keep_alive())
+        cycle = Cycle(self, scope, keep and version == "1.1")
         cycle.expects_continue = self._expects
         scope["extensions"] = {EXTENSION: cycle}
         self._reading = cycle
