@@ -11,7 +11,7 @@ from msgspec import structs
 
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
@@ -73,7 +73,8 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
         if kernel.hooks.transform_request.calls:
             rest = await transformed(kernel, exchange, candidate, rest)
         body = outgoing(kernel, exchange, attempt, dialect, rest)
-        exchange.check()  # plugins may have taken their time
+        if exchange.gone:  # plugins may have taken their time
+            raise ClientGone
         if attempt.expired:
             raise UpstreamError("timeout", attempt.expired)
         provider = candidate.provider.serving(exchange)

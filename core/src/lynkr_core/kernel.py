@@ -69,7 +69,7 @@ class Kernel:
         self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
-        self._same: dict[tuple[Dialect, Target], bool] = {}
+        self._known: dict[tuple[Dialect, Target], tuple[bool, bool]] = {}  # whether all speak it, and whether any has a card
         self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
         self.background = Background()
         routing = config.routing
@@ -195,12 +195,13 @@ class Kernel:
         exchange.route, exchange.tier = target.route, target.tier
         exchange.candidates = target.candidates
         key = (exchange.dialect, target)
-        same = self._same.get(key)
-        if same is None:
-            if len(self._same) >= MAX_DYNAMIC:
-                self._same.clear()
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MAX_DYNAMIC:
+                self._known.clear()
             spoken = {self.upstream_dialect(exchange.dialect, candidate) for candidate in target.candidates}
-            same = self._same[key] = spoken == {exchange.dialect}
+            known = self._known[key] = spoken == {exchange.dialect}, any(c.card for c in target.candidates)
+        same, carded = known
         if not same:
             self.without_unable(exchange)
         if exchange.reply is None:
@@ -209,7 +210,8 @@ class Kernel:
                 capabilities.permit(exchange, self.catalog.tiers)
             if exchange.local_only:
                 capabilities.confine(exchange)
-            capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")
+            if carded:
+                capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
