@@ -40,8 +40,8 @@ class Protocol(asyncio.Protocol):
 
     __slots__ = (
         "_app", "_begun", "_broken", "_client", "_connection", "_expects", "_head_size", "_headers", "_idle_since", "_keep_alive",
-        "_lifespan", "_loop", "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state",
-        "transport",
+        "_lifespan", "_loop", "_parser", "_partial", "_reading", "_scheme", "_server", "_size", "_url", "_waiting", "current", "full",
+        "state", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +65,7 @@ class Protocol(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
         self._begun = self._broken = self._expects = self._connection = False
-        self._head_size = self._partial = 0
+        self._head_size = self._partial = self._size = 0
         self._idle_since = 0.0
 
     # asyncio.Protocol
@@ -80,6 +80,7 @@ class Protocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken:
             return
+        self._size = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -88,7 +89,7 @@ class Protocol(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(*(TOO_LARGE if self._head_size > MAX_HEAD else MALFORMED))
         if self._begun:
-            self._partial += len(data)
+            self._partial += self._size
             if self._partial > MAX_HEAD:
                 self._refuse(*TOO_LARGE)
 
@@ -130,9 +131,11 @@ class Protocol(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD:
-            raise ValueError("the head is too large")
+        if not self._begun:  # a trailer, which nobody reads
+            self._head_size += len(name) + len(value)
+            if self._head_size > MAX_HEAD:
+                raise ValueError("the trailers are too large")
+            return
         name = name.lower()
         if name in SPECIAL:
             self._connection |= name != b"expect"
@@ -141,7 +144,11 @@ class Protocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._begun = False
-        parser = self._parser
+        parser, headers = self._parser, self._headers
+        if self._partial + self._size > MAX_HEAD:  # what came may be a small head and a large body
+            self._head_size = len(self._url) + sum([len(name) + len(value) for name, value in headers])
+            if self._head_size > MAX_HEAD:
+                raise ValueError("the head is too large")
         keep = parser.should_keep_alive()  # without a word about it only HTTP/1.1 does; to ask the parser is dear
         version = "1.1" if keep and not self._connection else parser.get_http_version()
         scope = self._scope(parser.get_method().decode("ascii"), version)
