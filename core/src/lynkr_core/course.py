@@ -32,8 +32,10 @@ class Step(Struct, frozen=True):
 class Course:
     """The way of one exchange. `until` on the clock whose time every method is told; `fallback` overrules the table of kinds."""
 
+    _total = 0
+
     def __init__(
-        self, order: Iterable[Candidate], *, retries: int, until: float, fallback: Mapping[Kind, bool] = {},
+        self, order: Iterable[Candidate], retries: int, until: float, fallback: Mapping[Kind, bool] = {},
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:  # fmt: skip
         self.fresh = list(order)
@@ -43,7 +45,6 @@ class Course:
         self._jitter = jitter
         self._tries: dict[Candidate, int] = {}
         self._ready: dict[Candidate, float] = {}
-        self._total = 0
 
     def next(self, now: float) -> Step | None:
         """The first candidate that was not tried yet, else the one that may be tried again soonest."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Any, Self
 
 from msgspec import structs
@@ -69,8 +70,8 @@ class Kernel:
         self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
-        self._known: dict[tuple[Dialect, Target], tuple[bool, bool]] = {}  # whether all speak it, and whether any has a card
-        self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
+        self._known = lru_cache(MAX_DYNAMIC)(self._told)
+        self._upstream = lru_cache(MAX_DYNAMIC)(self._best)
         self.background = Background()
         routing = config.routing
         self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
@@ -192,16 +193,8 @@ class Kernel:
                 f"the model {asked!r} is not served here; ask for auto, provider/model, or a name of GET /v1/models",
                 code="model_not_found", param="model",
             )  # fmt: skip
-        exchange.route, exchange.tier = target.route, target.tier
-        exchange.candidates = target.candidates
-        key = (exchange.dialect, target)
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= MAX_DYNAMIC:
-                self._known.clear()
-            spoken = {self.upstream_dialect(exchange.dialect, candidate) for candidate in target.candidates}
-            known = self._known[key] = spoken == {exchange.dialect}, any(c.card for c in target.candidates)
-        same, carded = known
+        exchange.route, exchange.tier, exchange.candidates = target.route, target.tier, target.candidates
+        same, carded = self._known(exchange.dialect, target)
         if not same:
             self.without_unable(exchange)
         if exchange.reply is None:
@@ -234,14 +227,16 @@ class Kernel:
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
-        spoken = candidate.provider.dialects_of(candidate.model)
-        try:
-            return self._upstream[front, spoken]
-        except KeyError:
-            names = (front.name,) if front.name in spoken else spoken
-        known = [self.dialects[name] for name in names if name in self.dialects]
-        found = self._upstream[front, spoken] = next((d for d in known if d.operation == front.operation), None)
-        return found
+        return self._upstream(front, candidate.provider.dialects_of(candidate.model))
+
+    def _best(self, front: Dialect, spoken: tuple[str, ...]) -> Dialect | None:
+        names = (front.name,) if front.name in spoken else spoken
+        return next((d for name in names if (d := self.dialects.get(name)) and d.operation == front.operation), None)
+
+    def _told(self, front: Dialect, target: Target) -> tuple[bool, bool]:
+        """Whether all its candidates speak this dialect, and whether any of them has a card."""
+        spoken = {self.upstream_dialect(front, candidate) for candidate in target.candidates}
+        return spoken == {front}, any(candidate.card for candidate in target.candidates)
 
     def statuses(self) -> dict[str, Any]:
         """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""

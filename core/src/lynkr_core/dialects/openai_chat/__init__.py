@@ -141,9 +141,13 @@ def read_stream(fields: Mapping[str, Raw]) -> bool:
 def read_limit(fields: Mapping[str, Raw]) -> int | None:
     """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
     for key in ("max_completion_tokens", "max_tokens"):
-        raw = fields.get(key)
-        if raw is not None and (text := bytes(raw)).isdigit():
-            return int(text)
+        if key in fields:
+            try:
+                limit = wire.numbers.decode(fields[key])
+            except UNREADABLE:
+                continue
+            if limit >= 0:
+                return limit
     return None
 
 
