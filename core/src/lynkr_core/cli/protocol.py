@@ -75,7 +75,6 @@ class Protocol(asyncio.Protocol):
         self._server = own_address(transport.get_extra_info("sockname"))
         self._client = address(transport.get_extra_info("peername"))
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._idle()
 
     def data_received(self, data: bytes) -> None:
         if self._broken:
@@ -205,7 +204,7 @@ class Protocol(asyncio.Protocol):
             self.hold(False)
             self._start(self._waiting.pop(0))
         else:
-            self._idle()
+            self._idle_since = 0.0
 
     def _drain(self) -> None:
         """A body that nobody wanted is still coming: closing at once would reset the connection before the answer was read."""
@@ -222,13 +221,15 @@ class Protocol(asyncio.Protocol):
             self.transport.resume_reading()
 
     # rest
-    def _idle(self) -> None:
-        self._idle_since = self._loop.time()
-
     def look(self, now: float) -> None:
-        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB."""
-        if self.current is None and now - self._idle_since >= self._keep_alive and not self.transport.is_closing():
-            self.transport.close()
+        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB.
+
+        Idle since the first look at which it is: to look at the clock is not a request's work.
+        """
+        if self.current is None and not self.transport.is_closing():
+            self._idle_since = self._idle_since or now
+            if now - self._idle_since >= self._keep_alive:
+                self.transport.close()
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops: what is being answered is finished, nothing more is begun."""
