@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lynkr_core.course import MAX_WAIT, SHORT_WAIT, Course
+from lynkr_core.course import MAX_WAIT, SHORT_WAIT, Course, Step
 from lynkr_core.errors import KINDS, UpstreamError, consequence
 from lynkr_core.exchange import Verdict
 from lynkr_core.testing.factories import candidate
@@ -42,16 +42,16 @@ def test_a_timeout_that_the_upstream_told_of_is_tried_again_and_our_own_is_not()
 
 def test_a_short_retry_after_is_cheaper_than_moving_on():
     short = UpstreamError("rate_limited", "wait", retry_after=SHORT_WAIT / 2)
-    assert course(ONE, TWO).failed(ONE, short, 1.0) == (ONE, pytest.approx(SHORT_WAIT / 2))
+    assert course(ONE, TWO).failed(ONE, short, 1.0) == Step(ONE, pytest.approx(SHORT_WAIT / 2))
     long = UpstreamError("rate_limited", "wait", retry_after=2.0)
-    assert course(ONE, TWO).failed(ONE, long, 1.0) == (TWO, 0.0)
+    assert course(ONE, TWO).failed(ONE, long, 1.0) == Step(TWO, 0.0)
 
 
 def test_when_all_have_failed_whoever_is_ready_first_is_tried_again():
     made = course(ONE, TWO)
     assert made.failed(ONE, UpstreamError("rate_limited", "wait", retry_after=5.0), 1.0).candidate is TWO
-    assert made.failed(TWO, UpstreamError("rate_limited", "wait", retry_after=3.0), 2.0) == (TWO, pytest.approx(3.0))
-    assert made.failed(TWO, UpstreamError("rate_limited", "wait", retry_after=9.0), 5.0) == (ONE, pytest.approx(1.0))
+    assert made.failed(TWO, UpstreamError("rate_limited", "wait", retry_after=3.0), 2.0) == Step(TWO, pytest.approx(3.0))
+    assert made.failed(TWO, UpstreamError("rate_limited", "wait", retry_after=9.0), 5.0) == Step(ONE, pytest.approx(1.0))
     assert made.failed(ONE, UpstreamError("rate_limited", "wait", retry_after=1.0), 6.0) is None
 
 
@@ -83,7 +83,7 @@ def test_the_table_can_be_overruled():
 def test_a_plugin_that_never_gives_up_is_stopped():
     made = course(ONE)
     steps = [made.told(ONE, Verdict("retry"), 1.0) for _ in range(100)]
-    assert steps[0] == (ONE, 0.0)
+    assert steps[0] == Step(ONE, 0.0)
     assert steps[-1] is None
 
 

@@ -169,7 +169,8 @@ async def test_who_is_served_when_the_server_stops_is_told(gateway, scripted_pro
         sent.append(message)
 
     made = await gateway(scripted_provider.url, plugins=(("sink", Sink()),))
-    task = asyncio.ensure_future(made.kernel({"path": "/v1/messages", "headers": []}, receive, send))
+    dialect = made.kernel.fronts.paths["/v1/messages"]
+    task = asyncio.ensure_future(made.kernel.take(dialect, {"path": "/v1/messages", "headers": []}, receive, send))
     received = await scripted_provider.arrived()
     await until(lambda: not stream or len(sent) >= 2)
     task.cancel()

@@ -65,8 +65,8 @@ class Application:
 
     def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            if scope["method"] == "POST" and self.kernel.fronts.find(scope["path"]):
-                return self.kernel(scope, receive, send)
+            if scope["method"] == "POST" and (dialect := self.kernel.fronts.find(scope["path"])):
+                return self.kernel.take(dialect, scope, receive, send)
             if self.passthrough.finds(scope):
                 return self.passthrough(scope, receive, send)
         return self.starlette(scope, receive, send)

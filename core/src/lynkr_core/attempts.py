@@ -11,7 +11,7 @@ from msgspec import structs
 
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify, run
@@ -59,31 +59,30 @@ class Refused(Exception):
 
 async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float, before: Before | None = None) -> Answer:
     """One attempt, up to the commit point. Raises `UpstreamError` or `Refused`, everything reserved then settled."""
-    candidate = attempt.candidate
+    candidate, hooks, stream = attempt.candidate, kernel.hooks, exchange.envelope.stream
     exchange.attempts.append(attempt)
     attempt.until = until
-    limits = kernel.limits(candidate.provider, exchange.envelope.stream)
+    limits = kernel.limits(candidate.provider, stream)
     kernel.watch.add(attempt, limits)
     try:
-        if kernel.hooks.reserve.calls:
+        if hooks.reserve.calls:
             await reserve(kernel, exchange, attempt)
         dialect = kernel.upstream_dialect(exchange.dialect, candidate)
         assert dialect is not None, "stage 4 left only candidates that have the operation"
         rest = before.rest(exchange.request, candidate) if before else None
-        if kernel.hooks.transform_request.calls:
+        if hooks.transform_request.calls:
             rest = await transformed(kernel, exchange, candidate, rest)
         body = outgoing(kernel, exchange, attempt, dialect, rest)
-        exchange.check()  # plugins may have taken their time
+        if exchange.gone:  # plugins may have taken their time
+            raise ClientGone
         if attempt.expired:
             raise UpstreamError("timeout", attempt.expired)
         provider = candidate.provider.serving(exchange)
-        call = provider.send(exchange, candidate, dialect, body)
-        attempt.upstream = call
-        response = await call.response()
-        attempt.upstream = response
+        attempt.upstream = call = provider.send(exchange, candidate, dialect, body)
+        attempt.upstream = response = await call.response()
         if response.status >= 400:
             raise refusal(kernel, provider, candidate, dialect, response, await response.read(MAX_ERROR_BODY), body)
-        if not exchange.envelope.stream:
+        if not stream:
             return await whole(kernel, exchange, attempt, dialect, response)
         answer = await begin(kernel, exchange, attempt, dialect, response, before)
         attempt.until = min(attempt.started + limits.total, exchange.until)
@@ -94,19 +93,13 @@ async def one(kernel: Kernel, exchange: Exchange, attempt: Attempt, until: float
     finally:
         if attempt.first_token is None:
             release(kernel, exchange, attempt)
-        elif not exchange.envelope.stream:
+        elif not stream:
             kernel.watch.discard(attempt)
 
 
 def refusal(
-    kernel: Kernel,
-    provider: Provider,
-    candidate: Candidate,
-    dialect: Dialect,
-    response: UpstreamResponse,
-    told: bytes,
-    sent: bytes,
-) -> UpstreamError:
+    kernel: Kernel, provider: Provider, candidate: Candidate, dialect: Dialect, response: UpstreamResponse, told: bytes, sent: bytes,
+) -> UpstreamError:  # fmt: skip
     """An error answer by its name, after what it says of parameters has been learnt."""
     error = provider.classify(dialect, response.status, response.headers, told)
     if error.kind == "invalid" and kernel.config.routing.unsupported == "drop":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from lynkr_core.errors import Consequence, Kind, UpstreamError, consequence
 from lynkr_core.exchange import Candidate, Verdict
@@ -21,7 +22,7 @@ MAX_TRIES = 50
 """Of one exchange, for plugins that never give up."""
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """Try this candidate after so many seconds."""
 
     candidate: Candidate
@@ -31,8 +32,10 @@ class Step(NamedTuple):
 class Course:
     """The way of one exchange. `until` on the clock whose time every method is told; `fallback` overrules the table of kinds."""
 
+    _total = 0
+
     def __init__(
-        self, order: Iterable[Candidate], *, retries: int, until: float, fallback: Mapping[Kind, bool] = {},
+        self, order: Iterable[Candidate], retries: int, until: float, fallback: Mapping[Kind, bool] = {},
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:  # fmt: skip
         self.fresh = list(order)
@@ -42,7 +45,6 @@ class Course:
         self._jitter = jitter
         self._tries: dict[Candidate, int] = {}
         self._ready: dict[Candidate, float] = {}
-        self._total = 0
 
     def next(self, now: float) -> Step | None:
         """The first candidate that was not tried yet, else the one that may be tried again soonest."""

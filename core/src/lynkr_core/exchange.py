@@ -208,7 +208,7 @@ class Exchange:
 
     def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes = b"") -> None:
         now = time.time_ns()
-        self.id = f"req_{now // 1_000_000:011x}{getrandbits(48):012x}"
+        self.id = "req_" + (now // 1_000_000 << 48 | getrandbits(48)).to_bytes(12, "big").hex()[1:]
         self.created = now / 1e9
         self.started = time.monotonic()
         self.dialect = dialect
@@ -237,7 +237,7 @@ class Exchange:
     @property
     def asked(self) -> str:
         """The name that is asked for: a tier by header, else the body's model."""
-        return self.header(b"x-lynkr-tier") or self.envelope.model
+        return self.headers.get(b"x-lynkr-tier", b"").decode("latin-1") or self.envelope.model
 
     def header(self, name: bytes, default: str = "") -> str:
         """A request header as text."""

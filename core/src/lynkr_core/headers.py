@@ -8,6 +8,7 @@ from functools import lru_cache
 from lynkr_core.errors import AllFailed, GatewayError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
 from lynkr_core.inner import INNER, costs
+from lynkr_core.pricing import cost
 from lynkr_core.remarks import cache_of
 
 HeaderItems = list[tuple[bytes, bytes]]
@@ -21,7 +22,7 @@ def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt |
     headers = [(b"content-type", content_type), *common(exchange)]
     if attempt is not None:
         inner = exchange.get(INNER)
-        spent = costs((*(inner.rounds if inner else ()), attempt))
+        spent = costs((*inner.rounds, attempt)) if inner else cost(attempt.usage, attempt.candidate.price)
         if spent is not None:
             headers.append((b"x-lynkr-cost-usd", b"%.9f" % spent))
     return headers
@@ -51,17 +52,18 @@ def common(exchange: Exchange) -> HeaderItems:
     id = exchange.id.encode()
     served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
     cache = cache_of(exchange)
-    reason = exchange.selection.reason if exchange.selection else ""
-    score = None if exchange.score is None else round(exchange.score)
+    selection, score = exchange.selection, exchange.score
+    reason = selection.reason if selection else ""
+    rounded = None if score is None else round(score)
     headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
-    headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, score, reason)
+    headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, rounded, reason)
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
     if exchange.instead:
         headers.append((b"x-lynkr-asked", ascii_value(exchange.asked)))
-    if exchange.selection and exchange.selection.notes:
-        headers += [(b"x-lynkr-" + name.encode(), ascii_value(text)) for name, text in exchange.selection.notes.items()]
+    if selection and selection.notes:
+        headers += [(b"x-lynkr-" + name.encode(), ascii_value(text)) for name, text in selection.notes.items()]
     if exchange.losses:
         headers.append((b"x-lynkr-losses", losses_value(tuple(exchange.losses))))
     return headers

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Any, Self
 
 from msgspec import structs
@@ -69,8 +70,8 @@ class Kernel:
         self.fronts = Fronts(dialects.values())
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
-        self._same: dict[tuple[Dialect, Target], bool] = {}
-        self._upstream: dict[tuple[Dialect, tuple[str, ...]], Dialect | None] = {}
+        self._known = lru_cache(MAX_DYNAMIC)(self._told)
+        self._upstream = lru_cache(MAX_DYNAMIC)(self._best)
         self.background = Background()
         routing = config.routing
         self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
@@ -93,9 +94,9 @@ class Kernel:
         self.watch.close()
         await self.transport.aclose()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serves one POST to a front route."""
-        exchange = Exchange(self.fronts.serving(scope["path"]), scope["path"], dict(scope["headers"]))
+    def take(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serves one POST to a front route of this dialect."""
+        exchange = Exchange(dialect, scope["path"], dict(scope["headers"]))
         exchange.query = scope.get("query_string", b"")
         return self.journey(exchange, self.serve, scope, receive, send)
 
@@ -125,7 +126,7 @@ class Kernel:
         status: Status = "ok"
         error: str | None = None
         try:
-            exchange.body = await read_body(receive, self.config.server.max_body)
+            exchange.body = caller.given(self.config.server.max_body) or await read_body(receive, self.config.server.max_body)
             caller.watch(exchange.abort)
             answer = await serve(exchange, caller)
             status, error = await respond(self, exchange, caller, answer) if isinstance(answer, Answer) else answer
@@ -192,15 +193,8 @@ class Kernel:
                 f"the model {asked!r} is not served here; ask for auto, provider/model, or a name of GET /v1/models",
                 code="model_not_found", param="model",
             )  # fmt: skip
-        exchange.route, exchange.tier = target.route, target.tier
-        exchange.candidates = target.candidates
-        key = (exchange.dialect, target)
-        same = self._same.get(key)
-        if same is None:
-            if len(self._same) >= MAX_DYNAMIC:
-                self._same.clear()
-            spoken = {self.upstream_dialect(exchange.dialect, candidate) for candidate in target.candidates}
-            same = self._same[key] = spoken == {exchange.dialect}
+        exchange.route, exchange.tier, exchange.candidates = target.route, target.tier, target.candidates
+        same, carded = self._known(exchange.dialect, target)
         if not same:
             self.without_unable(exchange)
         if exchange.reply is None:
@@ -209,7 +203,8 @@ class Kernel:
                 capabilities.permit(exchange, self.catalog.tiers)
             if exchange.local_only:
                 capabilities.confine(exchange)
-            capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")
+            if carded:
+                capabilities.narrow(exchange, routing.unsupported == "refuse", routing.ended == "refuse")
 
     def without_unable(self, exchange: Exchange) -> None:
         """Leaves out candidates whose provider does not have the operation; answers without one where the dialect can."""
@@ -232,13 +227,16 @@ class Kernel:
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
-        spoken = candidate.provider.dialects_of(candidate.model)
-        key = (front, spoken)
-        if key not in self._upstream:
-            names = (front.name,) if front.name in spoken else spoken
-            known = [self.dialects[name] for name in names if name in self.dialects]
-            self._upstream[key] = next((d for d in known if d.operation == front.operation), None)
-        return self._upstream[key]
+        return self._upstream(front, candidate.provider.dialects_of(candidate.model))
+
+    def _best(self, front: Dialect, spoken: tuple[str, ...]) -> Dialect | None:
+        names = (front.name,) if front.name in spoken else spoken
+        return next((d for name in names if (d := self.dialects.get(name)) and d.operation == front.operation), None)
+
+    def _told(self, front: Dialect, target: Target) -> tuple[bool, bool]:
+        """Whether all its candidates speak this dialect, and whether any of them has a card."""
+        spoken = {self.upstream_dialect(front, candidate) for candidate in target.candidates}
+        return spoken == {front}, any(candidate.card for candidate in target.candidates)
 
     def statuses(self) -> dict[str, Any]:
         """What plugins tell of themselves: those that have a method `status()`, whose answer is JSON that anybody may read."""
@@ -273,6 +271,8 @@ class Kernel:
     def finish(self, exchange: Exchange, status: Status, http_status: int, error: str | None) -> None:
         """Stage 9: everything reserved is settled and every sink told, exactly once, whatever happened."""
         last = exchange.attempts[-1] if exchange.attempts else None
+        if not (self.hooks.post_response.calls or (last and last.reservations)):
+            return
         if not self.hooks.post_response.calls and not (last and last.reservations):
             return
         now = time.monotonic()

@@ -50,12 +50,6 @@ class Fronts:
     def find(self, path: str) -> Dialect | None:
         return self.paths.get(path) or next((dialect for pattern, dialect in self._templates if pattern.fullmatch(path)), None)
 
-    def serving(self, path: str) -> Dialect:
-        """Raises `KeyError` for a path that `find` does not find."""
-        if (dialect := self.find(path)) is None:
-            raise KeyError(path)
-        return dialect
-
 
 def template(path: str) -> re.Pattern[str]:
     """`/v1beta/models/{model}:generateContent` as a pattern that gives the model."""

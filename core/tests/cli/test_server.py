@@ -209,3 +209,35 @@ async def test_http_1_0_is_answered_without_chunks():
         answer = await told(port, b"GET / HTTP/1.0\r\n\r\n")
     assert answer.endswith(b"\r\n\r\nok")
     assert b"transfer-encoding" not in answer
+
+
+@pytest.mark.parametrize("header", [b"connection", b"proxy-connection"])
+async def test_http_1_0_is_known_for_what_it_is_when_it_asks_to_go_on(header):
+    app = App()
+    app.gates["/"].set()
+    async with serving(app) as port:
+        answer = await told(port, b"GET / HTTP/1.0\r\n" + header + b": keep-alive\r\n\r\n")
+    assert b"connection: close" in answer
+
+
+async def test_trailers_are_read_over():
+    app = App()
+    app.gates["/"].set()
+    app.gates["/2"].set()
+    async with serving(app) as port:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+        after = b"GET /2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answer = await told(port, head + b"expect: 100-continue\r\nx-more: 1\r\n\r\n", after)
+    assert app.log == ["/", "/2"]
+    assert (answer.count(b"ok"), b"100 Continue" in answer) == (2, False)
+
+
+async def test_a_task_that_is_done_is_forgotten():
+    app = App()
+    async with serving(app) as port:
+        asking = asyncio.ensure_future(told(port, GET, b"GET /2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+        await until(lambda: app.log == ["/"])
+        app.gates["/"].set()
+        app.gates["/2"].set()
+        assert (await asking).count(b"ok") == 2
+        assert not [task for task in asyncio.all_tasks() if "Cycle.run" in repr(task)]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lynkr_core.caller import HeaderItems
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lynkr_core.cli.protocol import Protocol
 
 log = logging.getLogger("lynkr.server")
-STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
+PAIR = b": ".join
+"""A header as its line: half the time of formatting it."""
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
 OVER: MutableMapping[str, Any] = {}
@@ -29,7 +31,7 @@ class Cycle:
 
     __slots__ = (
         "_between", "_callback", "_chunked", "_head", "_pieces", "_ping", "_promised", "_quiet", "_size", "_told", "_waiter", "_whole",
-        "done", "expects_continue", "gone", "keep_alive", "protocol", "scope", "status",
+        "done", "expects_continue", "gone", "keep_alive", "protocol", "scope", "status", "task",
     )  # fmt: skip
 
     def __init__(self, protocol: Protocol, scope: MutableMapping[str, Any], keep_alive: bool) -> None:
@@ -38,6 +40,7 @@ class Cycle:
         self.keep_alive = keep_alive
         self.expects_continue = self.gone = self.done = False
         self.status: int | None = None
+        self.task: asyncio.Task[None] | None = None
         self._whole = self._told = self._chunked = False
         self._pieces: list[bytes] = []
         self._size = 0
@@ -82,6 +85,9 @@ class Cycle:
             await app(self.scope, self.receive, self.send)
         except Exception:
             log.exception("the application failed on %s %s", self.scope["method"], self.scope["path"])
+        finally:
+            task, self.task = self.task, None
+            self.protocol.state.tasks.discard(cast("asyncio.Task[None]", task))
         if not self.done and not self.gone:
             if self.status is None:
                 await self.whole(500, [(b"content-type", b"text/plain")], b"Internal Server Error")
@@ -127,6 +133,12 @@ class Cycle:
             await self.end()
 
     # Caller
+    def given(self, most: int) -> bytes:
+        if self._told or not self._whole or len(self._pieces) != 1 or self._size > min(most, HIGH_WATER):
+            return b""
+        self._told, self._size = True, 0
+        return self._pieces.pop()
+
     def watch(self, callback: Callable[[], object]) -> None:
         if self.gone:
             callback()
@@ -203,9 +215,8 @@ class Cycle:
 
     def _lines(self, status: int, headers: HeaderItems) -> bytes:
         self.expects_continue = False
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        lines += [b"%b: %b\r\n" % pair for pair in self.protocol.state.default_headers]
-        lines += [b"%b: %b\r\n" % pair for pair in headers]
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join(lines)
+        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
+        lines += map(PAIR, self.protocol.state.default_headers)
+        lines += map(PAIR, headers)
+        lines.append(b"" if self.keep_alive else b"connection: close\r\n")
+        return b"\r\n".join(lines)

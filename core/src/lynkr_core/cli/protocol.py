@@ -29,6 +29,7 @@ DRAIN_SECONDS = 2.0
 """How long a body may go on coming after its answer."""
 MAX_WAITING = 16
 """Pipelined requests that may wait before reading pauses."""
+SPECIAL = frozenset((b"connection", b"proxy-connection", b"expect"))
 ASGI = {"version": "3.0", "spec_version": "2.4"}
 IDLE_SECONDS = 75.0
 """How long a connection may wait for its next request: longer than most clients keep theirs, so that they close first."""
@@ -47,8 +48,8 @@ class Protocol(asyncio.Protocol):
     """One connection. `full` is a future while the peer reads too slowly."""
 
     __slots__ = (
-        "_app", "_begun", "_broken", "_client", "_expects", "_head_size", "_headers", "_idle_since", "_loop",
-        "_parser", "_partial", "_reading", "_scheme", "_server", "_url", "_waiting", "current", "full", "state", "transport",
+        "_app", "_begun", "_broken", "_client", "_connection", "_expects", "_head_size", "_headers", "_idle_since", "_loop",
+        "_parser", "_partial", "_reading", "_scheme", "_server", "_size", "_url", "_waiting", "current", "full", "state", "transport",
     )  # fmt: skip
 
     def __init__(self, app: Any, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
@@ -63,8 +64,8 @@ class Protocol(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
-        self._begun = self._broken = self._expects = False
-        self._head_size = self._partial = 0
+        self._begun = self._broken = self._expects = self._connection = False
+        self._head_size = self._partial = self._size = 0
         self._idle_since = 0.0
 
     # asyncio.Protocol
@@ -74,11 +75,11 @@ class Protocol(asyncio.Protocol):
         self._server = own_address(transport.get_extra_info("sockname"))
         self._client = address(transport.get_extra_info("peername"))
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._idle()
 
     def data_received(self, data: bytes) -> None:
         if self._broken:
             return
+        self._size = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -87,7 +88,7 @@ class Protocol(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(*(TOO_LARGE if self._head_size > MAX_HEAD else MALFORMED))
         if self._begun:
-            self._partial += len(data)
+            self._partial += self._size
             if self._partial > MAX_HEAD:
                 self._refuse(*TOO_LARGE)
 
@@ -123,26 +124,34 @@ class Protocol(asyncio.Protocol):
     # httptools' callbacks
     def on_message_begin(self) -> None:
         self._begun, self._head_size, self._partial = True, 0, 0
-        self._headers, self._url, self._expects = [], b"", False
+        self._headers, self._url, self._expects, self._connection = [], b"", False, False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD:
-            raise ValueError("the head is too large")
+        if not self._begun:  # a trailer, which nobody reads
+            self._head_size += len(name) + len(value)
+            if self._head_size > MAX_HEAD:
+                raise ValueError("the trailers are too large")
+            return
         name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self._expects = True
+        if name in SPECIAL:
+            self._connection |= name != b"expect"
+            self._expects |= name == b"expect" and value.lower() == b"100-continue"
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._begun = False
-        parser = self._parser
-        version = parser.get_http_version()
+        parser, headers = self._parser, self._headers
+        if self._partial + self._size > MAX_HEAD:  # what came may be a small head and a large body
+            self._head_size = len(self._url) + sum([len(name) + len(value) for name, value in headers])
+            if self._head_size > MAX_HEAD:
+                raise ValueError("the head is too large")
+        keep = parser.should_keep_alive()  # without a word about it only HTTP/1.1 does; to ask the parser is dear
+        version = "1.1" if keep and not self._connection else parser.get_http_version()
         scope = self._scope(parser.get_method().decode("ascii"), version)
-        cycle = Cycle(self, scope, version == "1.1" and parser.should_keep_alive())
+        cycle = Cycle(self, scope, keep and version == "1.1")
         cycle.expects_continue = self._expects
         scope["extensions"] = {EXTENSION: cycle}
         self._reading = cycle
@@ -178,10 +187,10 @@ class Protocol(asyncio.Protocol):
 
     # one answer after the other
     def _start(self, cycle: Cycle) -> None:
+        """The task leaves the set by itself: a callback for that would be a turn of the loop for each request."""
         self.current = cycle
-        task = self._loop.create_task(cycle.run(self._app))
-        self.state.tasks.add(task)
-        task.add_done_callback(self.state.tasks.discard)
+        cycle.task = self._loop.create_task(cycle.run(self._app))
+        self.state.tasks.add(cycle.task)
 
     def answered(self, cycle: Cycle) -> None:
         """The answer is written: the next request, or rest."""
@@ -194,7 +203,7 @@ class Protocol(asyncio.Protocol):
             self.hold(False)
             self._start(self._waiting.pop(0))
         else:
-            self._idle()
+            self._idle_since = 0.0
 
     def _drain(self) -> None:
         """A body that nobody wanted is still coming: closing at once would reset the connection before the answer was read."""
@@ -211,13 +220,15 @@ class Protocol(asyncio.Protocol):
             self.transport.resume_reading()
 
     # rest
-    def _idle(self) -> None:
-        self._idle_since = self._loop.time()
-
     def look(self, now: float) -> None:
-        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB."""
-        if self.current is None and now - self._idle_since >= IDLE_SECONDS and not self.transport.is_closing():
-            self.transport.close()
+        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB.
+
+        Idle since the first look at which it is: to look at the clock is not a request's work.
+        """
+        if self.current is None and not self.transport.is_closing():
+            self._idle_since = self._idle_since or now
+            if now - self._idle_since >= IDLE_SECONDS:
+                self.transport.close()
 
     def shutdown(self) -> None:
         """Called by the server when it stops: what is being answered is finished, nothing more is begun."""

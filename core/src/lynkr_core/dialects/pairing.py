@@ -144,8 +144,10 @@ def _onward(check: Callable[[Raw], bool], grown: Growth, mark: bytes, known: tup
 
 def _has(raw: Raw, mark: bytes) -> bool:
     """Whether these bytes are in it; looked for at the end first, where they mostly are when they are there at all."""
+    if len(raw) <= NEAR:
+        return mark in bytes(raw)
     view = memoryview(raw)
-    return mark in bytes(view[-NEAR:]) or (len(view) > NEAR and mark in bytes(view))
+    return mark in bytes(view[-NEAR:]) or mark in bytes(view)
 
 
 def _place(items: Sequence[object], sought: object) -> int:

@@ -61,14 +61,14 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_answer", "_bodies", "_bodyless", "_busy", "_complete", "_extra", "_headers", "_keep", "_loop", "_owner",
+        "_answer", "_bodies", "_bodyless", "_busy", "_complete", "_extra", "_headers", "_keep", "_owner",
         "_parser", "_pending", "_quiet", "_silence", "_stamp", "_transport", "_unsent", "_until_close",
-        "_whole", "idle_since", "on_body", "reused",
+        "_whole", "idle_since", "loop", "on_body", "reused",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self._owner = owner
-        self._loop = loop
+        self.loop = loop
         self._transport = cast("asyncio.Transport", None)
         self._pending: Pending | None = None
         self._answer: Answer | None = None
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._bodyless = pending.bodyless
         self._complete = self._extra = False
         self._quiet = 0
-        self._stamp = self._loop.time()
+        self._stamp = self.loop.time()
         self._silence = pending.silence
         self._owner.watch(pending.silence)
         body = pending.body
@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        self._stamp = self._loop.time()  # the silence was ours
+        self._stamp = self.loop.time()  # the silence was ours
         self._transport.resume_reading()
 
     # asyncio.Protocol
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._stamp = self._loop.time()
+        self._stamp = self.loop.time()
         if not self._busy or self._parser is None:
             self.close()  # bytes that nobody asked for
             return
@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
         self._parser = None  # it holds our bound methods: a cycle
 
     def resume_writing(self) -> None:
-        self._stamp = self._loop.time()  # a large request was taken: the silence begins here
+        self._stamp = self.loop.time()  # a large request was taken: the silence begins here
 
     # the ends of an answer
     def _finish(self, clean: bool) -> None:
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
         if pending is not None:
             pending.answered(answer)
         if clean and self._keep and self._transport.get_write_buffer_size() == 0:
-            self.reused = True
+            self.reused, self.idle_since = True, self._stamp
             self._owner.release(self)
         else:
             self.close()

@@ -47,7 +47,7 @@ class Http1Call:
                 if self._connection is None:
                     await self._connect()
                 else:
-                    self._waiter = asyncio.get_running_loop().create_future()
+                    self._waiter = self._connection.loop.create_future()  # to ask for the running one is a system call
                     await self._waiter
         except asyncio.CancelledError:
             self.abort()

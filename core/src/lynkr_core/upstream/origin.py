@@ -158,7 +158,6 @@ class Origin:
                 turn.set_result(True)
                 client.begin(connection)
                 return
-        connection.idle_since = asyncio.get_running_loop().time()
         self.idle.append(connection)
         self._on_idle()
 

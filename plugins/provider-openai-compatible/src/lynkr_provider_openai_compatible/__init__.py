@@ -58,12 +58,13 @@ class OpenAICompatible(HTTPProvider):
             dropped = [name for name in self._drop if fields.pop(name, None) is not None]
             losses += [f"{name}: `drop` of [provider.{self.name}] takes it out" for name in dropped]
             changed = bool(dropped)
+        if dialect.name != "openai.chat":
+            return changed
+        limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
         for other in LIMITS:
-            if other in fields and dialect.name == "openai.chat":
-                limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
-                if limit not in (other, "either"):
-                    fields.setdefault(limit, fields.pop(other))
-                    changed = True
+            if other != limit and other in fields and limit != "either":
+                fields.setdefault(limit, fields.pop(other))
+                changed = True
         return changed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from msgspec import Raw
+from msgspec import Raw, ValidationError
 
 from lynkr_core.dialect import UNREADABLE, Envelope, Fields, Headers, opens_with
 from lynkr_core.dialects import callids
@@ -119,9 +119,15 @@ def _only_usage(block: bytes) -> bool:
 def read_model(fields: Mapping[str, Raw]) -> str:
     """Raises `InvalidRequest` when the model is no name."""
     raw = fields.get("model", wire.NULL)
-    if not opens_with(raw, b'"') or raw == Raw(b'""'):
+    try:
+        name = wire.texts.decode(raw)
+    except ValidationError:
+        name = ""
+    except UNREADABLE:
+        return wire.read(wire.texts, raw, "model")
+    if not name:
         raise InvalidRequest("model: expected the name of a model", param="model")
-    return wire.read(wire.texts, raw, "model")
+    return name
 
 
 def read_stream(fields: Mapping[str, Raw]) -> bool:
@@ -136,8 +142,13 @@ def read_stream(fields: Mapping[str, Raw]) -> bool:
 def read_limit(fields: Mapping[str, Raw]) -> int | None:
     """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
     for key in ("max_completion_tokens", "max_tokens"):
-        if key in fields and (text := bytes(fields[key])).isdigit():
-            return int(text)
+        if key in fields:
+            try:
+                limit = wire.numbers.decode(fields[key])
+            except UNREADABLE:
+                continue
+            if limit >= 0:
+                return limit
     return None
 
 

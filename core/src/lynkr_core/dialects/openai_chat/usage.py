@@ -97,13 +97,11 @@ def usage_of(wire: WireUsage | None, tier: str | None = None) -> Usage | None:
         image_output=details.image_tokens or 0,
         fees={"source": wire.num_sources_used} if wire.num_sources_used else NO_FEES,
         service=service(tier) if tier else "",
-        billed=billed_by(wire),
+        billed=None if wire.cost is None and wire.cost_in_usd_ticks is None else billed_by(wire),
     )
 
 
 def billed_by(wire: WireUsage) -> float | None:
-    if wire.cost is None and wire.cost_in_usd_ticks is None:
-        return None
     return bill(wire.cost, wire.cost_in_usd_ticks, wire.is_byok, wire.cost_details)
 
 
