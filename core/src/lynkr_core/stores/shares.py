@@ -56,8 +56,8 @@ class Shares:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        for share in self._shares.values():
-            share.asked = share.demand = 0
+        for given in (*self._shares.values(), *self._stocks):
+            given.asked = given.demand = 0
         await self.flush()
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
