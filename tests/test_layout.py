@@ -61,7 +61,7 @@ REMOTE = {"ahead", "line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
     "policy-budget": 1100,  # budgets, gauges and alerts, runs, what operators see and stop
-    "policy-ratelimit": 440,
+    "policy-ratelimit": 470,
     "policy-guardrails": 1340,  # what is looked for, masks and their way back, streams, signs of injection
     "compressor-tool-results": 700,  # a dozen kinds of output, each with its way back
     "compressor-json": 500,

@@ -128,6 +128,21 @@ async def test_what_is_never_booked_is_forgotten(monkeypatch):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("requests", "calls"), [(100, 1), (5, 0)])
+async def test_a_bucket_that_many_drink_from_is_filled_before_it_is_empty(requests, calls):
+    store, bucket = Counted(), [Bucket("b", 1, 1_000_000, 1e6)]
+    shares = Shares(store, every=1000.0)
+    for _ in range(requests):
+        await shares.take(bucket)
+    before = store.calls
+    await shares.flush()
+    assert store.calls == before + calls
+    assert [shares.try_take(bucket) for _ in range(requests * calls)] == [None] * requests * calls
+    await shares.__aexit__()
+    assert store.calls == before + calls
+
+
+@pytest.mark.anyio
 async def test_those_who_lack_the_same_wait_for_one_who_brings_it():
     store, bucket = Counted(), [Bucket("b", 1, 1_000_000, 1e6)]
     async with Shares(store) as shares:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
-from lynkr_core.hooks import notify, run
+from lynkr_core.hooks import notify
 from lynkr_core.inner import CLOSED, INNER, Said
 from lynkr_core.joining import Joined
 from lynkr_core.recall import recalled
@@ -145,8 +146,11 @@ def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     """All or none."""
     until = time.monotonic() + kernel.hooks.reserve.deadline
+    args = (exchange, attempt.candidate)
     for call in kernel.hooks.reserve.calls:
-        answer = await run(call, (exchange, attempt.candidate), until)
+        answer = None if call.is_async else call.now(args)
+        if call.is_async or answer.__class__ is CoroutineType:
+            answer = await call.later(args, until, answer)
         if isinstance(answer, Reject):
             exchange.attempts.remove(attempt)  # nobody was asked
             kernel.settle(attempt, Outcome(status="refused", http_status=0, candidate=attempt.candidate))

@@ -25,11 +25,12 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
     order = [candidate.id for candidate in selection.order] if selection else []
     first = selection.order[0] if selection and selection.order else None
     usage = usage or expected(exchange)
-    asks = [score.ask[:LONGEST_ASK] for score in exchange.scores if score.ask] if texts else []
+    scores, one = exchange.scores, exchange.scores[0] if len(exchange.scores) == 1 else None
+    asks = [score.ask[:LONGEST_ASK] for score in scores if score.ask] if texts else []
     return {
         "id": exchange.id,
         "dialect": exchange.dialect.name,
-        "operation": exchange.operation,
+        "operation": exchange.dialect.operation,
         "model_asked": exchange.envelope.model if exchange.envelope else None,
         "route": exchange.route,
         "tier": exchange.tier,
@@ -43,15 +44,15 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
         "session_from": session.source if session else None,
         **({"ask": asks[0] if asks else None} if texts else {}),
         "order": order,
-        "candidates": [candidate.id for candidate in exchange.candidates],
+        "candidates": order if selection and selection.order == exchange.candidates else [c.id for c in exchange.candidates],
         "considered": considered(exchange, usage),
         "priced": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "estimated": usage.estimated},
         "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],
         "skipped": list(exchange.skipped),
-        "gates": [gate for score in exchange.scores for gate in score.gates],
-        "signals": {name: value for score in exchange.scores for name, value in score.signals.items()},
-        "points": {name: value for score in exchange.scores for name, value in score.points.items()},
-        "scores": [said(score, texts) for score in exchange.scores],
+        "gates": [gate for score in scores for gate in score.gates],
+        "signals": dict(one.signals) if one else {name: value for score in scores for name, value in score.signals.items()},
+        "points": dict(one.points) if one else {name: value for score in scores for name, value in score.points.items()},
+        "scores": [said(score, texts) for score in scores],
     }
 
 
@@ -74,13 +75,11 @@ def considered(exchange: Exchange, usage: Usage) -> list[dict[str, Any]]:
     order = selection.order if selection else ()
     by, kept = exchange.selected_by, (selection.reason if selection else "") or "kept"
     found = [row(c.id, c, n, by, kept if n == 1 else f"stands by, {n - 1} before it", usage) for n, c in enumerate(order, 1)]
-    if order is exchange.candidates and not exchange.removed:
+    if order == exchange.candidates and not exchange.removed:
         return found  # all of them
     known = {candidate.id: candidate for candidate in exchange.candidates}
-    told = {candidate.id for candidate in order}
-    for removal in exchange.removed:
-        found.append(row(removal.candidate, known.get(removal.candidate), None, removal.plugin, removal.reason, usage))
-        told.add(removal.candidate)
+    told = {*[candidate.id for candidate in order], *[removal.candidate for removal in exchange.removed]}
+    found += [row(r.candidate, known.get(r.candidate), None, r.plugin, r.reason, usage) for r in exchange.removed]
     left = [candidate for id, candidate in known.items() if id not in told] if selection else []
     return found + [row(c.id, c, None, by, "left out of the order", usage) for c in left]
 

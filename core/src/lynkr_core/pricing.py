@@ -15,12 +15,19 @@ NANO = 1_000_000_000
 DAY, MONDAY = 24 * 60, 3
 """Minutes of a day, and the first of January 1970 was a Thursday."""
 
+_last: list[tuple[Usage | None, Price | None, float | None]] = [(None, None, None)]
+"""What was computed last: at the end of an exchange several want to know the same."""
+
 
 def cost(usage: Usage | None, price: Price | None, at: float | None = None) -> float | None:
     """USD: what the provider bills, if it says so, else what is computed; None when usage or price is unknown, never a guess."""
     if usage is not None and usage.billed is not None:
         return usage.billed
-    return computed(usage, price, at)
+    if at is not None or price is None or price.hours:
+        return computed(usage, price, at)
+    if _last[0][0] is not usage or _last[0][1] is not price:
+        _last[0] = (usage, price, computed(usage, price))
+    return _last[0][2]
 
 
 def computed(usage: Usage | None, price: Price | None, at: float | None = None) -> float | None:

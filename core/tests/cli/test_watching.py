@@ -68,6 +68,15 @@ async def test_a_file_that_comes_back_with_another_text(path):
     assert await noticed(path, lambda: path.write_text("two"))
 
 
+async def test_a_change_after_others_wrote_beside_it(path):
+    def act():
+        for number in range(3):
+            (path.parent / "lynkr.db-wal").write_text(f"{number}")
+        asyncio.get_running_loop().call_later(0.5, path.write_text, "two")
+
+    assert await noticed(path, act)
+
+
 @pytest.mark.parametrize("change", ["touch", "unlink", "other"])
 async def test_what_is_no_change(path, change):
     def act():

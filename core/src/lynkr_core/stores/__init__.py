@@ -12,6 +12,7 @@ from lynkr_core.stores.protocols import NOT_NOW as NOT_NOW
 from lynkr_core.stores.protocols import Balance as Balance
 from lynkr_core.stores.protocols import Bucket as Bucket
 from lynkr_core.stores.protocols import Full as Full
+from lynkr_core.stores.protocols import Gathering as Gathering
 from lynkr_core.stores.protocols import Hold as Hold
 from lynkr_core.stores.protocols import Journal as Journal
 from lynkr_core.stores.protocols import KeyValue as KeyValue

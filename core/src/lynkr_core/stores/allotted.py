@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from lynkr_core.stores.counters import Counters
 from lynkr_core.stores.protocols import Balance, Hold
@@ -18,6 +18,7 @@ class Allotted(Counters):
         super().__init__()
         self._shares = shares
         self.is_boundless = False
+        self.held_by = self._holding.get
 
     def _limit(self, hold: Hold) -> int:
         if self.is_boundless:
@@ -27,9 +28,6 @@ class Allotted(Counters):
 
     def knows(self, id: str) -> bool:
         return id in self._holding
-
-    def holds_of(self, id: str) -> Sequence[Hold]:
-        return self._holding[id].holds
 
     def booked(self, name: str, amount: int) -> None:
         """So much of what was used is in the ledger now."""

@@ -6,29 +6,26 @@ import math
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
+from msgspec import Struct
+
 from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Wait
 
 DAY = 86400.0
 SWEEP_SECONDS = 60.0
 
 
-class Held:
+class Held(Struct, eq=False):
     """What one attempt holds; nothing more once it has `lapsed`: its lease was over before it was settled."""
 
-    __slots__ = ("ends", "holds", "lapsed")
-
-    def __init__(self, holds: Sequence[Hold], ends: float) -> None:
-        self.holds = holds
-        self.ends = ends
-        self.lapsed = False
+    holds: Sequence[Hold]
+    ends: float
+    lapsed: bool = False
 
 
-class Counter:
-    __slots__ = ("held", "until", "used")
-
-    def __init__(self, until: float) -> None:
-        self.used = self.held = 0
-        self.until = until
+class Counter(Struct, eq=False):
+    until: float
+    used: int = 0
+    held: int = 0
 
 
 class Counters:
@@ -47,7 +44,8 @@ class Counters:
 
     def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         now = self._clock()
-        self._sweep(now)
+        if now >= self._sweep_at:
+            self._sweep(now)
         if self._holding.get(id) is not None:
             return None
         for hold in holds:
@@ -58,11 +56,14 @@ class Counters:
         for hold in holds:
             self._counter(hold).held += hold.amount
         self._holding[id] = Held(holds, now + lease)
-        self._sweep_at = min(self._sweep_at, now + lease)
+        if now + lease < self._sweep_at:
+            self._sweep_at = now + lease
         return None
 
     def book(self, id: str, amounts: Mapping[str, int]) -> bool:
-        self._sweep(self._clock())
+        now = self._clock()
+        if now >= self._sweep_at:
+            self._sweep(now)
         held = self._holding.get(id)
         if held is None:
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -64,6 +64,15 @@ class Journal(Protocol):
 
     async def flush(self) -> None:
         """Returns when all that was appended is written."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """A journal that has several records made at once, which costs half."""
+
+    def append_later(self, make: Callable[[], Record]) -> None:
+        """As `append`, with what `make` gives. It is called soon on the event loop, or whenever a record is asked for."""
         ...
 
 

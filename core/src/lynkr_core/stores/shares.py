@@ -55,8 +55,8 @@ class Shares:
 
     async def __aexit__(self, *error: object) -> None:
         await stopped(self._ticking)
-        for share in self._shares.values():
-            share.asked = share.demand = 0
+        for given in (*self._shares.values(), *self._stocks):
+            given.asked = given.demand = 0
         await self.flush()
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
@@ -73,8 +73,7 @@ class Shares:
         full = self._local.hold(id, holds, lease)
         if full is None:
             return None
-        hold = next(hold for hold in holds if hold.counter == full.counter)
-        return self._refused(self._shares[full.counter], hold, now)
+        return self._refused(self._shares[full.counter], next(hold for hold in holds if hold.counter == full.counter), now)
 
     def hold_anyway(self, id: str, holds: Sequence[Hold], lease: float) -> None:
         """Lets an attempt through though nobody has the room: what it uses is booked as soon as the ledger can be asked."""
@@ -86,12 +85,13 @@ class Shares:
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
-        if not self._local.knows(id):
+        held = self._local.held_by(id)
+        if held is None:
             return False if id in self._direct else NOT_NOW
-        for hold in (*self._local.holds_of(id), *self._direct.holds_of(id)):
-            self._share(hold).refusal = None  # there may be room now
-        if id in self._direct:
-            self._direct.book(id, amounts)
+        self._tick()
+        for hold in (*held.holds, *self._direct.holds_of(id)):
+            (self._shares.get(hold.counter) or self._share(hold)).refusal = None  # there may be room now
+        self._direct.book(id, amounts)
         return self._local.book(id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:

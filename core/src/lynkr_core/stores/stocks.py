@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lynkr_core.stores.protocols import NOT_NOW, Bucket, Ledger, NotNow, Wait
 
+MANY = 20
+"""Requests of one tick from which on some of them would wait otherwise."""
 PATIENCE = 3
 """How often somebody waits for what others bring before asking the ledger too."""
 
 
 class Stock:
-    """`free` was taken from the bucket and nobody has used it, `back` is to be given back. `asked` and `demand` as a share's.
+    """`free` was taken from the bucket and nobody has used it, `back` is to be given back. `asked` and `demand` as a share's, `count`: by
+    how many.
 
     `coming`: somebody is taking more than for one request.
     """
 
-    __slots__ = ("asked", "back", "coming", "demand", "empty", "empty_until", "free", "like")
+    __slots__ = ("asked", "back", "coming", "count", "demand", "empty", "empty_until", "free", "like")
 
     def __init__(self, like: Bucket) -> None:
         self.like = like
-        self.free = self.back = self.asked = self.demand = 0
+        self.free = self.back = self.asked = self.demand = self.count = 0
         self.coming: asyncio.Event | None = None
         self.empty: tuple[int, float] = (0, 0.0)  # for so much there is nothing before then
         self.empty_until = 0.0  # and nobody needs to ask again before then
@@ -40,6 +43,9 @@ class Stocks:
     def __bool__(self) -> bool:
         return bool(self._stocks)
 
+    def __iter__(self) -> Iterator[Stock]:
+        return iter(self._stocks.values())
+
     def try_take(self, buckets: Sequence[Bucket]) -> Wait | NotNow | None:
         """As `take`, at once; `NOT_NOW` when the ledger has to be asked."""
         for bucket in buckets:
@@ -50,6 +56,7 @@ class Stocks:
             stock = self._stocks[bucket.name]
             stock.free -= bucket.amount
             stock.asked += bucket.amount
+            stock.count += 1
         return None
 
     async def take(self, buckets: Sequence[Bucket]) -> Wait | None:
@@ -62,6 +69,7 @@ class Stocks:
         stocks = [self._stock(bucket) for bucket in buckets]
         for stock, bucket in zip(stocks, buckets, strict=True):
             stock.asked += bucket.amount
+            stock.count += 1
             await self._return(stock)
         used = [min(stock.free, bucket.amount) for stock, bucket in zip(stocks, buckets, strict=True)]
         self._add(stocks, [-count for count in used])
@@ -79,15 +87,19 @@ class Stocks:
             self._stock(bucket).back += bucket.amount
 
     async def flush(self) -> None:
-        """Gives back what nobody wanted. Raises `OSError`."""
+        """Gives back what nobody wanted, and brings what many are about to want before they have to wait for it. Raises `OSError`."""
         for name, stock in list(self._stocks.items()):
-            keep = min(self._ahead(stock), stock.free) if stock.asked else 0
+            ahead = self._ahead(stock) if stock.asked else 0
+            keep = min(ahead, stock.free)
             stock.back, stock.free = stock.back + stock.free - keep, keep
             await self._return(stock)
+            missing = ahead - stock.free
+            if stock.count >= MANY and missing > 0 and await self._ledger.take([_of(stock.like, missing)]) is None:
+                stock.free += missing
             stock.demand = max(stock.asked, stock.demand // 2)
             if not stock.asked and not stock.free and time.monotonic() >= stock.empty_until:
                 del self._stocks[name]
-            stock.asked = 0
+            stock.asked = stock.count = 0
 
     async def _return(self, stock: Stock) -> None:
         back, stock.back = stock.back, 0

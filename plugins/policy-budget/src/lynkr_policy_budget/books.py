@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
 from lynkr_core.stores import Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
 
 log = logging.getLogger("lynkr.budget")
@@ -12,14 +14,11 @@ MARGIN = 60.0
 """Seconds that a lease goes on after its attempt has to be over."""
 
 
-class Live:
+class Live(Struct, eq=False):
     """A lease: how long it is, and when it ends."""
 
-    __slots__ = ("ends", "lease")
-
-    def __init__(self, lease: float, ends: float) -> None:
-        self.lease = lease
-        self.ends = ends
+    lease: float
+    ends: float
 
 
 class Books:

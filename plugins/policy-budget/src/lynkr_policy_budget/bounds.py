@@ -53,7 +53,7 @@ NOTHING = Amounts()
 
 def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int) -> Amounts:
     """`doubt`: how many times too low a count may be. `otherwise`: tokens of an answer that neither request nor model bounds."""
-    if exchange.operation == FREE:
+    if exchange.dialect.operation == FREE:
         return Amounts(0, 0, 1)
     asked, unseen = most_input(exchange, doubt)
     window = candidate.context_window
@@ -78,11 +78,11 @@ def sold_by_the_hour(price: Price | None) -> bool:
 
 
 def most_output(exchange: Exchange, candidate: Candidate, otherwise: int) -> int:
-    if exchange.operation == "embeddings":
+    if exchange.dialect.operation == "embeddings":
         return 0
     asked, most = exchange.envelope.max_tokens, candidate.max_output
     each = min(asked, most) if asked and most else asked or most or otherwise
-    return each * choices(exchange)
+    return each * choices(exchange) if "n" in exchange.envelope.fields else each
 
 
 def choices(exchange: Exchange) -> int:

@@ -147,7 +147,9 @@ class Budget:
                     rooms[room.hold.counter] = room
         if not rooms:
             return None
-        attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
+        attempt = exchange.attempts[-1] if exchange.attempts else None
+        if attempt is not None and attempt.candidate is not candidate:  # several are under way
+            attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
         lease = min(attempt.until - time.monotonic(), UNKNOWN_SECONDS) if attempt else UNKNOWN_SECONDS
         id = f"{exchange.id}/{next(self._numbers)}"
         return Wanted(id, rooms, amounts, candidate, attempt, max(lease, 0.0) + MARGIN)

@@ -72,13 +72,11 @@ class Gauges:
 
     def near(self, room: Room) -> Gauge | None:
         """The gauge when a warning is due."""
-        gauge = self._gauges.get(room.hold.counter)
-        if gauge is None:
-            gauge = self._gauge(room)
+        gauge = self._gauges.get(room.hold.counter) or self._gauge(room)
         return gauge if gauge.used >= self._warn * gauge.limit else None
 
     def add(self, room: Room, amount: int) -> None:
-        gauge = self._gauge(room)
+        gauge = self._gauges.get(room.hold.counter) or self._gauge(room)
         gauge.used += amount
         if self._shared:
             self._touched.add(gauge.counter)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from lynkr_core.errors import RateLimited
 from lynkr_core.exchange import Candidate, Exchange
@@ -12,13 +13,15 @@ from lynkr_core.pricing import NANO
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Balance, Hold
 from lynkr_policy_budget.bounds import Unit
-from lynkr_policy_budget.windows import Windows
+from lynkr_policy_budget.windows import Window, Windows
 
+MAX_NAMES = 8192
+"""Counters of one limit whose names are kept while their window lasts."""
 SOON = 1.0
 """Seconds after which to come back when only attempts under way are in the way."""
 
 
-class Room(NamedTuple):
+class Room(Struct, frozen=True, eq=False):
     """What one rule wants of one counter for one attempt."""
 
     hold: Hold
@@ -29,7 +32,7 @@ class Room(NamedTuple):
 class Rule:
     """`limit` in whole nano-dollars, tokens or requests."""
 
-    __slots__ = ("downgrade", "instead", "limit", "prefix", "scope", "suffix", "unit", "windows")
+    __slots__ = ("_names", "_window", "downgrade", "instead", "limit", "prefix", "scope", "unit", "windows")
 
     def __init__(self, prefix: str, scope: Scope, windows: Windows, unit: Unit, limit: int) -> None:
         self.prefix = prefix
@@ -39,13 +42,19 @@ class Rule:
         self.limit = limit
         self.downgrade = False
         self.instead = ""
+        self._names: dict[str, str] = {}
+        self._window: Window | None = None
 
     def rooms(self, exchange: Exchange, candidate: Candidate, amount: int, now: float) -> list[Room]:
         """For each subject that the rule is about here."""
         rooms: list[Room] = []
         for subject in self.scope.subjects(exchange, candidate):
             window = self.windows.at(now)
-            counter = f"{self.prefix}{subject}/{self.windows.per}/{window.name}/{self.unit}"
+            if window is not self._window or len(self._names) > MAX_NAMES:
+                self._names, self._window = {}, window
+            counter = self._names.get(subject)
+            if counter is None:
+                counter = self._names[subject] = f"{self.prefix}{subject}/{self.windows.per}/{window.name}/{self.unit}"
             rooms.append(Room(Hold(counter, amount, self.limit, window.until), self, subject))
         return rooms
 

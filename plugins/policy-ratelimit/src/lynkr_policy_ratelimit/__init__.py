@@ -21,7 +21,7 @@ from lynkr_core.stores.counters import Counters
 from lynkr_core.waiting import stopped
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
-from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
+from lynkr_policy_ratelimit.taking import Taken, attempt_at, corrections, exhausted, weigh
 
 __all__ = ["Config", "Limit", "RateLimit", "plugin"]
 
@@ -64,7 +64,7 @@ class RateLimit:
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
         self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
         self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)]
-        self.of_tokens = any(rule.limit.tokens is not None for rule in self.rules)
+        self.counts_tokens = any(limit.tokens is not None for limit in config.limit)
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
         self.refused = self.spared = 0
@@ -116,13 +116,12 @@ class RateLimit:
 
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
         """What an attempt takes, or that its provider has nothing left."""
-        now, theirs = self.clock(), billed_to_caller(exchange, candidate)
-        lane = self._lane(candidate) if self.config.learn and not theirs else None
-        if lane is not None:
-            lane.read(now)
-        known = lane is not None and lane.rooms
-        weight = weigh(exchange, candidate, self.config.output, roughly=not (self.of_tokens or known))
-        if lane is not None and known and (wait := lane.wait(weight, now)) > 0:
+        theirs = billed_to_caller(exchange, candidate)
+        lane = (self.lanes.get(candidate) or self._lane(candidate)) if self.config.learn and not theirs else None
+        if lane is not None and lane.unread:
+            lane.read(self.clock())
+        weight = weigh(exchange, candidate, self.config.output) if self.counts_tokens or (lane and lane.rooms) else 0
+        if lane is not None and lane.rooms and (wait := lane.wait(weight, self.clock())) > 0:
             self.spared += 1
             return Reject(exhausted(candidate, wait))
         once = counted = exchange.get(COUNTED) or NOBODY
@@ -142,8 +141,8 @@ class RateLimit:
                         tokens[bucket.name] = bucket
                     if want.once:
                         once = once | {bucket.name}
-        attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
-        id = f"{exchange.id}/{next(self._numbers)}/rate"
+        attempt = attempt_at(exchange, candidate)
+        id = f"{exchange.id}/{next(self._numbers)}/rate" if holds else ""
         return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
 
     def _lane(self, candidate: Candidate) -> Lane:
@@ -162,11 +161,12 @@ class RateLimit:
         if not self.shares.is_up and exchange.selection is not None:
             notes = {**exchange.selection.notes, "ratelimit-store": "down"}
             exchange.selection = structs.replace(exchange.selection, notes=notes)
-        if taken.lane is not None:
-            taken.lane.spend(taken.weight, self.clock())
+        if (lane := taken.lane) is not None:
+            if lane.rooms:
+                lane.spend(taken.weight, self.clock())
             if taken.attempt is not None:
-                taken.lane.live += 1
-                taken.lane.unread.append(taken.attempt)
+                lane.live += 1
+                lane.unread.append(taken.attempt)
         return Reservation(data=taken)
 
     def told(self, full: Full | Wait) -> Reject:
@@ -184,8 +184,7 @@ class RateLimit:
         if taken.holds:
             self.live.discard(taken.id)
             self.give_back(taken.id)
-        right = corrections(taken, outcome)
-        if right:
+        if taken.tokens and (right := corrections(taken, outcome)):
             self.give(right)
 
     def give_back(self, id: str) -> None:

@@ -30,11 +30,14 @@ FAMILIES = tuple(
     for kind in kinds
 )
 """Kind, and the headers of what remains, of the limit and of the reset."""
+REMAINING = frozenset([remaining for _, remaining, _, _ in FAMILIES])
 SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 LONGEST = 3600.0
 """Seconds beyond which nobody is believed; a wrong clock must not close a provider for a day."""
 UNREAD = 8
+PAUSE = 0.02
+"""Seconds between two looks at the answers of attempts under way."""
 
 
 class Room(NamedTuple):
@@ -76,15 +79,19 @@ class Room(NamedTuple):
 class Lane:
     """One credential's limits for one model. `live`: attempts under way."""
 
-    __slots__ = ("live", "rooms", "unread")
+    __slots__ = ("live", "read_at", "rooms", "unread")
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.live = 0
+        self.read_at = 0.0
         self.unread: deque[Attempt] = deque(maxlen=UNREAD)
 
     def read(self, now: float) -> None:
-        """Learns from those whose answers have begun."""
+        """Learns from those whose answers have begun; under load not at every request."""
+        if 0 <= now - self.read_at < PAUSE:
+            return
+        self.read_at = now
         for attempt in list(self.unread):
             if attempt.upstream is not None and self.hear(attempt, now):
                 self.unread.remove(attempt)
@@ -101,6 +108,8 @@ class Lane:
         headers: Headers | None = getattr(attempt.upstream, "headers", None)
         if headers is None:
             return False
+        if REMAINING.isdisjoint(headers):
+            return True
         if attempt.first_token is not None:  # a stream that was heard of late: its head came when it began
             now -= time.monotonic() - attempt.first_token
         for kind, remaining, limit, reset in FAMILIES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
@@ -56,10 +57,12 @@ class Rule:
         self._period = PERIODS[limit.per]
         self._same: dict[str, tuple[Want, ...]] = {}
 
-    def wants(self, exchange: Exchange, candidate: Candidate, tokens: int) -> list[Want]:
-        limit = self.limit
+    def wants(self, exchange: Exchange, candidate: Candidate, tokens: int) -> Sequence[Want]:
+        limit, subjects = self.limit, self.scope.subjects(exchange, candidate)
+        if limit.tokens is None and len(subjects) == 1:
+            return self._same.get(subjects[0]) or self._made(subjects[0])
         wants: list[Want] = []
-        for subject in self.scope.subjects(exchange, candidate):
+        for subject in subjects:
             wants += self._same.get(subject) or self._made(subject)
             if limit.tokens is not None:  # one that asks for more than there ever is gets in when all of it is there
                 name = f"{self._prefix}{subject}/{limit.per}/tokens/{limit.tokens}"

@@ -33,13 +33,21 @@ class Taken(Struct, eq=False):
     attempt: Attempt | None
 
 
-def weigh(exchange: Exchange, candidate: Candidate, output: int, roughly: bool = False) -> int:
-    """Tokens that a request will take, about: it is put right afterwards. `roughly`: by its size alone, for whom no limit counts tokens."""
+def attempt_at(exchange: Exchange, candidate: Candidate) -> Attempt | None:
+    """The last one at this candidate, which is the last of all unless several are under way."""
+    for made in reversed(exchange.attempts):
+        if made.candidate is candidate:
+            return made
+    return None
+
+
+def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
+    """Tokens that a request will take, about: it is put right afterwards."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
     said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
     inner = exchange.get(INNER)
     said += inner.added if inner is not None else 0
-    if roughly or len(exchange.body) <= LONG:
+    if len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said
     try:
         return tokens(exchange) + said

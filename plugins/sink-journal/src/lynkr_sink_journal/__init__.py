@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,12 +14,15 @@ from lynkr_core.exchange import Exchange, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.process import ADMIN
 from lynkr_core.routes import Route, RouteRequest
+from lynkr_core.stores import Gathering
 from lynkr_sink_journal.record import build
 from lynkr_sink_journal.usage import told
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
 
+LONG = 64 * 1024
+"""Bytes of a request that is not kept any longer for its record."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -41,9 +45,13 @@ class JournalSink:
             self._journal = context.stores.journal(config.store)
         except KeyError:
             raise PluginError(f"$.store: there is no [store.{config.store}]") from None
+        self._later = self._journal.append_later if isinstance(self._journal, Gathering) else None
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
-        self._journal.append(build(exchange, outcome, self._texts, self._tiers))
+        if self._later is not None and len(exchange.body) <= LONG:
+            self._later(partial(build, exchange, outcome, self._texts, self._tiers))
+        else:
+            self._journal.append(build(exchange, outcome, self._texts, self._tiers))
 
     def register_routes(self, kernel: Kernel) -> Sequence[Route]:
         async def usage(query: RouteRequest) -> Reply:

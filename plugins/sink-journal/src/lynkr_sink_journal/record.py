@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import decision
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
 from lynkr_core.remarks import QUEUED, SAVINGS, cache_of
@@ -25,43 +25,40 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
     `spent` is what all attempts cost, as far as that is known.
     """
-    served = outcome.candidate
+    served, who = outcome.candidate, exchange.principal
+    usage = tokens(outcome.usage) if outcome.usage else None
     record = decision(exchange, texts, outcome.usage)
-    attempts = [tried(attempt, exchange.started) for attempt in outcome.attempts]
-    record.update(
-        whose(exchange.principal),
-        created=exchange.created,
-        billed="caller" if served and billed_to_caller(exchange, served) else "operator",
-        stream=exchange.envelope.stream if exchange.envelope else False,
-        provider=served.provider.name if served else None,
-        model=served.model if served else None,
-        status=outcome.status,
-        http_status=outcome.http_status,
-        usage=tokens(outcome.usage) if outcome.usage else None,
-        cost=outcome.cost,
-        **prices(outcome),
-        losses=list(exchange.losses),
-        saved_tokens=exchange.saved_tokens,
-        propensity=propensity(record["notes"]),
-        cache=cache_of(exchange),
-        error=fault(outcome, texts),
-        duration=outcome.duration,
-        first_token=outcome.first_token,
-        attempts=attempts,
-        spent=sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
-        grade=grade(served, tiers) if served else None,
-        **remarked(exchange, outcome),
-    )
+    attempts = [
+        tried(attempt, exchange.started, usage if attempt.usage is outcome.usage else None) for attempt in outcome.attempts
+    ]
+    record |= {
+        "principal": who.id, "key": who.key, "user": who.user, "team": who.team, "agent": who.agent,
+        "class": who.principal_class, "tags": list(who.tags),
+        "created": exchange.created,
+        "billed": "caller" if served and billed_to_caller(exchange, served) else "operator",
+        "stream": exchange.envelope.stream if exchange.envelope else False,
+        "provider": served.provider.name if served else None,
+        "model": served.model if served else None,
+        "status": outcome.status,
+        "http_status": outcome.http_status,
+        "usage": usage,
+        "cost": outcome.cost,
+        "losses": list(exchange.losses),
+        "saved_tokens": exchange.saved_tokens,
+        "propensity": propensity(record["notes"]) if record["notes"] else 1.0,
+        "cache": cache_of(exchange),
+        "error": fault(outcome, texts) if outcome.error else None,
+        "duration": outcome.duration,
+        "first_token": outcome.first_token,
+        "attempts": attempts,
+        "spent": sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
+        "grade": grade(served, tiers) if served else None,
+    }  # fmt: skip
+    record |= prices(outcome)
+    record |= remarked(exchange, outcome)
     if texts:
         redact(record)
     return record
-
-
-def whose(principal: Principal) -> dict[str, Any]:
-    return {
-        "principal": principal.id, "key": principal.key, "user": principal.user, "team": principal.team, "agent": principal.agent,
-        "class": principal.principal_class, "tags": list(principal.tags),
-    }  # fmt: skip
 
 
 def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
@@ -70,13 +67,21 @@ def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
     `untouched`: USD that it would have cost without them.
     """
     notes = exchange.selection.notes if exchange.selection else NOTHING
-    task = notes.get("task") or exchange.header(b"x-lynkr-task")[:LONGEST_TASK] or None
-    savings, saved = [saving(s.plugin, s.tokens, s.usd, outcome) for s in exchange.get(SAVINGS) or ()], None
-    if savings:
+    task = notes.get("task") or (exchange.header(b"x-lynkr-task")[:LONGEST_TASK] if b"x-lynkr-task" in exchange.headers else "")
+    savings: list[dict[str, Any]] = []
+    saved: float | None = None
+    if said := exchange.get(SAVINGS):
+        savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in said]
         known = [each["usd"] for each in savings if each["usd"] is not None]
         saved = sum(known) if known else None
     untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
-    return {"task": task, "queue": exchange.get(QUEUED) or 0.0, "savings": savings, "saved_usd": saved, "untouched": untouched}
+    return {
+        "task": task or None,
+        "queue": exchange.get(QUEUED) or 0.0,
+        "savings": savings,
+        "saved_usd": saved,
+        "untouched": untouched,
+    }
 
 
 def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dict[str, Any]:
@@ -141,9 +146,9 @@ def tokens(usage: Usage) -> dict[str, Any]:
     }
 
 
-def tried(attempt: Attempt, began: float) -> dict[str, Any]:
-    """One attempt. `at`: seconds after the request's arrival. `error` is the kind of its failure, `code` the upstream's own name for it.
-    What failed may have cost something too.
+def tried(attempt: Attempt, began: float, usage: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One attempt, whose `usage` may be known already. `at`: seconds after the request's arrival. `error` is the kind of its failure,
+    `code` the upstream's own name for it. What failed may have cost something too.
     """
     error, started = attempt.error, attempt.started
     return {
@@ -155,6 +160,6 @@ def tried(attempt: Attempt, began: float) -> dict[str, Any]:
         "at": started - began,
         "seconds": attempt.ended - started if attempt.ended is not None else None,
         "first_token": attempt.first_token - started if attempt.first_token is not None else None,
-        "usage": tokens(attempt.usage) if attempt.usage else None,
+        "usage": usage or (tokens(attempt.usage) if attempt.usage else None),
         "cost": cost(attempt.usage, attempt.candidate.price),
     }
