@@ -22,7 +22,7 @@ DEEP = factories.candidate("cloud/deep", price=Price(input=15, output=75, cache_
 ALL = (FREE, CHEAP, SMART, TWIN, DEEP)
 BY_ID = {candidate.id: candidate for candidate in ALL}
 TABLES = {"simple": (FREE,), "medium": (CHEAP,), "complex": (SMART, TWIN), "reasoning": (DEEP,)}
-LONG = "word " * 8000
+PROMPT = "word " * 2400
 EASY, NEAR, HARD = 30.0, 55.0, 65.0
 
 
@@ -34,20 +34,26 @@ class Clock:
 
 
 class Talk:
-    """One conversation with a selector. `say` gives the selection; `answer` its outcome, by the first of the order unless told."""
+    """One conversation with a selector. `say` gives the selection; `answer` its outcome, by the first of the order unless told.
 
-    def __init__(self, selector: StickySelector, clock: Clock, session: str = "s1", principal: str = "p1") -> None:
+    `prompt`: what it begins with; the usual one is long enough for a prompt cache.
+    """
+
+    def __init__(
+        self, selector: StickySelector, clock: Clock, session: str = "s1", principal: str = "p1", prompt: str = PROMPT
+    ) -> None:  # fmt: skip
         self.selector = selector
         self.clock = clock
         self.session = session
         self.principal = principal
+        self.prompt = {"role": "system", "content": prompt}
         self.messages: list[Any] = []
         self.exchange: Exchange | None = None
 
     def asked(
         self, score: float | None, gates: Sequence[str] = (), without: Sequence[str] = (), first: str = "", **body: Any
     ) -> tuple[Exchange, Selection]:
-        body = {"model": "auto", "messages": self.messages, **body}
+        body = {"model": "auto", "messages": [self.prompt, *self.messages], **body}
         made = factories.exchange(body, headers={"x-lynkr-session": self.session}, served=ALL)
         made.principal = Principal(id=self.principal)
         made.score = score

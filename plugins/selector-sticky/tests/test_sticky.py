@@ -16,7 +16,7 @@ from lynkr_selector_sticky import plugin
 
 FREE, CHEAP, SMART, TWIN, DEEP = "home/free", "cloud/cheap", "cloud/smart", "other/smart", "cloud/deep"
 HARD, NEAR, EASY = 65.0, 55.0, 30.0
-UNSURE = 45.0
+UNSURE = 48.0
 """Under the bound of the dearer tier, but not by enough to count at once."""
 
 
@@ -64,6 +64,11 @@ def test_it_descends_for_one_ask_that_is_far_below_or_for_several_that_are_less(
     assert [two.turn("a", HARD), two.turn("b", EASY)] == [SMART, CHEAP]
     three = talk("s3")
     assert [three.turn("a", HARD), three.turn("b", UNSURE), three.turn("c", NEAR), three.turn("d", UNSURE)] == [SMART] * 4
+
+
+def test_where_no_cache_is_lost_any_ask_below_is_enough(talk):
+    one = talk(prompt="Be brief.")
+    assert [one.turn("a", HARD), one.turn("b", UNSURE)] == [SMART, CHEAP]
 
 
 def test_a_switch_that_costs_more_than_it_saves_is_not_made(talk):
@@ -123,7 +128,7 @@ def test_a_model_that_cannot_take_it_is_left_and_that_is_told(talk):
     assert found.order[0].id != CHEAP
     assert found.reason == f"by tier; leaves {CHEAP}: it takes no image"
     one.answer(found.order[0].id)
-    assert one.turn("b", UNSURE) == found.order[0].id
+    assert one.turn("thanks", 3.0, gates=["small_talk"]) == found.order[0].id
 
 
 def test_whoever_answered_is_the_model_from_then_on(talk):

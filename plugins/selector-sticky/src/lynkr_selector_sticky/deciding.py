@@ -102,13 +102,17 @@ def upwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
 
 
 def downwards(case: Case, rules: Rules, tiers: Tiers) -> Choice:
-    """A cheaper tier: when the score is well below, or was below several times in a row; and when it pays."""
+    """A cheaper tier: when it pays, and the score is well below, or was below several times in a row.
+
+    The less of what is saved goes for the lost cache, the less below it has to be: to and fro is dear there only.
+    """
     bound, drift = tiers.bounds[level(case.pin.tier, tiers) - 1], min(case.pin.drift, 0) - 1
-    if case.score is not None and by_score(case, tiers) and -drift < rules.patience and case.score >= bound - rules.hysteresis:
-        return Choice(case.pinned, f"stays: score near {bound:.0f}", drift)
     if case.sums is None or case.sums.move >= case.sums.stay:
         why = "a price is unknown" if case.sums is None else "switching would not pay"
         return Choice(case.pinned, f"stays: {case.tier} would do, but {why}", drift)
+    margin = rules.hysteresis * min(case.sums.lost / (case.sums.stay - case.sums.move), 1.0)
+    if case.score is not None and by_score(case, tiers) and -drift < rules.patience and case.score > bound - margin:
+        return Choice(case.pinned, f"stays: score near {bound:.0f}", drift)
     return Choice(case.fresh, f"descends: {case.tier} will do, and it pays")
 
 
