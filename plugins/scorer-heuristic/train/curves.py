@@ -8,9 +8,9 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (1.0, 1.3, 1.2)
+UNDER = (1.0, 2.2, 1.2)
 """How much dearer one row below a bound is than one above it."""
-LIFT = 7.0, 5.0
+LIFT = 7.0, 16.0
 """Log odds for one unit of "a weak model fails this": to pass a bound, and within a tier."""
 
 

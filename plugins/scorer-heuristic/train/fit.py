@@ -24,6 +24,8 @@ GRAM, SIGNAL = 0.577, 3.0
 LOGISTIC = 3.0
 """How freely the heads of the rubric may fit."""
 FAIL_RIDGE = 100.0
+FREE = 10.0
+"""How large the mark of its source is beside a row of outcomes: large enough to be hardly shrunk."""
 OWN, WEAK, ANCHOR, TEMPLATED = 3.0, 0.3, 0.03, 0.25
 """How much a row of each kind counts."""
 ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
@@ -112,7 +114,9 @@ def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitte
     ]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
     target, trusted = failures(texts.rows, asked)
-    fitted.append(head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, strength=FAIL_RIDGE), set()))
+    fitted.append(
+        head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, sources=sources(texts.rows, asked)), set())
+    )
     return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
 
 
@@ -122,16 +126,21 @@ def head(
     """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
     while True:
         model = learn(features(texts, at, chosen, hidden))
-        weights = np.ravel(model.coef_)
+        weights = np.ravel(model.coef_)[: len(chosen) + len(TEXT)]
         lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
         if not lowering:
             return weights, float(np.ravel(model.intercept_)[0])
         hidden = hidden | lowering
 
 
-def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
-    model = Ridge(alpha=strength, solver="lsqr", max_iter=60, tol=1e-3)
-    return model.fit(measured, target, sample_weight=trust)
+def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, sources: np.ndarray) -> Ridge:
+    """Each source has a constant of its own, which is thrown away: what is common to all its rows explains nothing within it."""
+    marks = sp.csr_matrix((np.full(len(sources), FREE), (np.arange(len(sources)), sources)))
+    model = Ridge(alpha=FAIL_RIDGE, solver="lsqr", max_iter=60, tol=1e-3)
+    model.fit(sp.hstack([measured, marks]).tocsr(), target, sample_weight=trust)
+    known = measured @ model.coef_[: measured.shape[1]]
+    model.intercept_ = -float(np.average(known, weights=trust))
+    return model
 
 
 def logistic(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray) -> LogisticRegression:
@@ -147,6 +156,11 @@ def trust(rows: list[Row], at: np.ndarray) -> np.ndarray:
 
 def tier_of(row: Row) -> int:
     return ANCHORS[row.family] if row.kind == "pair" else row.tier
+
+
+def sources(rows: list[Row], at: np.ndarray) -> np.ndarray:
+    """The number of each row's source."""
+    return np.unique([rows[i].source for i in at], return_inverse=True)[1]
 
 
 def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
