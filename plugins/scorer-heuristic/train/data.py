@@ -5,6 +5,7 @@
 `labelled.tsv`     prompts of this project's own: tier, language, text (Apache-2.0)
 `requests.tsv`     the same by a second author: acceptable tiers with the best one first, language, kind, text (Apache-2.0)
 `plainly.tsv`      the same by a third author, plainly worded and very short ones, hard and easy (Apache-2.0)
+`ordinary.tsv`     the same by a fourth author, ordinary and alike in several languages and tiers (Apache-2.0)
 `passages.tsv`     the same author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -72,7 +73,8 @@ def read(folder: Path) -> list[Row]:
     rows = [*pairs(folder / "pairs.jsonl.gz"), *weak(folder / "tier_labels_weak.jsonl.gz")]
     here = Path(__file__).parent
     second = requests(here / "requests.tsv") + long(here / "passages.tsv")
-    return rows + own(here / "labelled.tsv") + second + requests(here / "plainly.tsv", "third")
+    later = requests(here / "plainly.tsv", "third") + requests(here / "ordinary.tsv", "fourth")
+    return rows + own(here / "labelled.tsv") + second + later
 
 
 def pairs(path: Path) -> list[Row]:

@@ -15,8 +15,10 @@ from data import Row
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from lynkr_scorer_heuristic.grams import cut, words_of
+from lynkr_scorer_heuristic.model import CHOICE
+from lynkr_scorer_heuristic.question import EVERY, FORM, measured
 from lynkr_scorer_heuristic.reading import read
-from lynkr_scorer_heuristic.signals import TEXT, measured
+from lynkr_scorer_heuristic.signals import TEXT
 
 MIN_SOURCES, MAX_GRAMS = 3, 20_000
 GRAM, SIGNAL = 0.577, 3.0
@@ -30,8 +32,8 @@ OWN, WEAK, ANCHOR, TEMPLATED = 3.0, 0.3, 0.03, 0.25
 """How much a row of each kind counts."""
 ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
 """The rubric's tier of kinds of exam questions; they count little."""
-BULK = "bulk"
-"""The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
+OUTCOMES = {"bulk", *FORM}
+"""The signals that only "a weak model fails this" may use: by the rubric neither length nor form raises a tier."""
 RAISING = frozenset(TEXT) & {
     "prompt_complexity", "technical_depth", "domain", "multi_step", "code_generation", "analysis_depth", "risk", "agentic_pattern",
     "formal", "constraints",
@@ -50,6 +52,10 @@ class Texts:
     names: list[str]
     grams: sp.csr_matrix
     signals: np.ndarray
+
+    def choice(self, at: np.ndarray) -> np.ndarray:
+        """Which rows have answers to choose from."""
+        return self.signals[at, list(EVERY).index(CHOICE)] > 0
 
     def columns(self, chosen: np.ndarray) -> list[str]:
         return [self.names[index] for index in chosen]
@@ -101,7 +107,7 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
 
 def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: Collection[str] = ()) -> sp.csr_matrix:
     """`hidden`: signals that are kept from what is fitted."""
-    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in TEXT]
+    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in EVERY]
     return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
 
 
@@ -110,7 +116,7 @@ def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitte
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
     tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
     fitted = [
-        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), {BULK}) for least in (1, 2, 3)
+        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), OUTCOMES) for least in (1, 2, 3)
     ]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
     target, trusted = failures(texts.rows, asked)
@@ -126,8 +132,8 @@ def head(
     """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
     while True:
         model = learn(features(texts, at, chosen, hidden))
-        weights = np.ravel(model.coef_)[: len(chosen) + len(TEXT)]
-        lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
+        weights = np.ravel(model.coef_)[: len(chosen) + len(EVERY)]
+        lowering = {name for name, weight in zip(EVERY, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
         if not lowering:
             return weights, float(np.ravel(model.intercept_)[0])
         hidden = hidden | lowering
