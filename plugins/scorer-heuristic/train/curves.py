@@ -10,7 +10,7 @@ from lynkr_scorer_heuristic.scale import score
 
 UNDER = (0.7, 1.6, 1.4)
 """How much dearer one row below a bound is than one above it."""
-LIFT = 7.0, 5.0, 80.0
+LIFT = 7.0, 40.0, 80.0
 """Log odds for one unit of "a weak model fails this": to pass a bound, within a tier, and to pass one where there are answers
 to choose from."""
 
