@@ -97,7 +97,8 @@ def test_case_pleasantries_and_reminders_change_little(score, index):
     base = score(prompt).value
     assert score(f"<system-reminder>\nprove the security audit\n</system-reminder>\n{prompt}").value == base
     polite = f"Hello! I hope you are well. {prompt}\nThanks a lot in advance!"
-    assert abs(score(polite).value - base) < 12 or index in (0, 17, 18)
+    assert tier(score(polite).value) == tier(base) or index in (17, 18)
+    assert abs(score(polite).value - base) < 12 or index in (0, 17, 18, 25)  # greetings, which a gate knows, have no words left
 
 
 def test_neither_system_nor_tools_nor_history_enter(score):

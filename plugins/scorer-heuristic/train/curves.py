@@ -8,14 +8,15 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (1.0, 1.3, 1.2)
+UNDER = (0.7, 1.6, 1.4)
 """How much dearer one row below a bound is than one above it."""
-LIFT = 7.0, 5.0
-"""Log odds for one unit of "a weak model fails this": to pass a bound, and within a tier."""
+LIFT = 7.0, 40.0, 80.0
+"""Log odds for one unit of "a weak model fails this": to pass a bound, within a tier, and to pass one where there are answers
+to choose from."""
 
 
 def bounds(heads: np.ndarray, tiers: np.ndarray) -> tuple[float, float, float]:
-    """The least log odds of medium, complex and reasoning."""
+    """The least log odds of medium, complex and reasoning, by prompts without answers to choose from."""
     lifted = heads[:, :3] + LIFT[0] * heads[:, 3:]
     first, second, third = (cut(lifted[:, least - 1], tiers >= least, UNDER[least - 1]) for least in (1, 2, 3))
     return first, second, third
@@ -28,5 +29,8 @@ def cut(values: np.ndarray, above: np.ndarray, under: float) -> float:
     return round(float(np.median(candidates[lost <= lost.min() + len(values) / 400])), 3)
 
 
-def scores(found: Sequence[float], heads: np.ndarray) -> np.ndarray:
-    return np.array([score([float(x) for x in row], (found[0], found[1], found[2]), LIFT) for row in heads])
+def scores(found: Sequence[float], heads: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """`choice`: which have answers to choose from."""
+    lifts = [(LIFT[2] if each else LIFT[0], LIFT[1]) for each in choice]
+    cuts = found[0], found[1], found[2]
+    return np.array([score([float(x) for x in row], cuts, lift) for row, lift in zip(heads, lifts, strict=True)])

@@ -4,6 +4,8 @@
 `tier_labels_weak.jsonl.gz`   prompts with a tier, UncommonRoute bench (MIT, Copyright (c) 2025-2026 Commonstack AI)
 `labelled.tsv`     prompts of this project's own: tier, language, text (Apache-2.0)
 `requests.tsv`     the same by a second author: acceptable tiers with the best one first, language, kind, text (Apache-2.0)
+`plainly.tsv`      the same by a third author, plainly worded and very short ones, hard and easy (Apache-2.0)
+`ordinary.tsv`     the same by a fourth author, ordinary and alike in several languages and tiers (Apache-2.0)
 `passages.tsv`     the same author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -14,7 +16,7 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,9 @@ def ask_of(item: dict[str, Any]) -> str:
 def read(folder: Path) -> list[Row]:
     rows = [*pairs(folder / "pairs.jsonl.gz"), *weak(folder / "tier_labels_weak.jsonl.gz")]
     here = Path(__file__).parent
-    return rows + own(here / "labelled.tsv") + requests(here / "requests.tsv") + long(here / "passages.tsv")
+    second = requests(here / "requests.tsv") + long(here / "passages.tsv")
+    later = requests(here / "plainly.tsv", "third") + requests(here / "ordinary.tsv", "fourth")
+    return rows + own(here / "labelled.tsv") + second + later
 
 
 def pairs(path: Path) -> list[Row]:
@@ -119,8 +123,8 @@ def own(path: Path) -> list[Row]:
     ]
 
 
-def requests(path: Path) -> list[Row]:
-    return [of_second(f"request-{index}", *row) for index, row in enumerate(cells(path))]
+def requests(path: Path, batch: str = "second") -> list[Row]:
+    return [replace(of_second(f"{path.stem}-{index}", *row), batch=batch) for index, row in enumerate(cells(path))]
 
 
 def of_second(name: str, tiers: str, language: str, kind: str, text: str) -> Row:

@@ -15,8 +15,10 @@ from data import Row
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from lynkr_scorer_heuristic.grams import cut, words_of
+from lynkr_scorer_heuristic.model import CHOICE
+from lynkr_scorer_heuristic.question import EVERY, FORM, measured
 from lynkr_scorer_heuristic.reading import read
-from lynkr_scorer_heuristic.signals import TEXT, measured
+from lynkr_scorer_heuristic.signals import TEXT
 
 MIN_SOURCES, MAX_GRAMS = 3, 20_000
 GRAM, SIGNAL = 0.577, 3.0
@@ -24,12 +26,14 @@ GRAM, SIGNAL = 0.577, 3.0
 LOGISTIC = 3.0
 """How freely the heads of the rubric may fit."""
 FAIL_RIDGE = 100.0
+FREE = 10.0
+"""How large the mark of its source is beside a row of outcomes: large enough to be hardly shrunk."""
 OWN, WEAK, ANCHOR, TEMPLATED = 3.0, 0.3, 0.03, 0.25
 """How much a row of each kind counts."""
 ANCHORS = {"facts": 0, "arithmetic": 1, "code": 1, "exams": 1, "logic": 2}
 """The rubric's tier of kinds of exam questions; they count little."""
-BULK = "bulk"
-"""The signal that only "a weak model fails this" may use: by the rubric length raises no tier."""
+OUTCOMES = {"bulk", *FORM}
+"""The signals that only "a weak model fails this" may use: by the rubric neither length nor form raises a tier."""
 RAISING = frozenset(TEXT) & {
     "prompt_complexity", "technical_depth", "domain", "multi_step", "code_generation", "analysis_depth", "risk", "agentic_pattern",
     "formal", "constraints",
@@ -48,6 +52,10 @@ class Texts:
     names: list[str]
     grams: sp.csr_matrix
     signals: np.ndarray
+
+    def choice(self, at: np.ndarray) -> np.ndarray:
+        """Which rows have answers to choose from."""
+        return self.signals[at, list(EVERY).index(CHOICE)] > 0
 
     def columns(self, chosen: np.ndarray) -> list[str]:
         return [self.names[index] for index in chosen]
@@ -99,7 +107,7 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
 
 def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: Collection[str] = ()) -> sp.csr_matrix:
     """`hidden`: signals that are kept from what is fitted."""
-    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in TEXT]
+    scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in EVERY]
     return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
 
 
@@ -108,11 +116,13 @@ def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitte
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
     tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
     fitted = [
-        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), {BULK}) for least in (1, 2, 3)
+        head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), OUTCOMES) for least in (1, 2, 3)
     ]
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
     target, trusted = failures(texts.rows, asked)
-    fitted.append(head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, strength=FAIL_RIDGE), set()))
+    fitted.append(
+        head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, sources=sources(texts.rows, asked)), set())
+    )
     return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
 
 
@@ -122,16 +132,21 @@ def head(
     """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
     while True:
         model = learn(features(texts, at, chosen, hidden))
-        weights = np.ravel(model.coef_)
-        lowering = {name for name, weight in zip(TEXT, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
+        weights = np.ravel(model.coef_)[: len(chosen) + len(EVERY)]
+        lowering = {name for name, weight in zip(EVERY, weights[len(chosen) :], strict=True) if weight < 0 and name in RAISING}
         if not lowering:
             return weights, float(np.ravel(model.intercept_)[0])
         hidden = hidden | lowering
 
 
-def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, strength: float) -> Ridge:
-    model = Ridge(alpha=strength, solver="lsqr", max_iter=60, tol=1e-3)
-    return model.fit(measured, target, sample_weight=trust)
+def ridge(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray, sources: np.ndarray) -> Ridge:
+    """Each source has a constant of its own, which is thrown away: what is common to all its rows explains nothing within it."""
+    marks = sp.csr_matrix((np.full(len(sources), FREE), (np.arange(len(sources)), sources)))
+    model = Ridge(alpha=FAIL_RIDGE, solver="lsqr", max_iter=60, tol=1e-3)
+    model.fit(sp.hstack([measured, marks]).tocsr(), target, sample_weight=trust)
+    known = measured @ model.coef_[: measured.shape[1]]
+    model.intercept_ = -float(np.average(known, weights=trust))
+    return model
 
 
 def logistic(measured: sp.csr_matrix, target: np.ndarray, trust: np.ndarray) -> LogisticRegression:
@@ -147,6 +162,11 @@ def trust(rows: list[Row], at: np.ndarray) -> np.ndarray:
 
 def tier_of(row: Row) -> int:
     return ANCHORS[row.family] if row.kind == "pair" else row.tier
+
+
+def sources(rows: list[Row], at: np.ndarray) -> np.ndarray:
+    """The number of each row's source."""
+    return np.unique([rows[i].source for i in at], return_inverse=True)[1]
 
 
 def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from fit import GRAM, SIGNAL, Fitted, Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
 
 from lynkr_scorer_heuristic.model import Stored
-from lynkr_scorer_heuristic.signals import TEXT
+from lynkr_scorer_heuristic.question import EVERY
 
 TARGET = Path(__file__).parents[1] / "src/lynkr_scorer_heuristic/weights.msgpack"
 
@@ -25,7 +25,7 @@ def stored(texts: Texts, fitted: Fitted, found: tuple[float, float, float]) -> S
     return Stored(
         grams="\n".join(texts.columns(fitted.chosen)),
         weights=grams.round(4).astype("<f4").tobytes(),
-        signals={name: four(row) for name, row in zip(TEXT, signals, strict=True)},
+        signals={name: four(row) for name, row in zip(EVERY, signals, strict=True)},
         base=four(fitted.base),
         bounds=found,
         lift=LIFT,

@@ -37,7 +37,7 @@ def pairs(texts: Texts, found: tuple[float, float, float]) -> dict[str, float]:
         test = np.array([i for i in asked if source(texts.rows[i]) == name])
         families = {texts.rows[i].family for i in test}
         seen = np.array([i for i, row in enumerate(texts.rows) if row.kind != "pair" or row.family not in families])
-        values = scores(found, fit(texts, seen).heads(texts, test))
+        values = scores(found, fit(texts, seen).heads(texts, test), texts.choice(test))
         scored |= {texts.rows[i].id: float(value) for i, value in zip(test, values, strict=True)}
     return scored
 
@@ -50,20 +50,25 @@ def main() -> None:
     found = bounds(heads, tiers)
     report = measured(read_dataset(folder / "pairs.jsonl.gz"), pairs(texts, found), intervals=True)
     print("\n".join(told(report | {"milliseconds": {"p50": 0.0, "p99": 0.0}})[:-1]))  # noqa: T201
-    given = np.array([tier(value) for value in scores(found, heads)])
+    given = np.array([tier(value) for value in scores(found, heads, texts.choice(own))])
     rows = [texts.rows[i] for i in own]
     print(f"own prompts, {len(own)}: {shares(given, rows)}")  # noqa: T201
-    hard = np.array([row.tier >= 2 for row in rows])
-    foreign = np.array([row.language != "en" or row.sub in PLAIN for row in rows])
-    low = given < 2
-    print(  # noqa: T201
-        f"hard ones below complex: {np.mean(low[hard]):.3f}, of those without jargon in English {np.mean(low[hard & foreign]):.3f}"
-    )
+    for batches in (("first", "second"), ("third",), ("fourth",)):
+        here = np.array([row.batch in batches for row in rows])
+        these = [row for row in rows if row.batch in batches]
+        print(f"  batch {' and '.join(batches)}, {len(these)}: {shares(given[here], these)}; {hard_ones(given[here], these)}")  # noqa: T201
     for name, groups in (("language", [row.language for row in rows]), ("kind", [row.sub or "first batch" for row in rows])):
         for group in sorted(set(groups)):
             here = [at for at, each in enumerate(groups) if each == group]
             if len(here) >= LEAST:
                 print(f"  {name} {group}: {len(here)}: {shares(given[here], [rows[at] for at in here])}")  # noqa: T201
+
+
+def hard_ones(given: np.ndarray, rows: Sequence[Row]) -> str:
+    hard = np.array([row.tier >= 2 for row in rows])
+    foreign = np.array([row.language != "en" or row.sub in PLAIN for row in rows])
+    low = given < 2
+    return f"hard ones below complex: {np.mean(low[hard]):.3f}, of those without jargon in English {np.mean(low[hard & foreign]):.3f}"
 
 
 def shares(given: np.ndarray, rows: Sequence[Row]) -> str:

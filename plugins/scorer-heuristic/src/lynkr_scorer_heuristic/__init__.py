@@ -16,8 +16,9 @@ from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
 from lynkr_scorer_heuristic.grams import words_of
 from lynkr_scorer_heuristic.memory import Memory, is_lasting
 from lynkr_scorer_heuristic.model import load
+from lynkr_scorer_heuristic.question import EVERY
 from lynkr_scorer_heuristic.reading import Reading, read
-from lynkr_scorer_heuristic.signals import NAMED, TEXT
+from lynkr_scorer_heuristic.signals import NAMED
 from lynkr_scorer_heuristic.weights import Weights
 
 __all__ = ["Config", "Heuristic", "Weights", "plugin"]
@@ -102,7 +103,7 @@ class Heuristic:
 
     def measured(self, reading: Reading) -> Score:
         """What the model says, and the gates that only raise it."""
-        signals = {name: amount for name, measure in TEXT.items() if (amount := measure(reading)) or name in NAMED}
+        signals = {name: amount for name, measure in EVERY.items() if (amount := measure(reading)) or name in NAMED}
         words = words_of(reading)
         value, points = self.model.explained(words, signals)
         if reading.shape == "lookup" or len(reading.words) > SAID_AGAIN * len(words):

@@ -14,9 +14,9 @@ _east = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def cut(word: str) -> list[str]:
-    """The 3- to 5-grams of a word between blanks; of Han, Kana and Hangul, where a character says more, the 2- and 3-grams."""
+    """The 3- to 5-grams of a word between blanks; of Han, Kana and Hangul, where a character says more, the 1- to 3-grams."""
     if not word.isascii() and _east.search(word):
-        return sliced(word[:LONGEST_EAST], (2, 3)) or [word]
+        return sliced(word[:LONGEST_EAST], (1, 2, 3))
     word = f" {'0' * min(len(word), 5) if word.isdigit() else word[:LONGEST]} "
     return sliced(word, (3, 4, 5))
 

@@ -25,6 +25,8 @@ TOLD = 4
 """Words whose n-grams are told."""
 LEAST = 0.2
 """Points below which an n-gram's part of the score is not told."""
+CHOICE = "choice"
+"""The signal of a question with answers to choose from."""
 LOG_ODDS = 0.3
 """Log odds for a point of a weight that is set by hand."""
 Four = tuple[float, float, float, float]
@@ -41,7 +43,8 @@ class Stored(Struct, frozen=True, forbid_unknown_fields=True):
     signals: dict[str, Four]
     base: Four
     bounds: tuple[float, float, float]
-    lift: tuple[float, float]
+    lift: tuple[float, float, float]
+    """Log odds for one unit of the fourth sum: to pass a bound, within a tier, and to pass one where there are answers to choose from."""
 
 
 class Model:
@@ -86,16 +89,24 @@ class Model:
         """The score, and what each signal and the strongest n-grams added to it: the score less what it would be without."""
         parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items() if amount}
         whole = total((self.base, self.of_words(words), *parts.values()))
-        value = self.value(whole)
-        points = {name: round(value - self.value(less(whole, parts[name])), 2) if name in parts else 0.0 for name in signals}
+        lift = self.lift_for(signals)
+        value = self.value(whole, lift)
+        points = {
+            name: round(value - self.value(less(whole, parts[name]), lift), 2) if name in parts else 0.0 for name in signals
+        }
         for name, each in self.strongest(words).items():
-            if abs(added := value - self.value(less(whole, each))) >= LEAST:
+            if abs(added := value - self.value(less(whole, each), lift)) >= LEAST:
                 points[name] = round(added, 2)
         return value, points
 
-    def value(self, sums: Part) -> float:
+    def lift_for(self, signals: Mapping[str, float]) -> tuple[float, float]:
+        """An exam's question asks for little that the rubric knows of: there, what weak models fail counts for more."""
+        usual, within, chosen = self.lift
+        return chosen if signals.get(CHOICE) else usual, within
+
+    def value(self, sums: Part, lift: tuple[float, float]) -> float:
         left, right = sums
-        return score((left.real, left.imag, right.real, right.imag), self.bounds, self.lift)
+        return score((left.real, left.imag, right.real, right.imag), self.bounds, lift)
 
     def strongest(self, words: set[str]) -> dict[str, Part]:
         """The strongest n-gram of each of the strongest words, as shares of the sums."""

@@ -216,8 +216,3 @@ NAMED = frozenset(
     )
 )  # fmt: skip
 """Those that routers are known by: told even when they are 0. The other five are around the ask."""
-
-
-def measured(reading: Reading) -> list[float]:
-    """Every text signal's value, in order."""
-    return [measure(reading) for measure in TEXT.values()]
