@@ -23,7 +23,7 @@ ALL = (FREE, CHEAP, SMART, TWIN, DEEP)
 BY_ID = {candidate.id: candidate for candidate in ALL}
 TABLES = {"simple": (FREE,), "medium": (CHEAP,), "complex": (SMART, TWIN), "reasoning": (DEEP,)}
 PROMPT = "word " * 2400
-EASY, NEAR, HARD = 30.0, 55.0, 65.0
+EASY, NEAR, HARD = 30.0, 55.0, 70.0
 
 
 class Clock:

@@ -15,7 +15,7 @@ from lynkr_core.testing import factories
 from lynkr_selector_sticky import plugin
 
 FREE, CHEAP, SMART, TWIN, DEEP = "home/free", "cloud/cheap", "cloud/smart", "other/smart", "cloud/deep"
-HARD, NEAR, EASY = 65.0, 55.0, 30.0
+HARD, NEAR, EASY = 70.0, 55.0, 30.0
 UNSURE = 48.0
 """Under the bound of the dearer tier, but not by enough to count at once."""
 

@@ -48,7 +48,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
 
     hysteresis: Annotated[
         float, Meta(ge=0, description="Points by which a score must be over or under a tier's bound to count at once.")
-    ] = 12.0
+    ] = 15.0
     patience: Annotated[
         int, Meta(ge=1, description="Asks in a row, just over or under the bound, after which the conversation follows.")
     ] = 2
