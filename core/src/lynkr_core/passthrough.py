@@ -97,7 +97,7 @@ class Passthrough:
 
     def __init__(self, kernel: Kernel, taken: Iterable[str]) -> None:
         self._kernel = kernel
-        self._idle = tuple({*IDLE, *[one.ping.partition(b"\n")[0] for one in kernel.dialects.values() if one.ping]})
+        self._idle = tuple({*IDLE, *[one.ping.partition(b"\n")[0] for one in kernel.dialects.values()]} - {b""})
         self.providers = {name: one for name, one in kernel.catalog.providers.items() if name not in set(taken)}
 
     def finds(self, scope: Scope) -> bool:

@@ -150,7 +150,7 @@ class Metered(Stream):
         super().__init__(response, dialect.decoder(), observer)
         self._dialect = dialect
         self._marks = dialect.marks
-        self._idle = (*IDLE, dialect.ping.partition(b"\n")[0]) if dialect.ping else IDLE
+        self._idle = (*IDLE, line) if (line := dialect.ping.partition(b"\n")[0]) else IDLE
         self._strip = strip
         self._held = b""
         self._boundary = dialect.boundary

@@ -16,6 +16,8 @@ from lynkr_core.testing.process import Gateway, gateway
 from lynkr_core.testing.scripted import ScriptedProvider
 
 CONFIG = """
+[server]
+keep_alive = 0.3
 [routing]
 retries = 0
 
@@ -89,6 +91,12 @@ def test_a_streamed_chat(client: cohere.ClientV2) -> None:
     assert kinds.count("content-start") == kinds.count("content-end") == 2
     assert events[-1].delta.finish_reason == "COMPLETE"
     assert events[-1].delta.usage.billed_units.output_tokens > 0
+
+
+def test_silence_is_broken_by_what_the_sdk_passes_over(client: cohere.ClientV2) -> None:
+    events = list(client.chat_stream(messages=says("one two three [[echo: delay 1.5]] [[echo: chunks 3 every 0.5]]"), **ECHO))
+    said = [event.delta.message.content.text for event in events if event.type == "content-delta"]
+    assert "".join(said).strip() == "one two three"
 
 
 def test_tools_are_called_and_answered(client: cohere.ClientV2) -> None:

@@ -20,6 +20,8 @@ from lynkr_core.testing.process import gateway
 from lynkr_core.testing.scripted import ScriptedProvider
 
 BEHIND = """
+[server]
+keep_alive = 0.3
 [routing]
 retries = 0
 [provider.echo]
@@ -121,6 +123,12 @@ def test_a_streamed_answer(client: genai.Client, model: str) -> None:
     assert chunks[-1].candidates[0].finish_reason == types.FinishReason.STOP
     assert chunks[-1].usage_metadata
     assert chunks[-1].usage_metadata.prompt_token_count
+
+
+def test_silence_is_broken_by_what_the_sdk_passes_over(client: genai.Client, model: str) -> None:
+    asked = "one two three [[echo: delay 1.5]] [[echo: chunks 3 every 0.5]]"
+    chunks = list(client.models.generate_content_stream(model=model, contents=asked))
+    assert "".join(chunk.text or "" for chunk in chunks).strip() == "one two three"
 
 
 def test_a_function_is_called_by_the_sdk(client: genai.Client, model: str) -> None:

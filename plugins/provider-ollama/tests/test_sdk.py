@@ -21,6 +21,9 @@ prefix = ""
 [dialect."ollama.embeddings"]
 """
 FRONT = """
+[server]
+keep_alive = 0.3
+
 [provider.far]
 use = "ollama"
 base_url = "{url}"
@@ -122,6 +125,13 @@ def test_thinking(client, model):
     pieces = list(client.chat(model, asked, think="high", stream=True))
     assert "".join(piece.message.thinking or "" for piece in pieces) == "I think so"
     assert "".join(piece.message.content for piece in pieces).rstrip() == TEXT
+
+
+@every
+def test_silence_is_not_broken_by_what_is_no_line_of_an_answer(client, model):
+    asked = "one two three [[echo: delay 1.5]] [[echo: chunks 3 every 0.5]]"
+    assert "".join(piece.message.content for piece in client.chat(model, says(asked), stream=True)).strip() == "one two three"
+    assert "".join(piece.response for piece in client.generate(model, asked, stream=True)).strip() == "one two three"
 
 
 @every

@@ -7,7 +7,7 @@ from typing import Any
 
 from lynkr_core.dialect import Dialect, Envelope, Fields, Headers, Refusal, opens_with, read_fields
 from lynkr_core.dialects.openai_chat import read_limit, read_model, read_stream
-from lynkr_core.dialects.openai_chat.wire import NULL
+from lynkr_core.dialects.openai_chat.wire import COMMENT, NULL
 from lynkr_core.dialects.refusals import refusals
 from lynkr_core.errors import GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.plugins import NoConfig, Plugin
@@ -26,6 +26,7 @@ _SHORT = frozenset({"p", "k"})
 class Cohere(Dialect):
     name = NAME
     names_model = False
+    ping = COMMENT
     routes = ("/v2/chat",)
     forward = (b"x-client-name",)
     marks = (b"message-end", b"[DONE]")

@@ -43,6 +43,7 @@ class OpenAIChat(OpenAIErrors):
     name = "openai.chat"
     routes = ("/v1/chat/completions",)
     media = {"image": (b'"image_url"',), "audio": (b'"input_audio"',), "video": (b'"video_url"',), "document": (b'"file"',)}
+    ping = wire.COMMENT
     marks = (b'"usage":{', b'"usage": {', b'"finish_reason":"', b'"finish_reason": "', b"[DONE]", b'"error"')
 
     def peek(self, body: bytes, path: str = "") -> Envelope:

@@ -17,6 +17,8 @@ from lynkr_core.errors import InvalidRequest
 T = TypeVar("T")
 NOTHING = Raw()
 """What a key that is missing has; always this very object, so `is` tells, which is cheap."""
+COMMENT = b": keep-alive\n\n"
+"""Of a stream of events: it says nothing, and whoever reads them as the standard has it passes it over."""
 NULL = Raw(b"null")
 encode = msgspec.json.Encoder().encode
 

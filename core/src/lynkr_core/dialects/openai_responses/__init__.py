@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from lynkr_core.dialect import Envelope, Fields, Headers, StreamDecoder, StreamEncoder
 from lynkr_core.dialects import callids
 from lynkr_core.dialects.calls import Calls
+from lynkr_core.dialects.openai_chat.wire import COMMENT
 from lynkr_core.dialects.openai_errors import OpenAIErrors
 from lynkr_core.dialects.openai_responses import errors
 from lynkr_core.dialects.openai_responses import request as requests
@@ -35,6 +36,7 @@ class OpenAIResponses(OpenAIErrors):
     routes: ClassVar[tuple[str, ...]] = ("/v1/responses",)
     conversation: ClassVar[str] = "input"
     tells_input: ClassVar[bool] = True
+    ping: ClassVar[bytes] = COMMENT
     media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
     forward: ClassVar[tuple[bytes, ...]] = (b"openai-beta",)
     marks: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"error"')

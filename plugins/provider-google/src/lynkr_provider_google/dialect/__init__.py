@@ -34,6 +34,7 @@ class Gemini(Dialect):
 
     name = NAME
     tells_input = True
+    ping = b"\n\n"  # its SDK takes a comment for an answer
     routes = tuple(
         [f"/{version}/models/{{model}}:{method}" for version in ("v1beta", "v1")
          for method in ("generateContent", "streamGenerateContent")]
