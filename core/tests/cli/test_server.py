@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
+from lynkr_core.cli import protocol
 from lynkr_core.cli.server import Server, listener
 from lynkr_core.process import Process
 from lynkr_core.settings import Server as Settings
@@ -33,8 +34,11 @@ class App:
         self.gates = defaultdict(asyncio.Event)
 
     async def __call__(self, scope, receive, send):
-        while (await receive())["more_body"]:
+        while (message := await receive()).get("more_body"):
             pass
+        if message["type"] == "http.disconnect":
+            self.lefts.append((scope["path"], time.monotonic()))
+            return
         name = scope["path"]
         self.log.append(name)
         if self.late:
@@ -200,6 +204,47 @@ async def test_garbage_behind_a_request_does_not_cost_it_its_answer():
         answer = await asking
     assert answer.endswith(b"ok")
     assert b"connection: close" in answer
+
+
+POST = b"POST /2 HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_garbage_in_a_body_is_refused_and_its_request_is_over():
+    app = App()
+    async with serving(app) as port:
+        answer = await told(port, POST + b"2\r\n{}\r\n", b"zz\r\n")
+        await until(lambda: app.lefts)
+    assert (answer[:13], answer.count(b"HTTP/1.1 "), app.log) == (b"HTTP/1.1 400 ", 1, [])
+
+
+async def test_garbage_in_a_body_does_not_cost_the_request_before_it_its_answer():
+    app = App()
+    async with serving(app) as port:
+        asking = asyncio.ensure_future(told(port, GET + POST + b"zz\r\n"))
+        await until(lambda: app.log)
+        app.gates["/"].set()
+        answer = await asking
+    assert (answer[-2:], answer.count(b"HTTP/1.1 "), app.log) == (b"ok", 1, ["/"])
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", POST, POST + b"2\r\n{}\r\n"])
+async def test_a_caller_that_says_no_more_is_not_waited_for(begun, monkeypatch):
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 1.0)
+    app = App()
+    async with serving(app) as port:
+        assert await told(port, begun) == b""
+        assert (app.log, len(app.lefts)) == ([], int(POST in begun))
+
+
+async def test_a_caller_that_waits_for_its_answer_is_not_silent(monkeypatch):
+    monkeypatch.setattr(protocol, "IDLE_SECONDS", 0.5)
+    app = App()
+    async with serving(app) as port:
+        asking = asyncio.ensure_future(told(port, GET[:-2] + b"connection: close\r\n\r\n"))
+        await until(lambda: app.log)
+        await asyncio.sleep(2.5)
+        app.gates["/"].set()
+        assert (await asking).endswith(b"ok")
 
 
 async def test_http_1_0_is_answered_without_chunks():

@@ -93,14 +93,19 @@ class Protocol(asyncio.Protocol):
                 self._refuse(*TOO_LARGE)
 
     def _refuse(self, status: bytes, why: bytes) -> None:
-        """Nothing more is read. What is being answered is answered, then the connection closes."""
+        """Nothing more is read. What has come whole is answered, then the connection closes."""
         if self._broken:
             return
         self._broken = True
+        half, self._reading = self._reading, None  # its body will never be whole
+        if half is not None and half in self._waiting:
+            self._waiting.remove(half)
         last = self._waiting[-1] if self._waiting else self.current
-        if last is not None:
+        if last is not None and (last is not half or last.status is not None):
             last.keep_alive = False
             return
+        if last is not None:
+            last.lost()
         head = b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(why))
         self.transport.write(head + why)
         self._loop.call_later(LINGER_SECONDS, self.transport.close)
@@ -123,7 +128,7 @@ class Protocol(asyncio.Protocol):
 
     # httptools' callbacks
     def on_message_begin(self) -> None:
-        self._begun, self._head_size, self._partial = True, 0, 0
+        self._begun, self._head_size, self._partial, self._idle_since = True, 0, 0, 0.0
         self._headers, self._url, self._expects, self._connection = [], b"", False, False
 
     def on_url(self, url: bytes) -> None:
@@ -163,6 +168,7 @@ class Protocol(asyncio.Protocol):
                 self.hold(True)
 
     def on_body(self, body: bytes) -> None:
+        self._idle_since = 0.0
         if self._reading is not None and not self._reading.done:
             self._reading.body(body)
 
@@ -221,14 +227,20 @@ class Protocol(asyncio.Protocol):
 
     # rest
     def look(self, now: float) -> None:
-        """Called by the server once a second: closes a connection that has been idle for too long. A timer each would cost half a KB.
+        """Called by the server once a second: closes a connection whose caller has said nothing for too long, between requests or in the
+        middle of one. A timer each would cost half a KB.
 
-        Idle since the first look at which it is: to look at the clock is not a request's work.
+        Silent since the first look at which it is: to look at the clock is not a request's work.
         """
-        if self.current is None and not self.transport.is_closing():
+        if self._owes() and not self.transport.is_closing():
             self._idle_since = self._idle_since or now
             if now - self._idle_since >= IDLE_SECONDS:
                 self.transport.close()
+
+    def _owes(self) -> bool:
+        """Whether it is the caller's turn: for a request, or for more of a body that is wanted."""
+        current = self.current
+        return current is None or (current is self._reading and current.status is None and self.transport.is_reading())
 
     def shutdown(self) -> None:
         """Called by the server when it stops: what is being answered is finished, nothing more is begun."""
