@@ -207,7 +207,7 @@ def test_what_is_known_in_one_dialect_is_not_in_another():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(growth, "MOST", 5)
+    monkeypatch.setattr(growth, "_beginnings", Beginnings(5))
     for number in range(20):
         body = written([user(f"{number} {LONG}")])
         _, grown = read_grown(body, "messages", "any")
@@ -218,5 +218,5 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     for number in range(20):
         AGAIN(growth._beginnings, memoryview(b"%d" % number * 9000), "any")
     assert len(growth._beginnings._seen) <= 5
-    assert all(len(one) <= growth.SIMILAR for one in growth._beginnings._known.values())
+    assert all(len(one) <= growth.SIMILAR for one, _ in growth._beginnings._known._kept.values())
     assert read_grown(body, "messages", "any")[1].before is not None

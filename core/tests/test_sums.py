@@ -9,6 +9,7 @@ from lynkr_core.dialects.growth import Beginnings
 from lynkr_core.dialects.sums import summed, tokens
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Blob, Text, Uri
+from lynkr_core.stores.recent import Recent
 from lynkr_core.testing import factories
 from lynkr_core.tokens import estimate
 
@@ -31,7 +32,7 @@ KEY = {"openai.responses": "input"}
 def nothing_known(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings())
     monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
-    monkeypatch.setattr(sums, "_beside", {})
+    monkeypatch.setattr(sums, "_beside", Recent(sums.MOST))
 
 
 def asking(dialect, messages, **more):

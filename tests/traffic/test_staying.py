@@ -6,11 +6,6 @@ from tests.traffic.conversations import FOLDERS
 from tests.traffic.staying import PRICES, totals
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 @pytest.mark.anyio
 @pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder.exists()], ids=lambda folder: folder.name)
 @pytest.mark.parametrize("prices", PRICES)

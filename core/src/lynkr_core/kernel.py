@@ -273,8 +273,6 @@ class Kernel:
         last = exchange.attempts[-1] if exchange.attempts else None
         if not (self.hooks.post_response.calls or (last and last.reservations)):
             return
-        if not self.hooks.post_response.calls and not (last and last.reservations):
-            return
         now = time.monotonic()
         if last and last.usage is None and status in ("cancelled", "cut"):
             last.usage = consumed(exchange, last)

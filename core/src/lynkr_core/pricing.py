@@ -25,9 +25,9 @@ def cost(usage: Usage | None, price: Price | None, at: float | None = None) -> f
         return usage.billed
     if at is not None or price is None or price.hours:
         return computed(usage, price, at)
-    if _last[0][0] is not usage or _last[0][1] is not price:
-        _last[0] = (usage, price, computed(usage, price))
-    return _last[0][2]
+    if (found := _last[0])[0] is not usage or found[1] is not price:
+        found = _last[0] = (usage, price, computed(usage, price))
+    return found[2]
 
 
 def computed(usage: Usage | None, price: Price | None, at: float | None = None) -> float | None:

@@ -109,3 +109,8 @@ class Attempt:
             return f"{self.candidate.id}: ok after {took:.2f} s"
         status = f"{self.error.status} " if self.error.status else ""
         return f"{self.candidate.id}: {status}{self.error.kind} after {took:.2f} s"
+
+
+def last_at(attempts: Sequence[Attempt], candidate: Candidate) -> Attempt | None:
+    """The last one at this candidate: mostly the last of all, unless several are under way."""
+    return next((made for made in reversed(attempts) if made.candidate is candidate), None)

@@ -32,7 +32,7 @@ MAX_WAITING = 16
 SPECIAL = frozenset((b"connection", b"proxy-connection", b"expect"))
 ASGI = {"version": "3.0", "spec_version": "2.4"}
 IDLE_SECONDS = 75.0
-"""How long a connection may wait for its next request: longer than most clients keep theirs, so that they close first."""
+"""How long a caller may say nothing when it is its turn: longer than most clients keep idle connections, so that they close first."""
 
 
 class ServerState:

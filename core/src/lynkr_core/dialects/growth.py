@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.surrogates import read_fields
+from lynkr_core.stores.recent import Recent
 
 LEAST = 8_192
 """Bytes of a body that is worth it."""
@@ -95,9 +96,9 @@ class Growth:
 class Beginnings:
     """The most recent ones, by the digest of their whole chunks."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Beginning, ...]] = {}
-        self._seen: dict[int, bool] = {}
+    def __init__(self, most: int = MOST) -> None:
+        self._known: Recent[int, tuple[Beginning, ...]] = Recent(most)
+        self._seen: Recent[int, bool] = Recent(most)
 
     def again(self, view: memoryview, dialect: str) -> bool:
         """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
@@ -105,31 +106,25 @@ class Beginnings:
         found = False
         for size in (half, half // 2):
             place = hash((dialect, size, hash(view[size - SAMPLE : size])))
-            found |= self._seen.pop(place, False)
-            self._seen[place] = True
-        while len(self._seen) > MOST:
-            del self._seen[next(iter(self._seen))]
+            found |= self._seen.pop(place) is not None
+            self._seen.set(place, True)
         return found
 
     def find(self, view: memoryview, chunks: list[int]) -> Beginning | None:
         """One that has most of this body's chunks."""
         for place in range(len(chunks) - 1, 0, -1):
             found = self._known.get(chunks[place])
-            if found is not None:
-                self._known[chunks[place]] = self._known.pop(chunks[place])
-                for one in found:
-                    ends = one.size < len(view) and view[one.size] in AFTER
-                    if ends and hash(view[place * CHUNK : one.size]) == one.digest:
-                        return one
+            for one in found or ():
+                ends = one.size < len(view) and view[one.size] in AFTER
+                if ends and hash(view[place * CHUNK : one.size]) == one.digest:
+                    return one
         return None
 
     def keep(self, view: memoryview, chunks: list[int], beginning: Beginning) -> None:
         place = beginning.size // CHUNK
         beginning.digest = hash(view[place * CHUNK : beginning.size])
-        others = self._known.pop(chunks[place], ())
-        self._known[chunks[place]] = (beginning, *others[: SIMILAR - 1])
-        if len(self._known) > MOST:
-            del self._known[next(iter(self._known))]
+        others = self._known.get(chunks[place]) or ()
+        self._known.set(chunks[place], (beginning, *others[: SIMILAR - 1]))
 
 
 def chunked(view: memoryview, dialect: str) -> list[int]:

@@ -14,6 +14,7 @@ from lynkr_core.dialects.growth import EMPTY, Growth
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Exchange
 from lynkr_core.request import Request
+from lynkr_core.stores.recent import Recent
 from lynkr_core.tokens import estimate
 
 Sums = tuple[int, ...]
@@ -25,7 +26,7 @@ TEXTUAL = frozenset(b'"[{')
 MOST = 1_024
 """What stands beside conversations, prompts and tools, that is remembered."""
 
-_beside: dict[tuple[object, ...], Sums] = {}
+_beside: Recent[tuple[object, ...], Sums] = Recent(MOST)
 
 
 def tokens(exchange: Exchange) -> int:
@@ -72,9 +73,7 @@ def _prompts(exchange: Exchange, name: str, measure: Measure) -> Sums:
     sums = _beside.get(known)
     if sums is None:
         sums = _alone(exchange, measure, fields, Raw(EMPTY))
-        if len(_beside) >= MOST:
-            _beside.clear()
-        _beside[known] = sums
+        _beside.set(known, sums)
     return sums
 
 

@@ -22,7 +22,7 @@ from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.routes import Route
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Full, GuardedValues
-from lynkr_core.waiting import stopped
+from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.balances import Standing
 from lynkr_policy_budget.books import MARGIN, Books
@@ -147,9 +147,7 @@ class Budget:
                     rooms[room.hold.counter] = room
         if not rooms:
             return None
-        attempt = exchange.attempts[-1] if exchange.attempts else None
-        if attempt is not None and attempt.candidate is not candidate:  # several are under way
-            attempt = next((made for made in reversed(exchange.attempts) if made.candidate is candidate), None)
+        attempt = last_at(exchange.attempts, candidate)
         lease = min(attempt.until - time.monotonic(), UNKNOWN_SECONDS) if attempt else UNKNOWN_SECONDS
         id = f"{exchange.id}/{next(self._numbers)}"
         return Wanted(id, rooms, amounts, candidate, attempt, max(lease, 0.0) + MARGIN)

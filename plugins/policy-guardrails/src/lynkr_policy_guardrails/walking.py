@@ -47,7 +47,7 @@ def changed(request: Request, change: Change) -> Request:
     _put(edits, "system", request.system, _each(request.system, lambda part: _part(part, change, "requests")))
     _put(edits, "messages", request.messages, _each(request.messages, lambda message: _message(message, change)))
     _put(edits, "extra", request.extra, _extra(request, change))
-    _put(edits, "stop", request.stop, _strings(request.stop, change))
+    _put(edits, "stop", request.stop, _each(request.stop, lambda text: change(text, "requests", "text")))
     if request.response_format is not None:
         _put(edits, "response_format", request.response_format, _form(request.response_format, change))
     for key in ("user", "cache_key"):
@@ -64,9 +64,9 @@ def _put(edits: dict[str, object], key: str, before: T, after: T) -> None:
         edits[key] = after
 
 
-def _each(nodes: tuple[N, ...], change: Callable[[N], N]) -> tuple[N, ...]:
-    after = [change(node) for node in nodes]
-    return tuple(after) if any(new is not old for new, old in zip(after, nodes, strict=True)) else nodes
+def _each(values: tuple[T, ...], change: Callable[[T], T]) -> tuple[T, ...]:
+    after = [change(value) for value in values]
+    return tuple(after) if any(new is not old for new, old in zip(after, values, strict=True)) else values
 
 
 def _extra(request: Request, change: Change) -> object:
@@ -74,18 +74,19 @@ def _extra(request: Request, change: Change) -> object:
     return after if any(after[key] is not raw for key, raw in request.extra.items()) else request.extra
 
 
-def _strings(texts: tuple[str, ...], change: Change) -> tuple[str, ...]:
-    after = [change(text, "requests", "text") for text in texts]
-    return tuple(after) if any(new is not old for new, old in zip(after, texts, strict=True)) else texts
-
-
 def _form(wanted: ResponseFormat, change: Change) -> ResponseFormat:
-    edits: dict[str, object] = {}
-    if wanted.description:
-        _put(edits, "description", wanted.description, change(wanted.description, "requests", "text"))
-    if wanted.schema is not None:
-        _put(edits, "schema", wanted.schema, _raw(wanted.schema, change))
+    edits = _described(wanted.description, "schema", wanted.schema, change)
     return structs.replace(wanted, **edits) if edits else wanted
+
+
+def _described(description: str | None, key: str, schema: Raw | None, change: Change) -> dict[str, object]:
+    """What becomes of a description, and of the schema that stands under `key`."""
+    edits: dict[str, object] = {}
+    if description:
+        _put(edits, "description", description, change(description, "requests", "text"))
+    if schema is not None:
+        _put(edits, key, schema, _raw(schema, change))
+    return edits
 
 
 def _raw(raw: Raw, change: Change, where: Where = "requests") -> Raw:
@@ -116,11 +117,7 @@ def _beside(node: N, change: Change, where: Where) -> N:
 
 
 def _tool(tool: Tool, change: Change) -> Tool:
-    edits: dict[str, object] = {}
-    if tool.description:
-        _put(edits, "description", tool.description, change(tool.description, "requests", "text"))
-    if tool.parameters is not None:
-        _put(edits, "parameters", tool.parameters, _raw(tool.parameters, change))
+    edits = _described(tool.description, "parameters", tool.parameters, change)
     return tool.edit(**edits) if edits else tool
 
 

@@ -18,10 +18,10 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure, Wait
 from lynkr_core.stores.counters import Counters
-from lynkr_core.waiting import stopped
+from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_ratelimit.learned import Lane
 from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
-from lynkr_policy_ratelimit.taking import Taken, attempt_at, corrections, exhausted, weigh
+from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
 
 __all__ = ["Config", "Limit", "RateLimit", "plugin"]
 
@@ -141,16 +141,15 @@ class RateLimit:
                         tokens[bucket.name] = bucket
                     if want.once:
                         once = once | {bucket.name}
-        attempt = attempt_at(exchange, candidate)
+        attempt = last_at(exchange.attempts, candidate)
         id = f"{exchange.id}/{next(self._numbers)}/rate" if holds else ""
         return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
 
     def _lane(self, candidate: Candidate) -> Lane:
-        lane = self.lanes.get(candidate)
-        if lane is None:
-            if len(self.lanes) >= MAX_LANES:
-                self.lanes.clear()
-            lane = self.lanes[candidate] = Lane()
+        """A new one."""
+        if len(self.lanes) >= MAX_LANES:
+            self.lanes.clear()
+        lane = self.lanes[candidate] = Lane()
         return lane
 
     def taken(self, exchange: Exchange, taken: Taken) -> Reservation:

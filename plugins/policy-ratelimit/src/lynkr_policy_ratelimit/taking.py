@@ -33,14 +33,6 @@ class Taken(Struct, eq=False):
     attempt: Attempt | None
 
 
-def attempt_at(exchange: Exchange, candidate: Candidate) -> Attempt | None:
-    """The last one at this candidate, which is the last of all unless several are under way."""
-    for made in reversed(exchange.attempts):
-        if made.candidate is candidate:
-            return made
-    return None
-
-
 def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
     """Tokens that a request will take, about: it is put right afterwards."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
