@@ -16,7 +16,7 @@ STAYING = {"conflict", "content", "invalid"}
 
 
 def course(*order, retries=2, until=100.0, **more):
-    made = Course(order, retries=retries, until=until, jitter=lambda low, high: low, **more)
+    made = Course(list(order), retries=retries, until=until, jitter=lambda low, high: low, **more)
     assert made.next(0.0).candidate is order[0]
     return made
 
@@ -98,7 +98,7 @@ class Exchanges(RuleBasedStateMachine):
     @rule()
     def begin(self):
         self.now, self.retries, self.until = 0.0, 2, 60.0
-        self.course = Course((ONE, TWO, THREE), retries=self.retries, until=self.until)
+        self.course = Course([ONE, TWO, THREE], retries=self.retries, until=self.until)
         self.step = self.course.next(0.0)
         self.tries = {ONE: 0, TWO: 0, THREE: 0}
 

@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
@@ -39,16 +39,13 @@ Before = Resumable | Joined
 """The stream that this one goes on from."""
 
 
-class Answer:
+class Answer(Struct, eq=False):
     """A committed answer: `body` whole, or what the `stream` has given so far, and the stream itself. `said`: what is to be gone on from."""
 
-    __slots__ = ("attempt", "body", "said", "stream")
-
-    def __init__(self, attempt: Attempt, body: bytes, stream: Stream | None = None, said: Said | None = None) -> None:
-        self.attempt = attempt
-        self.body = body
-        self.stream = stream
-        self.said = said
+    attempt: Attempt
+    body: bytes
+    stream: Stream | None = None
+    said: Said | None = None
 
 
 class Refused(Exception):

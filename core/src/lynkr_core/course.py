@@ -7,7 +7,7 @@ is. Only then are those tried again that may be, whoever is ready soonest, at mo
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -29,28 +29,25 @@ class Step(Struct, frozen=True):
     delay: float = 0.0
 
 
-class Course:
-    """The way of one exchange. `until` on the clock whose time every method is told; `fallback` overrules the table of kinds."""
+class Course(Struct, eq=False):
+    """The way of one exchange. `fresh`: who was not tried yet, in order. `until` on the clock whose time every method is told; `fallback`
+    overrules the table of kinds.
+    """
 
-    _total = 0
-
-    def __init__(
-        self, order: Iterable[Candidate], retries: int, until: float, fallback: Mapping[Kind, bool] = {},
-        jitter: Callable[[float, float], float] = random.uniform,
-    ) -> None:  # fmt: skip
-        self.fresh = list(order)
-        self.until = until
-        self._retries = retries
-        self._fallback = fallback
-        self._jitter = jitter
-        self._tries: dict[Candidate, int] = {}
-        self._ready: dict[Candidate, float] = {}
+    fresh: list[Candidate]
+    retries: int
+    until: float
+    fallback: Mapping[Kind, bool] = {}
+    jitter: Callable[[float, float], float] = random.uniform
+    _total: int = 0
+    _tries: dict[Candidate, int] = {}
+    _ready: dict[Candidate, float] = {}
 
     def next(self, now: float) -> Step | None:
         """The first candidate that was not tried yet, else the one that may be tried again soonest."""
         if self.fresh and now < self.until:
             return Step(self.fresh.pop(0))
-        if not self._ready or self._retries <= 0:
+        if not self._ready or self.retries <= 0:
             return None
         candidate = min(self._ready, key=lambda candidate: self._ready[candidate])
         delay = max(self._ready.pop(candidate) - now, 0.0)
@@ -58,19 +55,19 @@ class Course:
 
     def again(self, candidate: Candidate, now: float) -> Step | None:
         """The same one at once, as long as there may be retries."""
-        return self._again(candidate, 0.0, now) if self._retries > 0 else None
+        return self._again(candidate, 0.0, now) if self.retries > 0 else None
 
     def _again(self, candidate: Candidate, delay: float, now: float) -> Step | None:
         if now + delay >= self.until:
             return None
-        self._retries -= 1
+        self.retries -= 1
         return Step(candidate, delay)
 
     def failed(self, candidate: Candidate, error: UpstreamError, now: float) -> Step | None:
         """What follows from this error; None when nothing does."""
-        falls_back = self._fallback.get(error.kind, consequence(error).fallback)
+        falls_back = self.fallback.get(error.kind, consequence(error).fallback)
         wait = self.noted(candidate, error, now)
-        if wait is None or self._retries <= 0:
+        if wait is None or self.retries <= 0:
             return self.next(now) if falls_back else None
         if falls_back and (error.retry_after is None or wait > SHORT_WAIT):
             return self.next(now)
@@ -102,9 +99,9 @@ class Course:
         if tries > found.retries:
             return None
         if error.retry_after is not None:
-            wait = error.retry_after * self._jitter(1.0, 1.1)
+            wait = error.retry_after * self.jitter(1.0, 1.1)
             return wait if error.retry_after <= MAX_WAIT else None
-        return backoff(found, tries) * self._jitter(0.75, 1.0)
+        return backoff(found, tries) * self.jitter(0.75, 1.0)
 
     def _keep_larger_than(self, candidate: Candidate) -> None:
         """A window that is unknown may be larger."""

@@ -9,7 +9,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
@@ -163,15 +163,25 @@ class Outcome(Struct, frozen=True, kw_only=True, eq=False):
     resumed: int = 0
 
 
-class Exchange:
+def new_id() -> str:
+    """Sorts by time: 11 hex digits of milliseconds, then 12 random ones."""
+    return "req_" + (time.time_ns() // 1_000_000 << 48 | getrandbits(48)).to_bytes(12, "big").hex()[1:]
+
+
+class Exchange(Struct, eq=False, weakref=True):
     """One request and all that happens to it. Plugins read it, and keep their own data in typed slots (`get`, `set`).
 
-    `id` sorts by time: 11 hex digits of milliseconds, then 12 random ones. `created` is in seconds since 1970, `started` on the
-    monotonic clock.
+    `created` is in seconds since 1970, `started` on the monotonic clock.
     """
 
-    # what most leave as it is stands on the class: an instance costs half
+    dialect: Dialect
+    path: str
+    headers: Headers
     body: bytes = b""
+    id: str = field(default_factory=new_id)
+    created: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.monotonic)
+    attempts: list[Attempt] = []
     query: bytes = b""
     client: tuple[str, int] | None = None  # the other end of the connection: the caller, or what stands before lynkr
     config: str = ""
@@ -205,18 +215,7 @@ class Exchange:
     skipped: tuple[str, ...] = ()  # plugins that failed or were off, with the hook and why: what was decided without them
     _request: Request | None = None
     _slots: dict[Key[Any], Any] | None = None
-
-    def __init__(self, dialect: Dialect, path: str, headers: Headers, body: bytes = b"") -> None:
-        now = time.time_ns()
-        self.id = "req_" + (now // 1_000_000 << 48 | getrandbits(48)).to_bytes(12, "big").hex()[1:]
-        self.created = now / 1e9
-        self.started = time.monotonic()
-        self.dialect = dialect
-        self.path = path
-        self.headers = headers
-        self.attempts: list[Attempt] = []
-        if body:
-            self.body = body
+    __repr__ = object.__repr__  # never what is in it
 
     @property
     def target(self) -> str:
@@ -237,7 +236,8 @@ class Exchange:
     @property
     def asked(self) -> str:
         """The name that is asked for: a tier by header, else the body's model."""
-        return self.headers.get(b"x-lynkr-tier", b"").decode("latin-1") or self.envelope.model
+        tier = self.headers.get(b"x-lynkr-tier")
+        return tier.decode("latin-1") if tier else self.envelope.model
 
     def header(self, name: bytes, default: str = "") -> str:
         """A request header as text."""

@@ -90,7 +90,7 @@ def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate], ag
             raise InvalidRequest("x-lynkr-deadline-ms must be a whole number of milliseconds", param="x-lynkr-deadline-ms")
         exchange.until = exchange.started + int(asked) / 1000
     until = (time.monotonic() if exchange.resumed or again else exchange.started) + routing.deadline
-    return Course(order, routing.retries, until if until < exchange.until else exchange.until, routing.fallback)
+    return Course(list(order), routing.retries, until if until < exchange.until else exchange.until, routing.fallback)
 
 
 async def raced(kernel: Kernel, exchange: Exchange, course: Course, candidate: Candidate, hedges: Hedges) -> Answer:

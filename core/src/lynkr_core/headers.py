@@ -19,7 +19,7 @@ LONG_WAIT = 60.0
 
 def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt | None) -> HeaderItems:
     """Of a provider's answer. `attempt` when its usage is already known."""
-    headers = [(b"content-type", content_type), *common(exchange)]
+    headers = common(exchange, (b"content-type", content_type))
     if attempt is not None:
         inner = exchange.get(INNER)
         spent = costs((*inner.rounds, attempt)) if inner else cost(attempt.usage, attempt.candidate.price)
@@ -32,7 +32,7 @@ def reply_headers(exchange: Exchange) -> HeaderItems:
     """Of an answer given without a provider."""
     reply = exchange.reply
     assert reply is not None
-    headers = [*reply.headers, *common(exchange)]
+    headers = common(exchange, *reply.headers)
     if reply.reason:
         headers.append((b"x-lynkr-reason", ascii_value(reply.reason)))
     return headers
@@ -40,7 +40,7 @@ def reply_headers(exchange: Exchange) -> HeaderItems:
 
 def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
     """Of an error. Failures that lynkr has retried already say so, or the SDKs would multiply the load; so do those that last."""
-    headers = [(b"content-type", b"application/json"), *common(exchange)]
+    headers = common(exchange, (b"content-type", b"application/json"))
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
     if isinstance(error, AllFailed) or (error.retry_after or 0.0) > LONG_WAIT:
@@ -48,14 +48,14 @@ def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
     return headers
 
 
-def common(exchange: Exchange) -> HeaderItems:
+def common(exchange: Exchange, *first: tuple[bytes, bytes]) -> HeaderItems:
     id = exchange.id.encode()
     served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
     cache = cache_of(exchange)
     selection, score = exchange.selection, exchange.score
     reason = selection.reason if selection else ""
     rounded = None if score is None else round(score)
-    headers = [(exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
+    headers = [*first, (exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
     headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, rounded, reason)
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:

@@ -24,9 +24,10 @@ def note(exchange: Exchange, answers: Iterable[tuple[Any, str]]) -> None:
 def scores_of(answer: Any, plugin: str) -> tuple[Score, ...]:
     """The scores in an answer, with the plugin's name, kept to 0–100. What is no score or no number is left out. Never raises."""
     try:
-        if isinstance(answer, (int, float)):
-            answer = Score(value=float(answer))
-        found = [answer] if isinstance(answer, Score) else list(cast("Iterable[Any]", answer))
+        if isinstance(answer, Score):
+            found: Iterable[Any] = (answer,)
+        else:
+            found = (Score(value=float(answer)),) if isinstance(answer, (int, float)) else cast("Iterable[Any]", answer)
         return tuple([checked(score, plugin) for score in found if isinstance(score, Score) and is_number(score)])
     except Exception:  # a plugin's own types, and what it makes only while it is read
         return ()
@@ -37,7 +38,8 @@ def is_number(score: Score) -> bool:
 
 
 def checked(score: Score, plugin: str) -> Score:
-    return structs.replace(score, value=min(max(score.value, 0.0), 100.0), plugin=plugin)
+    value = score.value
+    return structs.replace(score, value=value if 0.0 <= value <= 100.0 else min(max(value, 0.0), 100.0), plugin=plugin)
 
 
 def combined(scores: Sequence[Score]) -> float | None:

@@ -124,7 +124,7 @@ class Cycle:
         self.status = status
         bodyless = self.scope["method"] == "HEAD" or status in (204, 304)
         self._chunked = not bodyless and all(name.lower() != b"content-length" for name, _ in headers)
-        self._head = self._lines(status, headers) + (self._framing() if self._chunked else b"\r\n")
+        self._head = self._lines(status, headers, self._framing() if self._chunked else b"\r\n")
 
     async def _body(self, data: bytes, more: bool) -> None:
         if self.scope["method"] != "HEAD":
@@ -152,7 +152,7 @@ class Cycle:
         self.status = status
         if self.gone:
             return
-        head = b"%bcontent-length: %d\r\n\r\n" % (self._lines(status, headers), len(body))
+        head = self._lines(status, headers, b"content-length: %d\r\n\r\n" % len(body))
         if len(body) < JOIN_UNDER:
             self.protocol.transport.write(head + body)
         else:
@@ -168,7 +168,7 @@ class Cycle:
         self.status = status
         self._promised = None  # a closure that would last as long as the stream
         self._chunked = True
-        self._head = self._lines(status, headers) + self._framing()
+        self._head = self._lines(status, headers, self._framing())
 
     async def piece(self, data: bytes) -> None:
         full = self.put(data)
@@ -213,10 +213,9 @@ class Cycle:
             return b"\r\n"
         return b"transfer-encoding: chunked\r\n\r\n"
 
-    def _lines(self, status: int, headers: HeaderItems) -> bytes:
+    def _lines(self, status: int, headers: HeaderItems, framing: bytes) -> bytes:
+        """The whole head; `framing` is its end."""
         self.expects_continue = False
-        lines = [STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
-        lines += map(PAIR, self.protocol.state.default_headers)
-        lines += map(PAIR, headers)
-        lines.append(b"" if self.keep_alive else b"connection: close\r\n")
-        return b"\r\n".join(lines)
+        line = STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
+        end = framing if self.keep_alive else b"connection: close\r\n" + framing
+        return b"\r\n".join([line, self.protocol.state.date, *map(PAIR, headers), end])

@@ -86,7 +86,7 @@ class Server:
     def _tick(self, counter: int) -> None:
         """One timer for all connections: none of them costs one of its own."""
         if counter % TICKS_A_SECOND == 0:
-            self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
+            self.server_state.date = b"date: %b" % formatdate(time.time(), usegmt=True).encode()
         pulse = self._every and counter % self._every == 0
         if pulse or counter % TICKS_A_SECOND == 0:
             now = asyncio.get_running_loop().time()

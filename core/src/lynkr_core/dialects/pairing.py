@@ -145,9 +145,9 @@ def _onward(check: Callable[[Raw], bool], grown: Growth, mark: bytes, known: tup
 def _has(raw: Raw, mark: bytes) -> bool:
     """Whether these bytes are in it; looked for at the end first, where they mostly are when they are there at all."""
     if len(raw) <= NEAR:
-        return mark in bytes(raw)
+        return bytes(raw).find(mark) >= 0  # `in` first tries whether the mark is a number, and makes an exception of it
     view = memoryview(raw)
-    return mark in bytes(view[-NEAR:]) or mark in bytes(view)
+    return bytes(view[-NEAR:]).find(mark) >= 0 or bytes(view).find(mark) >= 0
 
 
 def _place(items: Sequence[object], sought: object) -> int:

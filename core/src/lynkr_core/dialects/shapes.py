@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
+from lynkr_core.dialect import first_byte
 from lynkr_core.errors import InvalidRequest
 
-Shape = tuple[frozenset[int], str]
+Shape = tuple[frozenset[bytes], str]
 
 
 def shape(signs: str, words: str) -> Shape:
-    return frozenset(signs.encode()), words
+    return frozenset([sign.encode() for sign in signs]), words
 
 
 LIST = shape("[n", "a list")
@@ -28,5 +29,5 @@ def check_shapes(fields: Mapping[str, Raw], shapes: Mapping[str, Shape]) -> None
     """Null is always taken. Raises `InvalidRequest` with the key at fault."""
     for key, raw in fields.items():  # a request has five keys, a table four times as many
         known = shapes.get(key)
-        if known is not None and memoryview(raw)[0] not in known[0]:
+        if known is not None and first_byte(raw)[0] not in known[0]:
             raise InvalidRequest(f"{key}: expected {known[1]}", param=key)

@@ -18,6 +18,8 @@ LOOKED_AT = 8_192
 """Bytes looked at: of the tools the first, of the conversation the last."""
 SCHEMAS = (b'"parameters"', b'"input_schema"')
 _call = re.compile(rb'"tool_(?:use|calls)"|"function_call"')
+(UNDERSCORE,) = b"_"
+"""In each of these; a byte is looked for in no time."""
 
 
 def tools_of(fields: Mapping[str, Raw]) -> bytes:
@@ -27,7 +29,7 @@ def tools_of(fields: Mapping[str, Raw]) -> bytes:
 
 def history_of(fields: Mapping[str, Raw]) -> bytes:
     raw = fields.get("messages") or fields.get("input")
-    return bytes(memoryview(raw)[-LOOKED_AT:]) if raw else b""
+    return b"" if not raw else bytes(raw) if len(raw) <= LOOKED_AT else bytes(memoryview(raw)[-LOOKED_AT:])
 
 
 def schemas(tools: bytes) -> int:
@@ -57,7 +59,7 @@ def conversation_depth(history: bytes) -> float:
 
 def prior_tool_use(history: bytes) -> float:
     """Whether tools were called of late."""
-    return 1.0 if _call.search(history) else 0.0
+    return 1.0 if UNDERSCORE in history and _call.search(history) else 0.0
 
 
 def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
@@ -65,11 +67,16 @@ def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
     found: dict[str, float] = {}
     if tools := tools_of(fields):
         number = schemas(tools)
-        found["tool_count"] = count = tool_count(number)
-        found["tool_complexity"] = tool_complexity(len(tools), number)
-        found["tool_chain"] = tool_chain(count, steps)
+        count = tool_count(number)
+        told = {
+            "tool_count": count,
+            "tool_complexity": tool_complexity(len(tools), number),
+            "tool_chain": tool_chain(count, steps),
+        }
+        found = {name: value for name, value in told.items() if value}
     history = history_of(fields)
     if depth := conversation_depth(history):
         found["conversation_depth"] = depth
-        found["prior_tool_use"] = prior_tool_use(history)
-    return {name: value for name, value in found.items() if value} if found else found
+        if used := prior_tool_use(history):
+            found["prior_tool_use"] = used
+    return found

@@ -89,14 +89,18 @@ def side_system(fields: Mapping[str, Raw]) -> Verdict | None:
     raw = fields.get("system") or fields.get("instructions") or fields.get("messages") or fields.get("input")
     if raw is None or has_tools(fields):
         return None
-    view = memoryview(raw)  # a copy of the conversation would cost more than all of this
     if "system" not in fields and "instructions" not in fields:
-        system = leading_system(bytes(view[: MAX_SYSTEM + 200]))
+        system = leading_system(beginning(raw, MAX_SYSTEM + 200))
     else:
-        system = bytes(view[: MAX_SYSTEM + 1])
+        system = beginning(raw, MAX_SYSTEM + 1)
     if not system or len(system) > MAX_SYSTEM:
         return None
     return of_system(system)
+
+
+def beginning(raw: Raw, most: int) -> bytes:
+    """A copy of a whole conversation would cost more than all of this; of a short one it costs less than a view."""
+    return bytes(raw) if len(raw) <= most else bytes(memoryview(raw)[:most])
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +115,7 @@ def of_system(system: bytes) -> Verdict | None:
 
 def has_tools(fields: Mapping[str, Raw]) -> bool:
     tools = fields.get("tools")
-    return tools is not None and len(memoryview(tools)) > len(b"null")
+    return tools is not None and len(tools) > len(b"null")
 
 
 def leading_system(head: bytes) -> bytes:

@@ -109,7 +109,7 @@ def check_score(name: str, score: Score, candidates: tuple[Candidate, ...]) -> N
 
 def snapshot(exchange: Exchange) -> dict[str, Any]:
     """Everything an exchange holds but what plugins may change; lists and dictionaries as copies."""
-    names = {*Exchange.__annotations__, *vars(exchange)} - set(OWN)
+    names = set(Exchange.__struct_fields__) - set(OWN)
     return {name: copied(getattr(exchange, name)) for name in names}
 
 
