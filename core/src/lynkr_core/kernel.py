@@ -96,7 +96,8 @@ class Kernel:
 
     def take(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route of this dialect."""
-        exchange = Exchange(dialect, scope["path"], dict(scope["headers"]), query=scope.get("query_string", b""))
+        exchange = Exchange(dialect, scope["path"], dict(scope["headers"]))
+        exchange.query = scope.get("query_string", b"")
         return self.journey(exchange, self.serve, scope, receive, send)
 
     async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:

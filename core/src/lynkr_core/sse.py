@@ -8,6 +8,8 @@ from typing import NamedTuple
 from lynkr_core.errors import UpstreamError
 
 MAX_EVENT = 8 * 1024 * 1024
+CR, LF = b"\r\n"
+"""As numbers they are looked for at once; `in` first takes bytes for a number, and that is an exception."""
 
 
 class ServerSentEvent(NamedTuple):
@@ -31,12 +33,12 @@ class Reader:
 
     def feed(self, data: bytes) -> Sequence[ServerSentEvent]:
         single = data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n") == len(data) - 2
-        if single and not self._rest and b"\r" not in data:
+        if single and not self._rest and CR not in data:
             return (ServerSentEvent(b"", data[6:-2]),)  # one whole event a read, as providers send them
         if self._rest:
             data = self._rest + data
         held = b""
-        if b"\r" in data:
+        if CR in data:
             data, held = normalise(data)
         whole, _, rest = data.rpartition(b"\n\n")
         self._rest = rest + held
@@ -60,7 +62,7 @@ def normalise(data: bytes) -> tuple[bytes, bytes]:
 
 def parse(block: bytes) -> ServerSentEvent | None:
     """One block of lines; None when it has no data."""
-    if block.startswith(b"data: ") and b"\n" not in block:
+    if block.startswith(b"data: ") and LF not in block:
         return ServerSentEvent(b"", block[6:])
     event = b""
     data: list[bytes] = []

@@ -143,10 +143,8 @@ def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Gro
 
     `dialect`: what is known of a body is so in one API only.
     """
-    if len(body) < LEAST:
-        return read_fields(body), None
     view = memoryview(body)
-    if not _beginnings.again(view, dialect):
+    if len(body) < LEAST or not _beginnings.again(view, dialect):
         return read_fields(body), None
     chunks = chunked(view, dialect)
     before = _beginnings.find(view, chunks)

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from lynkr_core.dialect import opens_with
 from lynkr_scorer_heuristic.backwards import elements
 from lynkr_scorer_heuristic.clean import clean
 
 TEXT = ("text", "input_text", "")
-QUOTE, BRACKET = b'"', b"["
+QUOTE, BRACKET = b'"['
 TOOL_ROLES = ("tool", "function")
 MAX_TURNS = 64
 """Turns looked at from the end. Whoever puts more replies after the last ask has left the conversation's shape."""
@@ -69,12 +68,13 @@ def last_ask(fields: Mapping[str, Raw]) -> Ask:
 
 
 def _find(raw: Raw) -> Ask:
-    if opens_with(raw, QUOTE):
+    view = memoryview(raw)
+    if view[0] == QUOTE:
         return Ask(clean(_text.decode(raw)))
-    if not opens_with(raw, BRACKET):
+    if view[0] != BRACKET:
         return NOTHING
     steps = 0
-    for count, item in enumerate(elements(raw)):
+    for count, item in enumerate(elements(view)):
         found = _read(_turn.decode(item))
         if found is RESULTS:
             steps += 1
@@ -95,12 +95,12 @@ def _read(turn: Turn) -> Ask | None:
 
 
 def _read_user(content: Raw) -> Ask | None:
-    if not content:
-        return None
-    if opens_with(content, QUOTE):
+    view = memoryview(content)
+    first = view[0] if view else 0
+    if first == QUOTE:
         text = clean(_text.decode(content))
         return Ask(text) if text else None
-    if not opens_with(content, BRACKET):
+    if first != BRACKET:
         return None
     pieces = _pieces.decode(content)
     text = clean("\n".join([piece.text for piece in pieces if piece.text and piece.type in TEXT]))

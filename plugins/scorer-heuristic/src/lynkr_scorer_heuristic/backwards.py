@@ -30,7 +30,7 @@ _items = msgspec.json.Decoder(list[Raw])
 _item = msgspec.json.Decoder(Raw)
 
 
-def elements(data: bytes | memoryview | Raw) -> Iterable[bytes | Raw]:
+def elements(data: bytes | memoryview) -> Iterable[bytes | Raw]:
     """The elements of a valid JSON array, last one first. Raises `msgspec.DecodeError` when it is none."""
     return _backwards(memoryview(data)) if len(data) > MIN_BYTES else reversed(_items.decode(data))
 

@@ -17,6 +17,7 @@ from lynkr_core.dialects.openai_responses.usage import write_usage
 from lynkr_core.dialects.openai_responses.wire import NAME, Wire, encode
 from lynkr_core.events import Delta, End, Event, Failure, Finish, Logprobs, PartEnd, PartStart, Ping, Start, UsageEvent
 from lynkr_core.request import FinishReason, Part, Reasoning, Text, ToolCall, Usage
+from lynkr_core.sse import CR, LF
 
 PING = b": ping\n\n"
 _CALLS = {"function": "response.function_call_arguments", "custom": "response.custom_tool_call_input"}
@@ -24,7 +25,7 @@ _CALLS = {"function": "response.function_call_arguments", "custom": "response.cu
 
 def one_line(data: bytes) -> bytes:
     """JSON without line ends, which fragments echoed from the request may have and an event's data may not."""
-    return data.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in data or b"\r" in data else data
+    return data.replace(b"\r", b" ").replace(b"\n", b" ") if LF in data or CR in data else data
 
 
 class ResponsesEncoder:
