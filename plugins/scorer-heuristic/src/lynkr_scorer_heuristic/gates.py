@@ -89,10 +89,8 @@ def side_system(fields: Mapping[str, Raw]) -> Verdict | None:
     raw = fields.get("system") or fields.get("instructions") or fields.get("messages") or fields.get("input")
     if raw is None or has_tools(fields):
         return None
-    if "system" not in fields and "instructions" not in fields:
-        system = leading_system(beginning(raw, MAX_SYSTEM + 200))
-    else:
-        system = beginning(raw, MAX_SYSTEM + 1)
+    is_own = "system" in fields or "instructions" in fields
+    system = beginning(raw, MAX_SYSTEM + 1) if is_own else leading_system(beginning(raw, MAX_SYSTEM + 200))
     if not system or len(system) > MAX_SYSTEM:
         return None
     return of_system(system)

@@ -26,12 +26,10 @@ def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tupl
     low = heads[0] + lifted - bounds[0]
     if low <= 0:
         return MARGIN + BAND * SOFT / (SOFT - low * within)
-    middle = heads[1] + lifted - bounds[1]
-    middle = middle if middle < low else low
+    middle = min(low, heads[1] + lifted - bounds[1])
     if middle <= 0:
         return 25 + MARGIN + BAND * low / (low - middle * within)
-    high = heads[2] + lifted - bounds[2]
-    high = high if high < middle else middle
+    high = min(middle, heads[2] + lifted - bounds[2])
     if high <= 0:
         return 50 + MARGIN + BAND * middle / (middle - high * within)
     return 75 + MARGIN + BAND * high / (high + SOFT * within)
