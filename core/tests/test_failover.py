@@ -12,6 +12,7 @@ from lynkr_core.cards import ModelCard
 from lynkr_core.exchange import Reservation
 from lynkr_core.testing.canned import CANNED, IN_200, TEXT, Script
 from lynkr_core.testing.waiting import PATIENCE, SOON, least, until
+from lynkr_core.tokens import estimate
 
 pytestmark = pytest.mark.anyio
 FRONTS = {"/v1/chat/completions": "openai.chat", "/v1/responses": "openai.responses", "/v1/messages": "anthropic.messages"}
@@ -279,6 +280,27 @@ async def test_whoever_leaves_is_settled_with_what_was_used(gateway, scripted_pr
     assert scripted_provider.last.gone_at - left < SOON
     assert [outcome.status for outcome in settled] == ["cancelled"]
     assert settled[0].usage.input_tokens > 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_stream_that_flows_holds_the_model_of_its_request_only_for_who_keeps_the_answer(gateway, scripted_provider, kept):
+    class Reader(Sink):
+        def pre_route(self, exchange):
+            self.exchange, self.counted = exchange, estimate(exchange.request)
+            if kept:
+                exchange.tap(lambda data: None)
+
+    reader = Reader([])
+    scripted_provider.always(CANNED["anthropic.messages"].but(pause=0.4))
+    made = await gateway(scripted_provider.url, plugins=(("sink", reader),))
+    async with made.stream("/v1/messages") as streamed:
+        async for _ in streamed:
+            break
+        await until(lambda: kept or reader.exchange.parsed is None)
+        assert kept == (reader.exchange.parsed is not None)
+    await until(lambda: reader.outcomes)
+    assert reader.outcomes[0].status == "cancelled"
+    assert estimate(reader.exchange.request) == reader.counted
 
 
 async def test_whoever_leaves_while_a_retry_is_waited_for_is_not_kept(gateway, scripted_provider):

@@ -22,9 +22,9 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     if answer.said is not None and answer.stream is None:
         answer = await completed(kernel, exchange, answer)
     exchange.chosen = answer.attempt.candidate
-    for tap in exchange.taps:
-        tap(answer.body)
     if answer.stream is None:
+        for tap in exchange.taps:
+            tap(answer.body)
         await caller.whole(200, response_headers(exchange, b"application/json", answer.attempt), answer.body)
         return "ok", None
     if caller.status is None:
@@ -32,8 +32,6 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
     failure = await relay(kernel, exchange, caller, answer, answer.stream)
     while rest := await another(kernel, exchange, answer, failure):
         answer, exchange.chosen = rest, rest.attempt.candidate
-        for tap in exchange.taps:
-            tap(rest.body)
         failure = await relay(kernel, exchange, caller, rest, cast("Stream", rest.stream))
     if failure is not None:
         stream = cast("Stream", answer.stream)
@@ -47,10 +45,13 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
 
 async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer, stream: Stream) -> UpstreamError | None:
     """Gives the caller the stream to its end. Gives back why it was cut, of which the caller has not been told."""
+    put = exchange.tapped(caller.put)
     try:
-        await stream.give(caller.put, answer.body)
+        await stream.give(put, answer.body)
         answer.body = b""  # the caller has it, and the stream may last
-        await stream.pump(exchange.tapped(caller.put))
+        if not exchange.taps:  # whoever keeps the answer asks again what for
+            exchange.parsed = None
+        await stream.pump(put)
     except UpstreamError as cause:
         if exchange.gone:
             raise ClientGone from None

@@ -213,7 +213,7 @@ class Exchange(Struct, eq=False, weakref=True):
     taps: tuple[Callable[[bytes], None], ...] = ()
     examine: Callable[[Candidate], Examiner | None] | None = None  # who sees an attempt's answer first; set before attempts
     skipped: tuple[str, ...] = ()  # plugins that failed or were off, with the hook and why: what was decided without them
-    _request: Request | None = None
+    parsed: Request | None = None  # `request`, once it was read; a stream that flows lets it go
     _slots: dict[Key[Any], Any] | None = None
     __repr__ = object.__repr__  # never what is in it
 
@@ -229,9 +229,9 @@ class Exchange(Struct, eq=False, weakref=True):
     @property
     def request(self) -> Request:
         """The request in the internal model, built when first read. Raises `InvalidRequest`."""
-        if self._request is None:
-            self._request = self.dialect.decode_request(self.envelope)
-        return self._request
+        if self.parsed is None:
+            self.parsed = self.dialect.decode_request(self.envelope)
+        return self.parsed
 
     @property
     def asked(self) -> str:
@@ -276,7 +276,7 @@ class Exchange(Struct, eq=False, weakref=True):
         """Puts another body, by its top-level keys, in the place of the caller's; for `pre_route`. Raises `InvalidRequest`."""
         self.body = msgspec.json.encode(fields)
         self.envelope = self.dialect.peek(self.body, self.path)
-        self._request = None
+        self.parsed = None
 
     def abort(self) -> None:
         """The caller has left: what is waited for, and every upstream call, is ended at once."""

@@ -97,8 +97,8 @@ class Kernel:
     def take(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route of this dialect."""
         exchange = Exchange(dialect, scope["path"], dict(scope["headers"]))
-        exchange.query = scope.get("query_string", b"")
-        return self.journey(exchange, self.serve, scope, receive, send)
+        exchange.query, exchange.client = scope.get("query_string", b""), scope.get("client")
+        return self.journey(exchange, self.serve, caller_of(scope, receive, send), receive)
 
     async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:
         """Stages 2 to 7: an answer that is still to be given, or how it ended."""
@@ -118,11 +118,10 @@ class Kernel:
         await caller.whole(exchange.reply.status, reply_headers(exchange), exchange.reply.body)
         return "ok", None
 
-    async def journey(self, exchange: Exchange, serve: Serve, scope: Scope, receive: Receive, send: Send) -> None:
+    async def journey(self, exchange: Exchange, serve: Serve, caller: Caller, receive: Receive) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
-        caller = caller_of(scope, receive, send)
         remarks.CURRENT.set(exchange.id)
-        exchange.config, exchange.client = self.config.hash, scope.get("client")
+        exchange.config = self.config.hash
         status: Status = "ok"
         error: str | None = None
         try:

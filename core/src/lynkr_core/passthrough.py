@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
-from lynkr_core.caller import Caller, Receive, Scope, Send, client_key, presented_key
+from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, client_key, presented_key
 from lynkr_core.capabilities import confine, permitted
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, Forbidden, InvalidRequest, LynkrError, UpstreamError
@@ -106,7 +106,7 @@ class Passthrough:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(self._kernel.dialects["raw"], scope["path"], dict(scope["headers"]))
-        exchange.query = scope["query_string"]
+        exchange.query, exchange.client = scope["query_string"], scope.get("client")
         provider = self.providers[scope["path"].split("/")[2]]
 
         async def serve(exchange: Exchange, caller: Caller) -> Ended:
@@ -125,7 +125,7 @@ class Passthrough:
                 confine(exchange)
             return await self._attempt(exchange, candidate, scope["method"], path, caller)
 
-        await self._kernel.journey(exchange, serve, scope, receive, send)
+        await self._kernel.journey(exchange, serve, caller_of(scope, receive, send), receive)
 
     def _candidate(self, provider: Provider, model: str) -> Candidate:
         """With its price, for a model that is named."""

@@ -126,6 +126,36 @@ async def test_a_callback_set_too_late_runs_at_once():
     assert len(app.lefts) == 1
 
 
+class Streaming(App):
+    """Streams one piece, and ends when its path is let go."""
+
+    async def __call__(self, scope, receive, send):
+        await receive()
+        self.log.append(scope["path"])
+        caller = scope["extensions"]["lynkr.caller"]
+        await caller.begin(200, [])
+        await caller.piece(b"begun")
+        await self.gates[self.log[-1]].wait()
+        await caller.end()
+
+
+@pytest.mark.parametrize("place", [0, 10, len(GET)])
+@pytest.mark.parametrize("early", [True, False], ids=["before", "while"])
+async def test_the_next_request_may_come_before_a_stream_begins_and_while_it_lasts(early, place):
+    app, second = Streaming(), GET.replace(b"/ ", b"/2 ", 1)
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET + second[:place] if early else GET)
+        assert await reader.readuntil(b"begun")
+        for piece in (second[place:],) if early else (second[:place], second[place:]):
+            writer.write(piece)
+            await asyncio.sleep(0.01)
+        app.gates["/"].set()
+        assert await asyncio.wait_for(reader.readuntil(b"begun"), PATIENCE)
+        writer.close()
+    assert app.log == ["/", "/2"]
+
+
 SLOW = """
 import asyncio
 async def app(scope, receive, send):

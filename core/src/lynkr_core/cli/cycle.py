@@ -19,7 +19,8 @@ PAIR = b": ".join
 """A header as its line: half the time of formatting it."""
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
-OVER: MutableMapping[str, Any] = {}
+OVER: MutableMapping[str, Any] = {"method": "a request", "path": "whose answer had begun"}
+"""In the place of a scope that nobody needs any more: it may be long, and holds its cycle as an extension, a circle."""
 EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 TICKS = 3
 HIGH_WATER = 256 * 1024
@@ -94,7 +95,7 @@ class Cycle:
             else:
                 self.protocol.transport.close()
         self._promised = None
-        self.scope = OVER  # it holds this cycle as an extension: without the circle nothing is left to the garbage collector
+        self.scope = OVER
 
     # ASGI
     async def receive(self) -> dict[str, Any]:
@@ -169,6 +170,8 @@ class Cycle:
         self._promised = None  # a closure that would last as long as the stream
         self._chunked = True
         self._head = self._lines(status, headers, self._framing())
+        self.scope = OVER
+        self.protocol.rest(self)
 
     async def piece(self, data: bytes) -> None:
         full = self.put(data)

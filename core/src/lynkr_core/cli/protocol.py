@@ -29,6 +29,7 @@ DRAIN_SECONDS = 2.0
 """How long a body may go on coming after its answer."""
 MAX_WAITING = 16
 """Pipelined requests that may wait before reading pauses."""
+NOTHING: list[tuple[bytes, bytes]] = []
 SPECIAL = frozenset((b"connection", b"proxy-connection", b"expect"))
 SCOPE: dict[str, Any] = {
     "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "", "server": None, "client": None, "scheme": "",
@@ -65,12 +66,17 @@ class Protocol(asyncio.Protocol):
         self.current: Cycle | None = None
         self._reading: Cycle | None = None
         self._waiting: list[Cycle] = []
-        self._parser = httptools.HttpRequestParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._parser: httptools.HttpRequestParser | None = None
+        self._headers: list[tuple[bytes, bytes]] = NOTHING
         self._url = b""
         self._begun = self._broken = self._expects = self._connection = False
         self._head_size = self._partial = self._size = 0
         self._idle_since = 0.0
+
+    def rest(self, cycle: Cycle) -> None:
+        """A stream begins, which may last: what was needed to read its request is made again for the next one."""
+        if cycle.keep_alive and not self._begun and self._reading is None:
+            self._parser, self._headers = None, NOTHING
 
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,8 +90,11 @@ class Protocol(asyncio.Protocol):
         if self._broken:
             return
         self._size = len(data)
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             if self._reading is not None:
                 self._reading.keep_alive = False  # answered as a plain request; what follows is not HTTP
@@ -120,7 +129,7 @@ class Protocol(asyncio.Protocol):
         for cycle in (self.current, *self._waiting):
             if cycle is not None:
                 cycle.lost()
-        self._parser = cast("httptools.HttpRequestParser", None)  # it holds our bound methods: a cycle
+        self._parser = None  # it holds our bound methods: a cycle
 
     def pause_writing(self) -> None:
         self.full = self.full or self._loop.create_future()
@@ -153,6 +162,7 @@ class Protocol(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._begun = False
         parser, headers = self._parser, self._headers
+        assert parser is not None, "it is the parser that calls"
         if self._partial + self._size > MAX_HEAD:  # what came may be a small head and a large body
             self._head_size = len(self._url) + sum([len(name) + len(value) for name, value in headers])
             if self._head_size > MAX_HEAD:
