@@ -202,9 +202,12 @@ class Protocol(asyncio.Protocol):
 
     # one answer after the other
     def _start(self, cycle: Cycle) -> None:
-        """The task leaves the set by itself: a callback for that would be a turn of the loop for each request."""
+        """The task leaves the set by itself: a callback for that would be a turn of the loop for each request.
+
+        With a name for all: one of its own takes a sixth of the time of making it, and is kept.
+        """
         self.current = cycle
-        cycle.task = self._loop.create_task(cycle.run(self._app))
+        cycle.task = asyncio.Task(cycle.run(self._app), loop=self._loop, name="request")
         self.state.tasks.add(cycle.task)
 
     def answered(self, cycle: Cycle) -> None:
