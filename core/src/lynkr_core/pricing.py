@@ -78,7 +78,7 @@ def said(usage: Usage, rates: Rates) -> float:
 
 def nano_dollars(usd: float) -> int:
     """Whole nano-dollars, rounded up; a thousandth of one is taken for what floats leave over."""
-    return math.ceil(round(usd * NANO, 3))
+    return math.ceil(usd * NANO - 0.0005)
 
 
 def worst_case(

@@ -43,9 +43,9 @@ def test_a_price_for_an_hour_in_the_cache_counts_wherever_it_stands():
         Price(input=1, output=2, services={"fast": Plan(**dear)}), Price(input=1, output=2, hours=(Hours(**dear),)),
         Price(input=1, output=2, services={"fast": Plan(input=1, output=2, tiers=(PriceTier(above=9, **dear),))}),
     ):  # fmt: skip
-        assert sold_by_the_hour(price)
-    assert not sold_by_the_hour(plain)
-    assert not sold_by_the_hour(None)
+        assert sold_by_the_hour(factories.candidate("m", price=price))
+    assert not sold_by_the_hour(factories.candidate("m", price=plain))
+    assert not sold_by_the_hour(factories.candidate("m"))
     asked = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
     usual = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "5m"}}])
     assert bound(asked).usd > bound(usual).usd
