@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from lynkr_core.stores import Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
+from lynkr_core.stores import NOT_NOW, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
 
 log = logging.getLogger("lynkr.budget")
 MARGIN = 60.0
@@ -42,7 +42,7 @@ class Books:
         self.live.pop(id, None)
         if self.now is not None:
             self.now.book(id, amounts)
-        elif isinstance(self.shares.try_book(id, amounts), NotNow):
+        elif self.shares.try_book(id, amounts) is NOT_NOW:
             log.error("%s was settled after its lease had been over for a day", id)
 
     async def look(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from lynkr_core.cards import Plan, Rates
@@ -48,7 +49,15 @@ class Amounts(Struct, frozen=True):
     requests: int = 0
 
 
+class Said(Struct, forbid_unknown_fields=True):
+    """A message that has nothing but a text."""
+
+    role: str
+    content: str
+
+
 NOTHING = Amounts()
+plain = msgspec.json.Decoder(list[Said]).decode
 
 
 def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int) -> Amounts:
@@ -123,8 +132,12 @@ def weighed(request: Request) -> tuple[int, int, int]:
 
 
 def has_media(exchange: Exchange) -> bool:
-    """Whether there may be an image, a file or the like, by its marks: fast where the body is short."""
-    return any(map(exchange.body.__contains__, marks(exchange.dialect)))
+    """Whether there may be an image, a file or the like, by its marks: fast where the body is short, and faster where all is plain text."""
+    try:
+        plain(exchange.envelope.fields[exchange.dialect.conversation])
+    except (KeyError, *UNREADABLE):
+        return any(map(exchange.body.__contains__, marks(exchange.dialect)))
+    return False
 
 
 @lru_cache(maxsize=256)

@@ -72,8 +72,12 @@ class Gauges:
 
     def near(self, rooms: Iterable[Room]) -> list[Gauge]:
         """Those of which a warning is due."""
-        gauges = [self._gauges.get(room.counter) or self._gauge(room) for room in rooms]
-        return [gauge for gauge in gauges if gauge.used >= self._warn * gauge.limit]
+        due: list[Gauge] = []
+        for room in rooms:
+            gauge = self._gauges.get(room.counter) or self._gauge(room)
+            if gauge.used >= self._warn * gauge.limit:
+                due.append(gauge)
+        return due
 
     def add(self, room: Room, amount: int) -> None:
         gauge = self._gauges.get(room.counter) or self._gauge(room)
