@@ -177,10 +177,10 @@ class Kernel:
     async def identify(self, exchange: Exchange) -> Principal:
         """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
         answer, _ = await self.hooks.authenticate.first(exchange)
-        if isinstance(answer, Reject):
-            raise answer.error
         if isinstance(answer, Principal):
             return answer
+        if isinstance(answer, Reject):
+            raise answer.error
         if answer is not None or (self.hooks.authenticate.calls and not self.config.server.allow_anonymous):
             raise Unauthenticated(UNKNOWN_CALLER, code="invalid_api_key")
         return ANONYMOUS

@@ -159,7 +159,7 @@ class Budget:
         self.counts["reserved"] += 1
         for gauge in self.gauges.near(wanted.rooms):
             note(exchange, gauge.told())
-        if not self.books.shares.is_up:
+        if self.books.shares.watch.since is not None:
             note(exchange, {"budget-store": "down"})
         return Reservation(data=wanted)
 

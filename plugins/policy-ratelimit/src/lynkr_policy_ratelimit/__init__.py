@@ -146,7 +146,7 @@ class RateLimit:
             exchange.set(COUNTED, taken.once)
         if taken.holds:
             self.live.add(taken.id)
-        if not self.shares.is_up and exchange.selection is not None:
+        if self.shares.watch.since is not None and exchange.selection is not None:
             notes = {**exchange.selection.notes, "ratelimit-store": "down"}
             exchange.selection = structs.replace(exchange.selection, notes=notes)
         if (lane := taken.lane) is not None:
