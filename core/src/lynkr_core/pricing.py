@@ -81,10 +81,8 @@ def nano_dollars(usd: float) -> int:
     return math.ceil(usd * NANO - 0.0005)
 
 
-def worst_case(
-    price: Price | None, input_tokens: int, output_tokens: int, *, hour: bool = False, special: bool = False
-) -> int | None:
-    """Nano-dollars that a request with at most so many tokens can cost; None when the price is unknown.
+def worst_case(price: Price | None, asked: int, said: int, *, hour: bool = False, special: bool = False) -> int | None:
+    """Nano-dollars that a request with at most so many tokens in and out can cost; None when the price is unknown.
 
     Every token of the input may be written to the provider's cache, with `hour` to the one that is kept for an hour, and any
     price tier that so many tokens reach may apply. `special`: it may be served in another way than the usual one.
@@ -92,9 +90,13 @@ def worst_case(
     if price is None:
         return None
     tiers = price.tiers if not special else [tier for plan in (price, *price.services.values()) for tier in plan.tiers]
-    above = max([tier.above for tier in tiers if input_tokens > tier.above], default=-1) if tiers else -1
-    asked, said, fee = dearest(price, above, hour, special)
-    return -(-(input_tokens * asked + output_tokens * said) // MILLION) + fee
+    above = max([tier.above for tier in tiers if asked > tier.above], default=-1) if tiers else -1
+    return total(dearest(price, above, hour, special), asked, said)
+
+
+def total(rates: tuple[int, int, int], asked: int, said: int) -> int:
+    """Nano-dollars for so many tokens in and out at such rates, as `dearest` has them."""
+    return -(-(asked * rates[0] + said * rates[1]) // MILLION) + rates[2]
 
 
 @lru_cache(maxsize=4096)

@@ -113,5 +113,5 @@ class Attempt:
 
 def last_at(attempts: Sequence[Attempt], candidate: Candidate) -> Attempt | None:
     """The last one at this candidate: mostly the last of all, unless several are under way."""
-    last = attempts[-1] if attempts else None
-    return last if last and last.candidate is candidate else next((a for a in reversed(attempts) if a.candidate is candidate), None)
+    found = [made for made in attempts if made.candidate is candidate]
+    return found[-1] if found else None

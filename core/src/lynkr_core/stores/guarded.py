@@ -199,9 +199,7 @@ class GuardedLedger(Shares):
 
     def _goes_on(self) -> bool:
         """Whether there is any answer but no."""
-        return self.watch.since is None or (
-            self._on_failure.fail != "closed" and self.watch.down_for() < self._on_failure.grace
-        )
+        return self.watch.since is None or (self._on_failure.fail != "closed" and self.watch.down_for() < self._on_failure.grace)
 
     def _is_open(self) -> bool:
         return self.watch.since is not None and self._on_failure.fail == "open" and self._goes_on()

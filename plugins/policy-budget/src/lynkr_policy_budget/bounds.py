@@ -15,7 +15,7 @@ from lynkr_core.dialects.sums import summed
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
 from lynkr_core.inner import INNER
-from lynkr_core.pricing import worst_case
+from lynkr_core.pricing import dearest, total, worst_case
 from lynkr_core.request import Blob, File, Part, Request, ToolCallResponse, Uri
 from lynkr_core.tokens import estimate
 
@@ -74,9 +74,20 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
     if window and asked > window:
         asked = window
     said = most_output(exchange, candidate, otherwise)
+    if (rates := usual(candidate)) is not None:
+        return Amounts(total(rates, asked, said), asked + said, 1)
     hour = sold_by_the_hour(candidate) and b'"1h"' in exchange.body
     special = not SERVED.isdisjoint(exchange.envelope.fields)
     return Amounts(worst_case(candidate.price, asked, said, hour=hour, special=special), asked + said, 1)
+
+
+@lru_cache(maxsize=4096)
+def usual(candidate: Candidate) -> tuple[int, int, int] | None:
+    """What `dearest` has of a price that nothing in a request changes; None for one that depends on it, or is unknown."""
+    price = candidate.price
+    if price is None or price.tiers or price.services or sold_by_the_hour(candidate):
+        return None
+    return dearest(price, -1, False, False)
 
 
 @lru_cache(maxsize=4096)
