@@ -35,9 +35,7 @@ def computed(usage: Usage | None, price: Price | None, at: float | None = None) 
 
     None too when a tool was used that has no price, or the call was served in a way that has none.
     """
-    if usage is None or price is None:
-        return None
-    if usage.service and usage.service not in price.services:
+    if usage is None or price is None or (usage.service and usage.service not in price.services):
         return None
     fees = price.per_request
     for name, uses in usage.fees.items():

@@ -65,6 +65,7 @@ HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
 NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, "metadata"])
 PROMPTS, ELSEWHERE, VOLATILE = frozenset(PLACES.prompts), frozenset(PLACES.elsewhere), tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
+MISSING = cast("Session", SESSION)
 SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
 
@@ -74,11 +75,10 @@ _item = json.JSONDecoder().raw_decode
 
 def session_of(exchange: Exchange) -> Session | None:
     """Found once per exchange, in some 10 µs. None for operations that are no conversation, and where nothing can be read."""
-    if exchange.operation != "chat" or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if exchange.dialect.operation != "chat" or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
-    missing = cast("Session", SESSION)
-    found = exchange.get(SESSION, missing)
-    if found is missing:
+    found = exchange.get(SESSION, MISSING)
+    if found is MISSING:
         found = _found(exchange)
         exchange.set(SESSION, found)
     return found

@@ -173,7 +173,7 @@ class GuardedLedger(Shares):
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         if self._own is not None:
             self._own.book(id, amounts)
-        return super().try_book(id, amounts)
+        return Shares.try_book(self, id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         try:

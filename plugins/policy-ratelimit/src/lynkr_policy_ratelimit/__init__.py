@@ -94,8 +94,10 @@ class RateLimit:
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
-        models = [candidate.model for candidate in candidates] if len(candidates) > 1 else ()
-        if not self.config.learn or len(set(models)) == len(models):
+        if len(candidates) < 2 or not self.config.learn:
+            return None
+        models = [candidate.model for candidate in candidates]
+        if len(set(models)) == len(models):
             return None
         now, left = self.clock(), list(candidates)
         order: list[Candidate] = []
