@@ -97,6 +97,14 @@ def test_the_answer_is_bounded_by_request_model_or_settings(asked, most, n, said
     assert bound(exchange, max_output=most).tokens - len(exchange.body) - FRAME == said
 
 
+def test_a_short_message_with_more_than_a_text_is_looked_at():
+    message = {"role": "user", "content": "Hello"}
+    assert bound(factories.exchange({"model": "m", "messages": [message], "max_tokens": 1})).tokens < 200
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    messages = [message, {"role": "user", "content": [picture]}]
+    assert bound(factories.exchange({"model": "m", "messages": messages, "max_tokens": 1})).tokens > IMAGE
+
+
 def test_tools_images_files_and_what_is_stored_elsewhere():
     tools = asking(tools=[])
     assert bound(tools).tokens == len(tools.body) + TOOLS + 10
