@@ -145,7 +145,7 @@ def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
 
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     """All or none."""
-    until = time.monotonic() + kernel.hooks.reserve.deadline
+    until = attempt.started + kernel.hooks.reserve.deadline
     args = (exchange, attempt.candidate)
     for call in kernel.hooks.reserve.calls:
         answer = None if call.is_async else call.now(args)
