@@ -32,6 +32,25 @@ async def test_first_answer_wins():
     assert (answer, seen) == (("b", "scorer.x"), [])
 
 
+async def test_nobody_waits_for_an_answer_that_is_there():
+    assert hook(lambda exchange: None, lambda exchange: "b").first_now("e", ()) == ("b", "scorer.x")
+    assert hook(lambda exchange: None).first_now("e", ()) == (None, "")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_where_somebody_has_to_be_waited_for_each_is_called_once(asks):
+    seen = []
+
+    async def later(exchange):
+        await asyncio.sleep(0)
+        seen.append("later")
+
+    one = hook(lambda exchange: seen.append("before"), (lambda exchange: later(exchange)) if asks else later,
+               lambda exchange: seen.append("after") or "c")  # fmt: skip
+    assert await one.first_now("e", ()) == ("c", "scorer.x")
+    assert seen == ["before", "later", "after"]
+
+
 async def test_collect_gives_all_answers_with_their_plugins():
     async def later(exchange):
         return 2

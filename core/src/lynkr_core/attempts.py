@@ -142,19 +142,19 @@ def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
 
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     """All or none."""
-    until = time.monotonic() + kernel.hooks.reserve.deadline
+    until = attempt.started + kernel.hooks.reserve.deadline
     args = (exchange, attempt.candidate)
     for call in kernel.hooks.reserve.calls:
         answer = None if call.is_async else call.now(args)
         if call.is_async or answer.__class__ is CoroutineType:
             answer = await call.later(args, until, answer)
-        if isinstance(answer, Reject):
+        if isinstance(answer, Reservation):
+            attempt.reservations.append((call.plugin, answer))
+        elif isinstance(answer, Reject):
             exchange.attempts.remove(attempt)  # nobody was asked
             kernel.settle(attempt, Outcome(status="refused", http_status=0, candidate=attempt.candidate))
             exchange.removed += (Removal(attempt.candidate.id, answer.error.message, call.plugin),)
             raise Refused(answer.error)
-        if isinstance(answer, Reservation):
-            attempt.reservations.append((call.plugin, answer))
 
 
 async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, request: Request | None) -> Request | None:

@@ -131,8 +131,8 @@ def presented_key(headers: Headers, query: bytes = b"") -> str:
 def client_key(headers: Headers, query: bytes = b"") -> str:
     """What the caller's client shows as its key: lynkr's, or a provider's beside `x-lynkr-key`."""
     scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer" and value.strip():
-        return value.strip().decode("latin-1")
+    if scheme.lower() == b"bearer" and (value := value.strip()):
+        return value.decode("latin-1")
     shown = next((headers[name].strip() for name in KEY_HEADERS if headers.get(name)), b"")
     if not shown and b"key=" in query and (found := _in_query.search(query)):
         shown = unquote_to_bytes(found.group(1))

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -131,13 +131,6 @@ class Call:
             raise Unavailable(f"plugin {self.plugin} failed; the request was refused because it must not be skipped") from error
 
 
-def _first_only(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(first: Any, second: Any) -> Any:
-        return function(first)
-
-    return call
-
-
 def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., Any]:
     """The function, callable with all the hook's arguments whatever subset of them it takes, in whatever order."""
     own = list(inspect.signature(function).parameters)
@@ -145,8 +138,8 @@ def adapted(function: Callable[..., Any], spec: Sequence[str]) -> Callable[..., 
         return function
     if own == list(spec[: len(own)]):
         count, left = len(own), len(spec) - len(own)
-        if (count, left) == (1, 1):  # `score(exchange)`, which most scorers are; the general way costs three times as much
-            return _first_only(function)
+        if (count, left) == (1, 1):  # `score(exchange)`, which most scorers are; the general way costs more
+            return lambda *args: function(args[0])
         return lambda *args: function(*args[:count])
     places = [list(spec).index(name) for name in own]
     return lambda *args: function(*[args[place] for place in places])
@@ -171,10 +164,12 @@ class Hook:
             self._after[plugin] = Hook(self.name, self.calls[places[-1] :], self.deadline)
         return self._after[plugin]
 
-    def first_now(self, *args: Any) -> tuple[Any, str]:
-        """As `first`, where no plugin is asynchronous: without a coroutine."""
-        for call in self.calls:
-            value = call.now(args)
+    def first_now(self, *args: Any) -> tuple[Any, str] | Coroutine[Any, Any, tuple[Any, str]]:
+        """As `first`; a coroutine only where somebody has to be waited for."""
+        for place, call in enumerate(self.calls):
+            value = None if call.is_async else call.now(args)
+            if call.is_async or value.__class__ is CoroutineType:
+                return self._first(args, place, value)
             if value is not None:
                 return value, call.plugin
         return None, ""
@@ -185,10 +180,15 @@ class Hook:
 
     async def first(self, *args: Any) -> tuple[Any, str]:
         """The first answer and its plugin's name, or `(None, "")`."""
+        return await self._first(args, 0)
+
+    async def _first(self, args: tuple[Any, ...], place: int, value: Any = None) -> tuple[Any, str]:
+        """From this place on, where a call may have given `value`: the coroutine of a plain function that must ask somebody this time."""
         until = time.monotonic() + self.deadline
-        for call in self.calls:  # a loop in each of the three: an async generator left early costs 7 µs
-            value = await call.later(args, until) if call.is_async else call.now(args)
-            if value.__class__ is CoroutineType:  # a plain function that must ask somebody this time
+        for call in self.calls[place:]:  # a loop in each of the three: an async generator left early costs 7 µs
+            if value is None:
+                value = await call.later(args, until) if call.is_async else call.now(args)
+            if value.__class__ is CoroutineType:
                 value = await call.later(args, until, value)
             if value is not None:
                 return value, call.plugin

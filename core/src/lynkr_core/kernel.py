@@ -168,18 +168,18 @@ class Kernel:
             exchange.principal = await self.identify(exchange)
             exchange.local_only = "whoever is calling" if exchange.principal.local_only else ""
         if self.hooks.pre_route.calls:
-            answer, _ = await self.hooks.pre_route.first(exchange)
+            answer, _ = told if isinstance(told := self.hooks.pre_route.first_now(exchange), tuple) else await told
             if isinstance(answer, Reject):
                 raise answer.error
             exchange.reply = answer
 
     async def identify(self, exchange: Exchange) -> Principal:
         """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
-        answer, _ = await self.hooks.authenticate.first(exchange)
-        if isinstance(answer, Reject):
-            raise answer.error
+        answer, _ = told if isinstance(told := self.hooks.authenticate.first_now(exchange), tuple) else await told
         if isinstance(answer, Principal):
             return answer
+        if isinstance(answer, Reject):
+            raise answer.error
         if answer is not None or (self.hooks.authenticate.calls and not self.config.server.allow_anonymous):
             raise Unauthenticated(UNKNOWN_CALLER, code="invalid_api_key")
         return ANONYMOUS

@@ -35,9 +35,7 @@ def computed(usage: Usage | None, price: Price | None, at: float | None = None) 
 
     None too when a tool was used that has no price, or the call was served in a way that has none.
     """
-    if usage is None or price is None:
-        return None
-    if usage.service and usage.service not in price.services:
+    if usage is None or price is None or (usage.service and usage.service not in price.services):
         return None
     fees = price.per_request
     for name, uses in usage.fees.items():
@@ -78,13 +76,11 @@ def said(usage: Usage, rates: Rates) -> float:
 
 def nano_dollars(usd: float) -> int:
     """Whole nano-dollars, rounded up; a thousandth of one is taken for what floats leave over."""
-    return math.ceil(round(usd * NANO, 3))
+    return math.ceil(usd * NANO - 0.0005)
 
 
-def worst_case(
-    price: Price | None, input_tokens: int, output_tokens: int, *, hour: bool = False, special: bool = False
-) -> int | None:
-    """Nano-dollars that a request with at most so many tokens can cost; None when the price is unknown.
+def worst_case(price: Price | None, asked: int, said: int, *, hour: bool = False, special: bool = False) -> int | None:
+    """Nano-dollars that a request with at most so many tokens in and out can cost; None when the price is unknown.
 
     Every token of the input may be written to the provider's cache, with `hour` to the one that is kept for an hour, and any
     price tier that so many tokens reach may apply. `special`: it may be served in another way than the usual one.
@@ -92,9 +88,13 @@ def worst_case(
     if price is None:
         return None
     tiers = price.tiers if not special else [tier for plan in (price, *price.services.values()) for tier in plan.tiers]
-    above = max([tier.above for tier in tiers if input_tokens > tier.above], default=-1) if tiers else -1
-    asked, said, fee = dearest(price, above, hour, special)
-    return -(-(input_tokens * asked + output_tokens * said) // MILLION) + fee
+    above = max([tier.above for tier in tiers if asked > tier.above], default=-1) if tiers else -1
+    return total(dearest(price, above, hour, special), asked, said)
+
+
+def total(rates: tuple[int, int, int], asked: int, said: int) -> int:
+    """Nano-dollars for so many tokens in and out at such rates, as `dearest` has them."""
+    return -(-(asked * rates[0] + said * rates[1]) // MILLION) + rates[2]
 
 
 @lru_cache(maxsize=4096)

@@ -36,7 +36,9 @@ KINDS = (*CALLER, "session", *SERVED)
 
 
 class Scope:
-    """A scope. `of_caller`: whether it can be told before there is a candidate. Raises `ValueError` for a text that is none."""
+    """A scope. `of_caller`: whether it can be told before there is a candidate; `of_session`: whether principal and candidate do not
+    tell it all. Raises `ValueError` for a text that is none.
+    """
 
     def __init__(self, text: str, tiers: Tiers, sessions: Sequence[bytes] = ()) -> None:
         parts = [] if text.strip() == "everyone" else [part.partition(":") for part in PARTS.split(text.strip())]
@@ -45,6 +47,7 @@ class Scope:
                 raise ValueError(f"{text!r} is no scope: everyone, or {', '.join(KINDS)} with a name as in team:research")
         self.text = " + ".join([f"{kind}:{pattern}" for kind, _, pattern in parts]) or "everyone"
         self.of_caller = not any(kind in SERVED for kind, _, _ in parts)
+        self.of_session = any(kind == "session" for kind, _, _ in parts)
         self._parts = [Part(kind, pattern, reader(kind, pattern, tiers, sessions)) for kind, _, pattern in parts]
 
     def subjects(self, exchange: Exchange, candidate: Candidate | None) -> Sequence[str]:

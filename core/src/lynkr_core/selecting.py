@@ -28,8 +28,7 @@ async def select(hook: Hook, exchange: Exchange, tiers: Tiers) -> None:
         own = tiers.candidates(exchange.tier)
         equal = tuple([candidate for candidate in equal if candidate in own]) or equal
     while hook.calls:
-        args = (exchange, equal, exchange.scores)
-        answer, plugin = hook.first_now(*args) if hook.is_sync else await hook.first(*args)
+        answer, plugin = told if isinstance(told := hook.first_now(exchange, equal, exchange.scores), tuple) else await told
         if answer is None:
             break
         answer = checked(exchange, answer, equal, plugin)

@@ -63,8 +63,9 @@ PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.to
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
 # most requests have none of these: that is seen at once for all of them
 NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, "metadata"])
-VOLATILE = tuple(PLACES.volatile)
+PROMPTS, ELSEWHERE, VOLATILE = frozenset(PLACES.prompts), frozenset(PLACES.elsewhere), tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
+MISSING = cast("Session", SESSION)
 SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
 
@@ -74,11 +75,10 @@ _item = json.JSONDecoder().raw_decode
 
 def session_of(exchange: Exchange) -> Session | None:
     """Found once per exchange, in some 10 µs. None for operations that are no conversation, and where nothing can be read."""
-    if exchange.operation != "chat" or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
+    if exchange.dialect.operation != "chat" or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
         return None
-    missing = cast("Session", SESSION)
-    found = exchange.get(SESSION, missing)
-    if found is missing:
+    found = exchange.get(SESSION, MISSING)
+    if found is MISSING:
         found = _found(exchange)
         exchange.set(SESSION, found)
     return found
@@ -95,7 +95,7 @@ def named(exchange: Exchange) -> Session | None:
 
 def _found(exchange: Exchange) -> Session | None:
     fields = exchange.envelope.fields
-    thread = "" if any(map(fields.__contains__, PLACES.elsewhere)) else beginning(fields, exchange.dialect.conversation)
+    thread = beginning(fields, exchange.dialect.conversation) if ELSEWHERE.isdisjoint(fields) else ""
     for header, source in () if NAMING.isdisjoint(exchange.headers) else HEADERS:
         if value := exchange.header(header).strip():
             return Session(short(value), source, thread)
@@ -130,7 +130,7 @@ def _named(fields: Mapping[str, Raw]) -> Iterator[tuple[str, str]]:
 
 def _value(raw: Raw | None) -> Any:
     """A small JSON value; None for anything else."""
-    if raw is None or len(memoryview(raw)) > LOOKED_AT:
+    if raw is None or len(raw) > LOOKED_AT:
         return None
     try:
         return msgspec.json.decode(raw)
@@ -165,8 +165,9 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
     if not raw:
         return ""
     try:
-        before = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields]
-        told = before + _up_to_user(raw)
+        told = _up_to_user(raw)
+        if not PROMPTS.isdisjoint(fields):
+            told = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields] + told
     except (ValueError, RecursionError):
         return ""
     return digest("\0".join(told)) if any(told) else ""
@@ -174,11 +175,11 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
 
 def _up_to_user(raw: Raw) -> list[str]:
     told: list[str] = []
-    whole = _value(raw) if len(memoryview(raw)) <= FIRST else None  # a short one is read at once in a tenth of the time
+    whole = _value(raw) if len(raw) <= FIRST else None  # a short one is read at once in a tenth of the time
     items = cast("Iterable[Any]", whole) if isinstance(whole, list) else [_value(raw)] if opens_with(raw, b'"') else _items(raw)
     for item in items:
         told.append(_texts(item))
-        if len(told) > MOST or (isinstance(item, dict) and cast("dict[str, Any]", item).get("role") == "user"):
+        if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
             break
     return told
 
@@ -206,11 +207,10 @@ def _items(raw: Raw) -> Iterator[Any]:
 
 def _texts(value: Any) -> str:
     """All texts in a message, a part, or a list of them."""
-    if isinstance(value, str):
+    if value.__class__ is dict:
+        value = value.get("text") or value.get("content") or value.get("parts")
+    if value.__class__ is str:
         return "" if value.startswith(VOLATILE) else value[:KEPT]
-    if isinstance(value, list):
-        return "".join([_texts(item) for item in cast("list[Any]", value)])
-    if isinstance(value, dict):
-        said = cast("dict[str, Any]", value)
-        return _texts(said.get("text") or said.get("content") or said.get("parts"))
-    return ""
+    if value.__class__ is list:
+        return "".join([_texts(item) for item in value])
+    return _texts(value) if value.__class__ is dict else ""

@@ -113,4 +113,7 @@ class Attempt:
 
 def last_at(attempts: Sequence[Attempt], candidate: Candidate) -> Attempt | None:
     """The last one at this candidate: mostly the last of all, unless several are under way."""
-    return next((made for made in reversed(attempts) if made.candidate is candidate), None)
+    for made in reversed(attempts):  # half the price of `next` over a generator
+        if made.candidate is candidate:
+            return made
+    return None

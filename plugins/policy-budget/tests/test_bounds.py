@@ -43,9 +43,9 @@ def test_a_price_for_an_hour_in_the_cache_counts_wherever_it_stands():
         Price(input=1, output=2, services={"fast": Plan(**dear)}), Price(input=1, output=2, hours=(Hours(**dear),)),
         Price(input=1, output=2, services={"fast": Plan(input=1, output=2, tiers=(PriceTier(above=9, **dear),))}),
     ):  # fmt: skip
-        assert sold_by_the_hour(price)
-    assert not sold_by_the_hour(plain)
-    assert not sold_by_the_hour(None)
+        assert sold_by_the_hour(factories.candidate("m", price=price))
+    assert not sold_by_the_hour(factories.candidate("m", price=plain))
+    assert not sold_by_the_hour(factories.candidate("m"))
     asked = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
     usual = asking(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "5m"}}])
     assert bound(asked).usd > bound(usual).usd
@@ -95,6 +95,14 @@ def test_a_conversation_that_goes_on_is_bounded_as_if_it_were_new(monkeypatch):
 def test_the_answer_is_bounded_by_request_model_or_settings(asked, most, n, said):
     exchange = asking(max_tokens=asked, **({"n": n} if n else {}))
     assert bound(exchange, max_output=most).tokens - len(exchange.body) - FRAME == said
+
+
+def test_a_short_message_with_more_than_a_text_is_looked_at():
+    message = {"role": "user", "content": "Hello"}
+    assert bound(factories.exchange({"model": "m", "messages": [message], "max_tokens": 1})).tokens < 200
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    messages = [message, {"role": "user", "content": [picture]}]
+    assert bound(factories.exchange({"model": "m", "messages": messages, "max_tokens": 1})).tokens > IMAGE
 
 
 def test_tools_images_files_and_what_is_stored_elsewhere():

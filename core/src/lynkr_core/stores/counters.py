@@ -64,10 +64,9 @@ class Counters:
         now = self._clock()
         if now >= self._sweep_at:
             self._sweep(now)
-        held = self._holding.get(id)
+        held = self._holding.pop(id, None)
         if held is None:
             return False
-        del self._holding[id]
         for hold in held.holds:
             counter = self._counter(hold)
             if not held.lapsed:

@@ -140,14 +140,15 @@ class GuardedLedger(Shares):
     """Shares of a ledger that may be down, for one use of it. What it then may not let through raises `OSError`.
 
     What is let through while it is down is booked when it is up again. With `alone`, `local-share` means that this process keeps the
-    limits by itself, from nothing: for rates and counts, which cost nobody anything when several processes do so.
+    limits by itself, from nothing: for rates and counts, which cost nobody anything when several processes do so. `watch.since` says
+    whether it is down.
     """
 
     def __init__(self, ledger: Ledger, on_failure: OnFailure, name: str, alone: bool = False) -> None:
-        self._watch = Watch(name, on_failure.deadline)
+        self.watch = Watch(name, on_failure.deadline)
         is_local = on_failure.fail == "local-share" and not alone
         super().__init__(
-            WatchedLedger(ledger, self._watch),
+            WatchedLedger(ledger, self.watch),
             part=on_failure.part,
             ahead=on_failure.grace if is_local else 0.2,
             lease=max(10.0, on_failure.grace) if is_local else 30.0,
@@ -157,18 +158,14 @@ class GuardedLedger(Shares):
         self._let_through = 0
 
     async def __aexit__(self, *error: object) -> None:
-        self._watch.is_last = True
+        self.watch.is_last = True
         await super().__aexit__(*error)
 
-    @property
-    def is_up(self) -> bool:
-        return self._watch.since is None
-
     def status(self) -> Status:
-        return Status(self.is_up, self._watch.since, self._watch.error, self._let_through)
+        return Status(self.watch.since is None, self.watch.since, self.watch.error, self._let_through)
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
-        if self._watch.since is None:
+        if self.watch.since is None:
             return self._try_hold(id, holds, lease)
         told = self._try_hold(id, holds, lease) if self._goes_on() else NOT_NOW
         return self._let(id, holds, lease) if isinstance(told, NotNow) and self._is_open() else told
@@ -176,7 +173,7 @@ class GuardedLedger(Shares):
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         if self._own is not None:
             self._own.book(id, amounts)
-        return super().try_book(id, amounts)
+        return Shares.try_book(self, id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         try:
@@ -202,12 +199,10 @@ class GuardedLedger(Shares):
 
     def _goes_on(self) -> bool:
         """Whether there is any answer but no."""
-        return self._watch.since is None or (
-            self._on_failure.fail != "closed" and self._watch.down_for() < self._on_failure.grace
-        )
+        return self.watch.since is None or (self._on_failure.fail != "closed" and self.watch.down_for() < self._on_failure.grace)
 
     def _is_open(self) -> bool:
-        return self._watch.since is not None and self._on_failure.fail == "open" and self._goes_on()
+        return self.watch.since is not None and self._on_failure.fail == "open" and self._goes_on()
 
     def _let(self, id: str, holds: Sequence[Hold], lease: float) -> None:
         self._let_through += 1

@@ -89,9 +89,10 @@ class Shares:
         if held is None:
             return False if id in self._direct else NOT_NOW
         self._tick()
-        for hold in (*held.holds, *self._direct.holds_of(id)):
+        for hold in (*held.holds, *self._direct.holds_of(id)) if self._direct.held else held.holds:
             (self._shares.get(hold.counter) or self._share(hold)).refusal = None  # there may be room now
-        self._direct.book(id, amounts)
+        if self._direct.held:
+            self._direct.book(id, amounts)
         return self._local.book(id, amounts)
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:

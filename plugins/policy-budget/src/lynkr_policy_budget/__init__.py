@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 from lynkr_core.exchange import Candidate, Exchange, Reject, Reservation
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.stores import Hold, NotNow
+from lynkr_core.stores import NOT_NOW
 from lynkr_policy_budget.budget import Budget, Wanted, unavailable
 from lynkr_policy_budget.config import Config, Limit, Run
-from lynkr_policy_budget.runs import Runs
 
 __all__ = ["Budget", "Config", "Limit", "Run", "plugin"]
 
@@ -21,35 +20,32 @@ class WaitingBudget(Budget):
     def reserve(
         self, exchange: Exchange, candidate: Candidate
     ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject | None] | None:
-        if self.runs is not None:
-            return self._of_run(exchange, candidate, self.runs)
-        return self._try(exchange, candidate)
-
-    def _try(
-        self, exchange: Exchange, candidate: Candidate
-    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject | None] | None:
         wanted = self.wanted(exchange, candidate)
         if not isinstance(wanted, Wanted):
             return wanted
-        holds = [room.hold for room in wanted.rooms.values()]
-        full = self.books.try_hold(wanted.id, holds, wanted.lease)
-        return self._wait(exchange, wanted, holds) if isinstance(full, NotNow) else self.answer(exchange, wanted, full)
+        full = self.books.try_hold(wanted.id, wanted.holds, wanted.lease)
+        return self._wait(exchange, wanted) if full is NOT_NOW else self.answer(exchange, wanted, full)
 
-    async def _wait(self, exchange: Exchange, wanted: Wanted, holds: Sequence[Hold]) -> Reservation | Reject:
+    async def _wait(self, exchange: Exchange, wanted: Wanted) -> Reservation | Reject:
         try:
-            full = await self.books.hold(wanted.id, holds, wanted.lease)
+            full = await self.books.hold(wanted.id, wanted.holds, wanted.lease)
         except OSError:
             return self.refused(unavailable())
         return self.answer(exchange, wanted, full)
 
-    async def _of_run(self, exchange: Exchange, candidate: Candidate, runs: Runs) -> Reservation | Reject | None:
+
+class TimedBudget(WaitingBudget):
+    """With a limit on how long runs take, which the store has to be asked about."""
+
+    async def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject | None:
+        assert self.runs is not None
         try:
-            over = await runs.over(exchange)
+            over = await self.runs.over(exchange)
         except OSError:
             return self.refused(unavailable())
         if over is not None:
             return self.refused(over)
-        told = self._try(exchange, candidate)
+        told = super().reserve(exchange, candidate)
         return await told if isinstance(told, Coroutine) else told
 
 
@@ -60,14 +56,16 @@ class QuickBudget(Budget):
         wanted = self.wanted(exchange, candidate)
         if not isinstance(wanted, Wanted):
             return wanted
-        full = self.books.try_hold(wanted.id, [room.hold for room in wanted.rooms.values()], wanted.lease)
-        assert not isinstance(full, NotNow)
+        full = self.books.try_hold(wanted.id, wanted.holds, wanted.lease)
+        assert full is not NOT_NOW
         return self.answer(exchange, wanted, full)
 
 
 def create(config: Config, context: Context) -> Budget:
+    if config.run.seconds:
+        return TimedBudget(config, context)
     quick = QuickBudget(config, context)
-    return quick if quick.books.now is not None and quick.runs is None else WaitingBudget(config, context)
+    return quick if quick.books.now is not None else WaitingBudget(config, context)
 
 
 plugin = Plugin(api=1, config=Config, create=create)

@@ -5,59 +5,54 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
-
-from lynkr_core.stores import Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
+from lynkr_core.stores import NOT_NOW, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
 
 log = logging.getLogger("lynkr.budget")
 MARGIN = 60.0
 """Seconds that a lease goes on after its attempt has to be over."""
 
 
-class Live(Struct, eq=False):
-    """A lease: how long it is, and when it ends."""
-
-    lease: float
-    ends: float
-
-
 class Books:
-    """What is booked in shares is in memory at once, and in the ledger soon; that is tried until it is done."""
+    """What is booked in shares is in memory at once, and in the ledger soon; that is tried until it is done.
+
+    `live`: how long each lease under way is, and when it ends.
+    """
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float], on_failure: OnFailure, name: str) -> None:
         self.ledger = ledger
         self.now = ledger.counters if isinstance(ledger, MemoryStore) else None
         self.shares = GuardedLedger(ledger, on_failure, name)
-        self.live: dict[str, Live] = {}
+        self.live: dict[str, tuple[float, float]] = {}
         self._clock = clock
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         full = self.shares.try_hold(id, holds, lease) if self.now is None else self.now.hold(id, holds, lease)
         if full is None:
-            self.live[id] = Live(lease, self._clock() + lease)
+            self.live[id] = lease, self._clock() + lease
         return full
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
         """For what `try_hold` has no answer to. Who is cancelled meanwhile holds nothing. Raises `OSError`."""
         full = await self.shares.hold(id, holds, lease)
         if full is None:
-            self.live[id] = Live(lease, self._clock() + lease)
+            self.live[id] = lease, self._clock() + lease
         return full
 
     def book(self, id: str, amounts: Mapping[str, int]) -> None:
         self.live.pop(id, None)
         if self.now is not None:
             self.now.book(id, amounts)
-        elif isinstance(self.shares.try_book(id, amounts), NotNow):
+        elif self.shares.try_book(id, amounts) is NOT_NOW:
             log.error("%s was settled after its lease had been over for a day", id)
 
     async def look(self) -> None:
         """Extends the leases of attempts that take long. Raises `OSError`."""
         now = self._clock()
-        for id, live in list(self.live.items()):
-            if live.ends - now < live.lease / 2:
-                await (self.ledger if self.now is not None else self.shares).extend(id, live.lease)
-                live.ends = now + live.lease
+        for id, (lease, ends) in list(self.live.items()):
+            if ends - now < lease / 2:
+                await (self.ledger if self.now is not None else self.shares).extend(id, lease)
+                if id in self.live:
+                    self.live[id] = lease, now + lease
 
     async def close(self) -> None:
         """Books what is not in the ledger yet, as far as it can be asked."""

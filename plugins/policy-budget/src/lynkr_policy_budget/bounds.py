@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
-from lynkr_core.cards import Plan, Price, Rates
+from lynkr_core.cards import Plan, Rates
 from lynkr_core.dialect import UNREADABLE, Dialect
 from lynkr_core.dialects.sums import summed
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
 from lynkr_core.inner import INNER
-from lynkr_core.pricing import worst_case
+from lynkr_core.pricing import dearest, total, worst_case
 from lynkr_core.request import Blob, File, Part, Request, ToolCallResponse, Uri
 from lynkr_core.tokens import estimate
 
@@ -48,7 +49,15 @@ class Amounts(Struct, frozen=True):
     requests: int = 0
 
 
+class Said(Struct, forbid_unknown_fields=True):
+    """A message that has nothing but a text."""
+
+    role: str
+    content: str
+
+
 NOTHING = Amounts()
+plain = msgspec.json.Decoder(list[Said]).decode
 
 
 def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int) -> Amounts:
@@ -62,16 +71,29 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
         asked += round(inner.added * doubt)
     if unseen:
         asked += window or STORED
-    asked = min(asked, window) if window else asked
+    if window and asked > window:
+        asked = window
     said = most_output(exchange, candidate, otherwise)
-    hour = sold_by_the_hour(candidate.price) and b'"1h"' in exchange.body
+    if (rates := usual(candidate)) is not None:
+        return Amounts(total(rates, asked, said), asked + said, 1)
+    hour = sold_by_the_hour(candidate) and b'"1h"' in exchange.body
     special = not SERVED.isdisjoint(exchange.envelope.fields)
     return Amounts(worst_case(candidate.price, asked, said, hour=hour, special=special), asked + said, 1)
 
 
 @lru_cache(maxsize=4096)
-def sold_by_the_hour(price: Price | None) -> bool:
+def usual(candidate: Candidate) -> tuple[int, int, int] | None:
+    """What `dearest` has of a price that nothing in a request changes; None for one that depends on it, or is unknown."""
+    price = candidate.price
+    if price is None or price.tiers or price.services or sold_by_the_hour(candidate):
+        return None
+    return dearest(price, -1, False, False)
+
+
+@lru_cache(maxsize=4096)
+def sold_by_the_hour(candidate: Candidate) -> bool:
     """Whether a prompt kept for an hour has a price of its own: a body is looked through for that only where it matters."""
+    price = candidate.price
     plans: list[Plan] = [price, *price.services.values()] if price else []
     rates: list[Rates] = [*plans, *[tier for plan in plans for tier in plan.tiers], *(price.hours if price else ())]
     return any(one.cache_write_1h is not None for one in rates)
@@ -92,25 +114,26 @@ def choices(exchange: Exchange) -> int:
 
 
 def most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
-    """Tokens, and whether there is more that nobody sees from here. Counted once for all attempts with the same doubt."""
-    found = exchange.get(INPUT)
-    if found is None or found[2] != doubt:
-        found = (*_most_input(exchange, doubt), doubt)
-        exchange.set(INPUT, found)
-    return found[:2]
-
-
-def _most_input(exchange: Exchange, doubt: float) -> tuple[int, bool]:
+    """Tokens, and whether there is more that nobody sees from here. What has to be counted is so once for all attempts with this doubt."""
     body, fields = exchange.body, exchange.envelope.fields
     beside = TOOLS if "tools" in fields else FRAME
     unseen = not ELSEWHERE.isdisjoint(fields)
     if len(body) > LONG or (len(body) <= SHORT and not has_media(exchange)):
         return len(body) + beside, unseen
+    found = exchange.get(INPUT)
+    if found is None or found[2] != doubt:
+        found = (*_counted(exchange, doubt), doubt)
+        exchange.set(INPUT, found)
+    return found[0] + beside, unseen or found[1]
+
+
+def _counted(exchange: Exchange, doubt: float) -> tuple[int, bool]:
+    size = len(exchange.body)
     try:
         count, heavy, stored = summed(exchange, "budget", weighed)
     except (InvalidRequest, *UNREADABLE):  # bytes that go through unread
-        return len(body) + beside, True
-    return min(round(count * doubt), len(body)) + heavy + beside, unseen or stored > 0
+        return size, True
+    return min(round(count * doubt), size) + heavy, stored > 0
 
 
 def weighed(request: Request) -> tuple[int, int, int]:
@@ -120,8 +143,12 @@ def weighed(request: Request) -> tuple[int, int, int]:
 
 
 def has_media(exchange: Exchange) -> bool:
-    """Whether there may be an image, a file or the like, by its marks: fast where the body is short."""
-    return any(map(exchange.body.__contains__, marks(exchange.dialect)))
+    """Whether there may be an image, a file or the like, by its marks: fast where the body is short, and faster where all is plain text."""
+    try:
+        plain(exchange.envelope.fields[exchange.dialect.conversation])
+    except (KeyError, *UNREADABLE):
+        return any(map(exchange.body.__contains__, marks(exchange.dialect)))
+    return False
 
 
 @lru_cache(maxsize=256)

@@ -21,7 +21,7 @@ from lynkr_core.plugins import Context
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.routes import Route
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Full, GuardedValues
+from lynkr_core.stores import Full, GuardedValues, Hold
 from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.balances import Standing
@@ -32,6 +32,7 @@ from lynkr_policy_budget.config import Config, zone
 from lynkr_policy_budget.desk import Desk
 from lynkr_policy_budget.gauges import Gauges
 from lynkr_policy_budget.learnt import higher
+from lynkr_policy_budget.plans import Plans
 from lynkr_policy_budget.rules import Room, Rule, refusal
 from lynkr_policy_budget.runs import Runs
 from lynkr_policy_budget.standing import standings
@@ -54,7 +55,8 @@ class Wanted(Struct, eq=False):
     """What one attempt takes at most, and of which counters."""
 
     id: str
-    rooms: Mapping[str, Room]
+    rooms: Sequence[Room]
+    holds: Sequence[Hold]
     amounts: Amounts
     candidate: Candidate
     attempt: Attempt | None
@@ -72,6 +74,7 @@ class Budget:
         self.prefix = f"policy-{context.name}/"
         sessions = [name.lower().encode("latin-1") for name in config.sessions]
         self.rules = rules(config, context, self.prefix, sessions)
+        self.plans = Plans(self.rules)
         ledger = context.stores.ledger(config.store)
         self.books = Books(ledger, clock, config, f"policy.{context.name}")
         self.alerts = Alerts(config.webhook, config.webhook_key, context.transport)
@@ -128,29 +131,23 @@ class Budget:
 
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Wanted | Reject | None:
         """What has to be set aside; None when no limit applies."""
-        now, downgraded = self.clock(), exchange.get(DOWNGRADED)
-        if downgraded is not None:
+        if exchange.instead and (downgraded := exchange.get(DOWNGRADED)) is not None:
             note(exchange, {"downgraded": downgraded})
-        doubt = self.doubts.get(candidate.id, self.config.doubt) if self.doubts else self.config.doubt
-        amounts = worst(exchange, candidate, doubt, self.config.max_output)
-        rooms: dict[str, Room] = {}
-        theirs = billed_to_caller(exchange, candidate)
-        for rule in self.rules:
-            if theirs and rule.unit == "usd":
-                continue  # the caller pays its provider
-            amount = getattr(amounts, rule.unit)
-            for room in rule.rooms(exchange, candidate, amount or 0, now):
-                if amount is None and not self._allowed(candidate):
-                    return self.refused(unpriced(candidate, room.subject))
-                same = rooms.get(room.hold.counter)
-                if same is None or room.hold.limit < same.hold.limit:
-                    rooms[room.hold.counter] = room
+        rooms = self.plans.rooms(exchange, candidate, billed_to_caller(exchange, candidate), self.clock())
         if not rooms:
             return None
-        attempt = last_at(exchange.attempts, candidate)
-        lease = min(attempt.until - time.monotonic(), UNKNOWN_SECONDS) if attempt else UNKNOWN_SECONDS
-        id = f"{exchange.id}/{next(self._numbers)}"
-        return Wanted(id, rooms, amounts, candidate, attempt, max(lease, 0.0) + MARGIN)
+        doubt = self.doubts.get(candidate.id, self.config.doubt) if self.doubts else self.config.doubt
+        amounts = worst(exchange, candidate, doubt, self.config.max_output)
+        holds: list[Hold] = []
+        for room in rooms:
+            amount = getattr(amounts, room.unit)
+            if amount is None and not self._allowed(candidate):
+                return self.refused(unpriced(candidate, room.subject))
+            holds.append(Hold(room.counter, amount or 0, room.limit, room.until))
+        attempt, lease = last_at(exchange.attempts, candidate), UNKNOWN_SECONDS
+        if attempt is not None and (most := attempt.until - attempt.started) < lease:
+            lease = most if most > 0 else 0.0
+        return Wanted(f"{exchange.id}/{next(self._numbers)}", rooms, holds, amounts, candidate, attempt, lease + MARGIN)
 
     def _allowed(self, candidate: Candidate) -> bool:
         return any(fnmatchcase(candidate.id, pattern) for pattern in self.config.allow_unpriced)
@@ -160,23 +157,18 @@ class Budget:
         if full is not None:
             return self._full(exchange, wanted, full)
         self.counts["reserved"] += 1
-        notes: dict[str, str] = {}
-        for room in wanted.rooms.values():
-            gauge = self.gauges.near(room)
-            if gauge is not None:
-                notes |= gauge.told()
-        if not self.books.shares.is_up:
-            notes["budget-store"] = "down"
-        if notes:
-            note(exchange, notes)
+        for gauge in self.gauges.near(wanted.rooms):
+            note(exchange, gauge.told())
+        if self.books.shares.watch.since is not None:
+            note(exchange, {"budget-store": "down"})
         return Reservation(data=wanted)
 
     def _full(self, exchange: Exchange, wanted: Wanted, full: Full) -> Reject:
         """Nothing was set aside. The next candidate may fit; a limit that says so lets cheaper ones in that were not asked for."""
-        room = wanted.rooms[full.counter]
+        room, hold = next(both for both in zip(wanted.rooms, wanted.holds, strict=True) if both[1].counter == full.counter)
         gauge = self.gauges.full(room, full.balance.used)
         note(exchange, gauge.told())
-        if full.balance.used + room.hold.amount > room.hold.limit:
+        if full.balance.used + hold.amount > hold.limit:
             self.gauges.reached(gauge, "exceeded")
         if room.rule.downgrade and exchange.get(DOWNGRADED) is None:
             instead = room.rule.instead or cheaper(wanted.candidate, self.tiers)
@@ -184,7 +176,7 @@ class Budget:
                 exchange.instead = instead
                 exchange.set(DOWNGRADED, f"the budget of {room.subject}")
                 self.counts["downgraded"] += 1
-        return self.refused(refusal(room, full.balance, self.clock()))
+        return self.refused(refusal(room, hold.amount, full.balance, self.clock()))
 
     def refused(self, error: Any) -> Reject:
         self.counts["refused"] += 1
@@ -194,8 +186,8 @@ class Budget:
         wanted: Wanted = reservation.data
         used = spent(wanted, outcome)
         amounts: dict[str, int] = {}
-        for counter, room in wanted.rooms.items():
-            amount = amounts[counter] = getattr(used, room.rule.unit) or 0
+        for room in wanted.rooms:
+            amount = amounts[room.counter] = getattr(used, room.unit) or 0
             if amount:
                 self.gauges.add(room, amount)
         self.books.book(wanted.id, amounts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from lynkr_core.stores import Full, Hold, Ledger
@@ -24,9 +24,9 @@ class Gauge:
 
     def __init__(self, room: Room, used: int) -> None:
         self.room = room
-        self.counter = room.hold.counter
-        self.limit = room.hold.limit
-        self.until = room.hold.until
+        self.counter = room.counter
+        self.limit = room.limit
+        self.until = room.until
         self.used = used
         self.levels: set[Level] = set()
 
@@ -36,7 +36,7 @@ class Gauge:
 
     def told(self) -> Mapping[str, str]:
         """Response headers, without their `x-lynkr-`."""
-        unit = self.room.rule.unit
+        unit = self.room.unit
         return {
             "budget-scope": f"{self.room.subject} per {self.room.rule.windows.per}",
             "budget-used": shown(self.used, unit),
@@ -70,13 +70,17 @@ class Gauges:
         gauge.used = used
         return gauge
 
-    def near(self, room: Room) -> Gauge | None:
-        """The gauge when a warning is due."""
-        gauge = self._gauges.get(room.hold.counter) or self._gauge(room)
-        return gauge if gauge.used >= self._warn * gauge.limit else None
+    def near(self, rooms: Iterable[Room]) -> list[Gauge]:
+        """Those of which a warning is due."""
+        due: list[Gauge] = []
+        for room in rooms:
+            gauge = self._gauges.get(room.counter) or self._gauge(room)
+            if gauge.used >= self._warn * gauge.limit:
+                due.append(gauge)
+        return due
 
     def add(self, room: Room, amount: int) -> None:
-        gauge = self._gauges.get(room.hold.counter) or self._gauge(room)
+        gauge = self._gauges.get(room.counter) or self._gauge(room)
         gauge.used += amount
         if self._shared:
             self._touched.add(gauge.counter)
@@ -100,11 +104,11 @@ class Gauges:
         return self._seeds | {gauge.counter: gauge.used for gauge in self._gauges.values()}
 
     def _gauge(self, room: Room) -> Gauge:
-        gauge = self._gauges.get(room.hold.counter)
+        gauge = self._gauges.get(room.counter)
         if gauge is None:
             if len(self._gauges) >= MAX_GAUGES:
                 self._gauges = dict(list(self._gauges.items())[MAX_GAUGES // 2 :])
-            gauge = self._gauges[room.hold.counter] = Gauge(room, self._seeds.pop(room.hold.counter, 0))
+            gauge = self._gauges[room.counter] = Gauge(room, self._seeds.pop(room.counter, 0))
         return gauge
 
     async def look(self) -> None:

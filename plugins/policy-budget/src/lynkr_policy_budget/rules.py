@@ -11,28 +11,29 @@ from lynkr_core.errors import RateLimited
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.pricing import NANO
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Balance, Hold
+from lynkr_core.stores import Balance
 from lynkr_policy_budget.bounds import Unit
 from lynkr_policy_budget.windows import Window, Windows
 
-MAX_NAMES = 8192
-"""Counters of one limit whose names are kept while their window lasts."""
 SOON = 1.0
 """Seconds after which to come back when only attempts under way are in the way."""
 
 
 class Room(Struct, frozen=True, eq=False):
-    """What one rule wants of one counter for one attempt."""
+    """One counter of a rule, and when its window is over, in seconds since 1970."""
 
-    hold: Hold
-    rule: Rule
+    counter: str
+    limit: int
+    until: float
+    unit: Unit
     subject: str
+    rule: Rule
 
 
 class Rule:
     """`limit` in whole nano-dollars, tokens or requests."""
 
-    __slots__ = ("_names", "_window", "downgrade", "instead", "limit", "prefix", "scope", "unit", "windows")
+    __slots__ = ("downgrade", "instead", "limit", "prefix", "scope", "unit", "windows")
 
     def __init__(self, prefix: str, scope: Scope, windows: Windows, unit: Unit, limit: int) -> None:
         self.prefix = prefix
@@ -42,21 +43,14 @@ class Rule:
         self.limit = limit
         self.downgrade = False
         self.instead = ""
-        self._names: dict[str, str] = {}
-        self._window: Window | None = None
 
-    def rooms(self, exchange: Exchange, candidate: Candidate, amount: int, now: float) -> list[Room]:
+    def rooms(self, exchange: Exchange, candidate: Candidate, window: Window) -> list[Room]:
         """For each subject that the rule is about here."""
-        rooms: list[Room] = []
-        for subject in self.scope.subjects(exchange, candidate):
-            window = self.windows.at(now)
-            if window is not self._window or len(self._names) > MAX_NAMES:
-                self._names, self._window = {}, window
-            counter = self._names.get(subject)
-            if counter is None:
-                counter = self._names[subject] = f"{self.prefix}{subject}/{self.windows.per}/{window.name}/{self.unit}"
-            rooms.append(Room(Hold(counter, amount, self.limit, window.until), self, subject))
-        return rooms
+        end = f"/{self.windows.per}/{window.name}/{self.unit}"
+        return [
+            Room(f"{self.prefix}{subject}{end}", self.limit, window.until, self.unit, subject, self)
+            for subject in self.scope.subjects(exchange, candidate)
+        ]
 
     @property
     def code(self) -> str:
@@ -77,16 +71,16 @@ def moment(until: float) -> str:
     return "never" if until == math.inf else datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def refusal(room: Room, balance: Balance, now: float) -> RateLimited:
-    """The answer to the caller: which limit, what is used of it, and when there is room again."""
-    rule, hold = room.rule, room.hold
+def refusal(room: Room, amount: int, balance: Balance, now: float) -> RateLimited:
+    """The answer to the caller: which limit, what is used of it, and when there is room again for so much."""
+    rule = room.rule
     per = "in all" if rule.windows.per == "total" else f"per {rule.windows.per}"
-    limit, used = shown(hold.limit, rule.unit), shown(balance.used, rule.unit)
+    limit, used = shown(room.limit, rule.unit), shown(balance.used, rule.unit)
     told = f"the budget of {room.subject}, {limit} {per}, has {used} used"
     if balance.held:
         told += f" and {shown(balance.held, rule.unit)} held by requests under way"
-    fits = balance.used + hold.amount <= hold.limit
-    wait = None if hold.until == math.inf or rule.windows.per == "run" else float(math.ceil(hold.until - now))
-    told += f"; this request may take {shown(hold.amount, rule.unit)}"
-    told += "" if fits else f"; it begins anew: {moment(hold.until)}"
+    fits = balance.used + amount <= room.limit
+    wait = None if room.until == math.inf or rule.windows.per == "run" else float(math.ceil(room.until - now))
+    told += f"; this request may take {shown(amount, rule.unit)}"
+    told += "" if fits else f"; it begins anew: {moment(room.until)}"
     return RateLimited(told, code=rule.code, retry_after=SOON if fits else wait)

@@ -16,11 +16,11 @@ from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reser
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import Bucket, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure, Wait
+from lynkr_core.stores import NOT_NOW, Bucket, Full, GuardedLedger, Ledger, MemoryStore, OnFailure, Wait
 from lynkr_core.stores.counters import Counters
 from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_ratelimit.learned import Lane
-from lynkr_policy_ratelimit.limits import Limit, Rule, refusal
+from lynkr_policy_ratelimit.limits import Demands, Limit, Rule, refusal
 from lynkr_policy_ratelimit.taking import Taken, corrections, exhausted, weigh
 
 __all__ = ["Config", "Limit", "RateLimit", "plugin"]
@@ -32,7 +32,7 @@ LOOK_SECONDS = 15.0
 MAX_LANES = 10_000
 BUSY_WAIT = 1.0
 """Seconds after which to come back when too many requests are under way."""
-NOBODY: frozenset[str] = frozenset()
+NONE: tuple[Bucket, ...] = ()
 COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 
 
@@ -63,7 +63,7 @@ class RateLimit:
         self.ledger: Ledger = context.stores.ledger(config.store)
         self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
         self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
-        self.rules = [rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)]
+        self.demands = Demands([rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)])
         self.counts_tokens = any(limit.tokens is not None for limit in config.limit)
         self.lanes: dict[Candidate, Lane] = {}
         self.live: set[str] = set()
@@ -94,8 +94,10 @@ class RateLimit:
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
-        models = [candidate.model for candidate in candidates] if len(candidates) > 1 else ()
-        if not self.config.learn or len(set(models)) == len(models):
+        if len(candidates) < 2 or not self.config.learn:
+            return None
+        models = [candidate.model for candidate in candidates]
+        if len(set(models)) == len(models):
             return None
         now, left = self.clock(), list(candidates)
         order: list[Candidate] = []
@@ -124,26 +126,15 @@ class RateLimit:
         if lane is not None and lane.rooms and (wait := lane.wait(weight, self.clock())) > 0:
             self.spared += 1
             return Reject(exhausted(candidate, wait))
-        once = counted = exchange.get(COUNTED) or NOBODY
-        buckets: dict[str, Bucket] = {}
-        tokens: dict[str, Bucket] = {}
-        holds: dict[str, Hold] = {}
-        for rule in self.rules:
-            if theirs and not rule.scope.of_caller:
-                continue  # a limit of a model or provider is one of the operator's credentials
-            for want in rule.wants(exchange, candidate, weight):
-                bucket, hold = want.bucket, want.hold
-                if hold is not None:
-                    holds[hold.counter] = hold
-                elif bucket is not None and not (want.once and bucket.name in counted):
-                    buckets[bucket.name] = bucket
-                    if want.tokens:
-                        tokens[bucket.name] = bucket
-                    if want.once:
-                        once = once | {bucket.name}
-        attempt = last_at(exchange.attempts, candidate)
-        id = f"{exchange.id}/{next(self._numbers)}/rate" if holds else ""
-        return Taken(id, list(buckets.values()), list(tokens.values()), once, list(holds.values()), weight, lane, attempt)
+        demand = self.demands.of(exchange, candidate, theirs)
+        buckets, once, tokens = demand.buckets, demand.once, NONE
+        if counted := exchange.get(COUNTED):
+            buckets, once = tuple([bucket for bucket in buckets if bucket.name not in counted]), once | counted
+        if demand.tokens:  # who asks for more than there ever is gets in when all of it is there
+            tokens = tuple([Bucket(one.name, min(weight, one.capacity), one.capacity, one.period) for one in demand.tokens])
+            buckets += tokens
+        id = f"{exchange.id}/{next(self._numbers)}/rate" if demand.holds else ""
+        return Taken(id, buckets, tokens, once, demand.holds, weight, lane, last_at(exchange.attempts, candidate))
 
     def _lane(self, candidate: Candidate) -> Lane:
         """A new one."""
@@ -157,7 +148,7 @@ class RateLimit:
             exchange.set(COUNTED, taken.once)
         if taken.holds:
             self.live.add(taken.id)
-        if not self.shares.is_up and exchange.selection is not None:
+        if self.shares.watch.since is not None and exchange.selection is not None:
             notes = {**exchange.selection.notes, "ratelimit-store": "down"}
             exchange.selection = structs.replace(exchange.selection, notes=notes)
         if (lane := taken.lane) is not None:
@@ -227,12 +218,12 @@ class WaitingRateLimit(RateLimit):
         self, exchange: Exchange, candidate: Candidate
     ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject]:
         taken = self.wanted(exchange, candidate)
-        if isinstance(taken, Reject):
+        if not isinstance(taken, Taken):
             return taken
         if taken.holds:
             return self._wait(exchange, taken)
         wait = self.shares.try_take(taken.buckets) if taken.buckets else None
-        if isinstance(wait, NotNow):
+        if wait is NOT_NOW:
             return self._wait(exchange, taken)
         return self.taken(exchange, taken) if wait is None else self.told(wait)
 
@@ -262,7 +253,7 @@ class QuickRateLimit(RateLimit):
 
     def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
         taken, now = self.wanted(exchange, candidate), cast("Counters", self.now)
-        if isinstance(taken, Reject):
+        if not isinstance(taken, Taken):
             return taken
         full = now.hold(taken.id, taken.holds, LEASE) if taken.holds else None
         if full is not None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from lynkr_core.errors import RateLimited
-from lynkr_core.exchange import Candidate, Exchange
+from lynkr_core.exchange import Candidate, Exchange, Principal
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Hold
 
 PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 MAX_KEPT = 8192
-"""Subjects of one limit whose wants are kept."""
+"""Callers and candidates whose demands are kept."""
 Count = Annotated[int, Meta(gt=0)]
 
 
@@ -38,51 +38,69 @@ class Limit(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             raise ValueError("burst is a part of requests")
 
 
-class Want(NamedTuple):
-    """What one attempt takes of one limit. `once`: by all attempts of an exchange together."""
-
-    bucket: Bucket | None
-    hold: Hold | None
-    tokens: bool
-    once: bool
-
-
-class Rule:
+class Rule(Struct, frozen=True):
     """One limit. Its names in the store begin with `prefix`."""
 
-    def __init__(self, limit: Limit, scope: Scope, prefix: str) -> None:
-        self.limit = limit
-        self.scope = scope
-        self._prefix = prefix
-        self._period = PERIODS[limit.per]
-        self._same: dict[str, tuple[Want, ...]] = {}
+    limit: Limit
+    scope: Scope
+    prefix: str
 
-    def wants(self, exchange: Exchange, candidate: Candidate, tokens: int) -> Sequence[Want]:
-        limit, subjects = self.limit, self.scope.subjects(exchange, candidate)
-        if limit.tokens is None and len(subjects) == 1:
-            return self._same.get(subjects[0]) or self._made(subjects[0])
-        wants: list[Want] = []
-        for subject in subjects:
-            wants += self._same.get(subject) or self._made(subject)
-            if limit.tokens is not None:  # one that asks for more than there ever is gets in when all of it is there
-                name = f"{self._prefix}{subject}/{limit.per}/tokens/{limit.tokens}"
-                wants.append(Want(Bucket(name, min(tokens, limit.tokens), limit.tokens, self._period), None, True, False))
-        return wants
 
-    def _made(self, subject: str) -> tuple[Want, ...]:
-        """What every attempt of this subject takes alike; kept for those that come after it."""
-        limit, name = self.limit, f"{self._prefix}{subject}/{self.limit.per}/"
-        wants: list[Want] = []
-        if limit.requests is not None:
-            most = limit.burst or limit.requests
-            bucket = Bucket(f"{name}requests/{most}", 1, most, self._period * most / limit.requests)
-            wants.append(Want(bucket, None, False, self.scope.of_caller))
-        if limit.concurrent is not None:
-            wants.append(Want(None, Hold(f"{name}concurrent/{limit.concurrent}", 1, limit.concurrent, math.inf), False, False))
-        if len(self._same) >= MAX_KEPT:
-            self._same.clear()
-        self._same[subject] = made = tuple(wants)
-        return made
+class Demand(Struct, frozen=True):
+    """What one attempt takes, each name once. `tokens`: buckets of tokens, as if all of each were wanted; `once`: names of those of the
+    other `buckets` that all attempts of an exchange take from together.
+    """
+
+    buckets: tuple[Bucket, ...]
+    tokens: tuple[Bucket, ...]
+    holds: tuple[Hold, ...]
+    once: frozenset[str]
+
+
+class Demands:
+    """What depends on the caller and the candidate alone is kept for those that come again; sessions are asked each time."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        rules = list(rules)
+        self._lasting = [rule for rule in rules if not rule.scope.of_session]
+        self._own = [rule for rule in rules if rule.scope.of_session]
+        self._kept: dict[tuple[Principal, Candidate, bool], Demand] = {}
+
+    def of(self, exchange: Exchange, candidate: Candidate, theirs: bool) -> Demand:
+        """`theirs`: the caller pays its provider, so no limit of a model or provider applies: those are of the operator's credentials."""
+        key = (exchange.principal, candidate, theirs)
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            kept = self._kept[key] = made(self._lasting, exchange, candidate, theirs)
+        if not self._own:
+            return kept
+        own = made(self._own, exchange, candidate, theirs)
+        return Demand(kept.buckets + own.buckets, kept.tokens + own.tokens, kept.holds + own.holds, kept.once | own.once)
+
+
+def made(rules: Iterable[Rule], exchange: Exchange, candidate: Candidate, theirs: bool) -> Demand:
+    buckets: dict[str, Bucket] = {}
+    tokens: dict[str, Bucket] = {}
+    holds: dict[str, Hold] = {}
+    once: set[str] = set()
+    for rule in rules:
+        limit, period = rule.limit, PERIODS[rule.limit.per]
+        for subject in rule.scope.subjects(exchange, candidate) if rule.scope.of_caller or not theirs else ():
+            start = f"{rule.prefix}{subject}/{limit.per}/"
+            if limit.requests is not None:
+                most = limit.burst or limit.requests
+                name = f"{start}requests/{most}"
+                buckets[name] = Bucket(name, 1, most, period * most / limit.requests)
+                once |= {name} if rule.scope.of_caller else set()
+            if limit.tokens is not None:
+                name = f"{start}tokens/{limit.tokens}"
+                tokens[name] = Bucket(name, limit.tokens, limit.tokens, period)
+            if limit.concurrent is not None:
+                name = f"{start}concurrent/{limit.concurrent}"
+                holds[name] = Hold(name, 1, limit.concurrent, math.inf)
+    return Demand(tuple(buckets.values()), tuple(tokens.values()), tuple(holds.values()), frozenset(once))
 
 
 def refusal(name: str, prefix: str, wait: float) -> RateLimited:
