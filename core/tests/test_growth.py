@@ -22,7 +22,7 @@ AGAIN = Beginnings.again
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings())
-    monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
+    monkeypatch.setattr(Beginnings, "again", lambda self, samples: True)
 
 
 def plain(fields):
@@ -152,7 +152,8 @@ def test_turn_by_turn_it_is_as_if_nothing_were_known(seed):
     )
     chance.shuffle(head)
     cut, separators = chance.randint(0, 3), chance.choice([(",", ":"), (", ", ": "), (" ,\n ", " : ")])
-    growth._beginnings = Beginnings() if chance.random() < 0.5 else growth._beginnings
+    if chance.random() < 0.5:
+        growth._beginnings = Beginnings(texts=chance.choice([0, 30_000, growth.TEXTS]))
     for size in sorted(chance.choices(range(1, len(whole) + 1), k=6)):
         body = written(whole[:size], head[:cut], [*head[cut:], ("n", size)], separators)
         told = dialect.peek(body)
@@ -206,6 +207,35 @@ def test_what_is_known_in_one_dialect_is_not_in_another():
     assert "without its call" in told
 
 
+def test_of_older_beginnings_a_digest_is_kept(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", Beginnings(texts=100_000))
+    first, told = [user(LONG)], []
+    for turn in range(8):
+        first.append(user(f"{turn} {LONG[:5000]}"))
+        _, grown = read_grown(written(first), "messages", "any")
+        told.append((grown.now, len(json.loads(grown.added))))
+    assert [added for _, added in told] == [2, 1, 1, 1, 1, 1, 1, 1]
+    assert 0 < sum(len(now._text) for now, _ in told) <= 100_000
+    assert not told[0][0]._text
+    for turn in range(8):
+        body = written(first[: turn + 2])
+        assert read_grown(body, "messages", "any")[1].before is told[turn][0]
+        other = read_grown(body.replace(b"word", b"ward", 1), "messages", "any")[1].before
+        assert other not in [now for now, _ in told]
+
+
+def test_a_body_is_compared_with_few_others(monkeypatch):
+    """Though it has all the samples of many."""
+    looked, opens = [], growth.Beginning.opens
+    monkeypatch.setattr(growth.Beginning, "opens", lambda self, body: looked.append(self) or opens(self, body))
+    for size in range(20_000, 100_000, 2_000):
+        read_grown(written([user(f"{size} " + "x" * size), user("")]).replace(f"{size} ".encode(), b"..... "), "messages", "any")
+    whole = written([user("..... " + "x" * 100_000)])
+    looked.clear()
+    assert read_grown(whole, "messages", "any")[1].before is None
+    assert len(looked) == growth.LOOKS
+
+
 def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings(5))
     for number in range(20):
@@ -216,7 +246,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
         read_grown(written([user(LONG), user(str(number))]), "messages", "any")
     assert len(growth._beginnings._known) <= 5
     for number in range(20):
-        AGAIN(growth._beginnings, memoryview(b"%d" % number * 9000), "any")
+        AGAIN(growth._beginnings, growth.sampled(b"%d" % number * 9000, "any"))
     assert len(growth._beginnings._seen) <= 5
     assert all(len(one) <= growth.SIMILAR for one, _ in growth._beginnings._known._kept.values())
     assert read_grown(body, "messages", "any")[1].before is not None

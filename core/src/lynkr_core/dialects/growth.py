@@ -1,14 +1,19 @@
 """Conversations grow at their end: what was found out about a request is true of the next one's beginning.
 
-When a long body seems to have gone on from another, a digest of it up to the end of its last message is remembered. The next one, which
-begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only. Nothing of a text
-is kept: digests are Python's own, 64 bits under a key that each process draws. They are shared by all callers; what is known follows
-from the bytes alone.
+When a long body seems to have gone on from another, its bytes up to the end of its last message are remembered. The next one, which
+begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only.
+
+The latest beginnings are kept as they are: to compare them takes a sixth of the time of any digest that is safe. Of older ones a digest is
+kept, Python's own: SipHash, 64 bits under a key that each process draws. Faster ones will not do, however they are seeded: who can make two
+bodies of the same digest has the one read as the other was, past every rule about models and limits. All are shared by all callers; what
+is known follows from the bytes alone.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import deque
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -23,10 +28,13 @@ LEAST = 8_192
 MOST = 2_048
 """Beginnings that are remembered, times `SIMILAR` where they differ in their last chunk only."""
 SIMILAR = 4
+LOOKS = 2 * SIMILAR
+"""With how many beginnings a body is compared at most: who wants to could make many that it nearly has."""
+TEXTS = 32 * 1024 * 1024
+"""Bytes of beginnings that are kept as they are."""
 CHUNK = 8_192
-"""Bytes that have one digest."""
+"""Bytes of which the last `SAMPLE` are looked at to see that a body may begin as another did."""
 SAMPLE = 256
-"""Bytes by which it is seen that a body may begin as another did."""
 MOVING = b'"cache_control"'
 """Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
 NEAR = 16_384
@@ -52,17 +60,30 @@ _opening = b'{"%b":[' % _rest.encode()
 
 class Beginning:
     """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
-    with the place of its value. `digest` is that of the last chunk. `facts` is for whoever finds something out about the messages so far.
+    with the place of its value. `facts` is for whoever finds something out about the messages so far.
     """
 
-    __slots__ = ("digest", "facts", "head", "size", "start")
+    __slots__ = ("_digest", "_text", "facts", "head", "size", "start")
 
     def __init__(self, size: int, start: int, head: Head) -> None:
         self.size = size
         self.start = start
         self.head = head
-        self.digest = 0
         self.facts: dict[str, Any] = {}
+        self._text = b""
+        self._digest = 0
+
+    def keep(self, body: bytes) -> None:
+        self._text = body[: self.size]
+
+    def fold(self) -> None:
+        """Its digest in the place of its text."""
+        self._digest, self._text = hash(self._text), b""
+
+    def opens(self, body: bytes) -> bool:
+        if len(body) <= self.size or body[self.size] not in AFTER:
+            return False
+        return body.startswith(self._text) if self._text else hash(memoryview(body)[: self.size]) == self._digest
 
 
 class Growth:
@@ -94,44 +115,47 @@ class Growth:
 
 
 class Beginnings:
-    """The most recent ones, by the digest of their whole chunks."""
+    """The most recent ones, by the digest of their samples."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, texts: int = TEXTS) -> None:
         self._known: Recent[int, tuple[Beginning, ...]] = Recent(most)
         self._seen: Recent[int, bool] = Recent(most)
+        self._kept: deque[Beginning] = deque()
+        self._room = texts
 
-    def again(self, view: memoryview, dialect: str) -> bool:
+    def again(self, samples: list[int]) -> bool:
         """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
-        half = 1 << (len(view).bit_length() - 1)  # powers of two: the next body is looked at in the same places, or one of them
+        half = 1 << (
+            (len(samples) - 1).bit_length() - 1
+        )  # powers of two: the next body is looked at in these places, or one of them
         found = False
-        for size in (half, half // 2):
-            place = hash((dialect, size, hash(view[size - SAMPLE : size])))
-            found |= self._seen.pop(place) is not None
-            self._seen.set(place, True)
+        for place in {half, half // 2 or half}:
+            found |= self._seen.pop(samples[place]) is not None
+            self._seen.set(samples[place], True)
         return found
 
-    def find(self, view: memoryview, chunks: list[int]) -> Beginning | None:
-        """One that has most of this body's chunks."""
-        for place in range(len(chunks) - 1, 0, -1):
-            found = self._known.get(chunks[place])
-            for one in found or ():
-                ends = one.size < len(view) and view[one.size] in AFTER
-                if ends and hash(view[place * CHUNK : one.size]) == one.digest:
-                    return one
-        return None
+    def find(self, body: bytes, samples: list[int]) -> Beginning | None:
+        """One that has most of this body's samples, if it is among the first few."""
+        near = (one for place in samples[:0:-1] for one in self._known.get(place) or ())
+        return next((one for one in islice(near, LOOKS) if one.opens(body)), None)
 
-    def keep(self, view: memoryview, chunks: list[int], beginning: Beginning) -> None:
-        place = beginning.size // CHUNK
-        beginning.digest = hash(view[place * CHUNK : beginning.size])
-        others = self._known.get(chunks[place]) or ()
-        self._known.set(chunks[place], (beginning, *others[: SIMILAR - 1]))
+    def keep(self, body: bytes, samples: list[int], beginning: Beginning) -> None:
+        place = samples[beginning.size // CHUNK]
+        self._known.set(place, (beginning, *(self._known.get(place) or ())[: SIMILAR - 1]))
+        beginning.keep(body)
+        self._kept.append(beginning)
+        self._room -= beginning.size
+        while self._room < 0:
+            oldest = self._kept.popleft()
+            oldest.fold()
+            self._room += oldest.size
 
 
-def chunked(view: memoryview, dialect: str) -> list[int]:
-    """The digest of no chunk, of the first one, of the first two…"""
+def sampled(body: bytes, dialect: str) -> list[int]:
+    """The digest of no sample, of the first one, of the first two…"""
     digests = [hash(dialect)]
-    for at in range(0, len(view) - CHUNK, CHUNK):
-        digests.append(hash((digests[-1], hash(view[at : at + CHUNK]))))
+    for end in range(CHUNK, len(body) + 1, CHUNK):
+        digests.append(hash((digests[-1], body[end - SAMPLE : end])))
     return digests
 
 
@@ -143,20 +167,18 @@ def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Gro
 
     `dialect`: what is known of a body is so in one API only.
     """
-    view = memoryview(body)
-    if len(body) < LEAST or not _beginnings.again(view, dialect):
+    if len(body) < LEAST or not _beginnings.again(samples := sampled(body, dialect)):
         return read_fields(body), None
-    chunks = chunked(view, dialect)
-    before = _beginnings.find(view, chunks)
-    read = _onward(body, view, key, before) if before is not None else None
+    before = _beginnings.find(body, samples)
+    read = _onward(body, key, before) if before is not None else None
     if before is None or read is None:
         fields = read_fields(body)
         first = _first(body, key, fields)
-        return fields, first and _grown(view, body, chunks, None, first, first.size + len(memoryview(fields[key])) - 2)
-    return read[0], _grown(view, body, chunks, before, before, read[1])
+        return fields, first and _grown(body, samples, None, first, first.size + len(memoryview(fields[key])) - 2)
+    return read[0], _grown(body, samples, before, before, read[1])
 
 
-def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
+def _onward(body: bytes, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
     """The fields, and where the messages end. None where they do not go on, or end, right there, and for whatever is no JSON."""
     rest = body[before.size :].lstrip(SPACE)
     goes_on = rest[:1] == b","
@@ -170,21 +192,20 @@ def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple
     if key in later or goes_on != bool(bytes(more[1:-1]).strip(SPACE)):
         return None  # what stands twice, or nothing after a comma
     end = len(body) - len(rest) + goes_on + len(more) - 2
+    view = memoryview(body)
     fields = {name: Raw(view[at:to]) for name, at, to in before.head}
     fields[key] = Raw(view[before.start : end + 1])
     fields.update(later)
     return fields, end
 
 
-def _grown(
-    view: memoryview, body: bytes, chunks: list[int], before: Beginning | None, like: Beginning, end: int
-) -> Growth | None:
+def _grown(body: bytes, samples: list[int], before: Beginning | None, like: Beginning, end: int) -> Growth | None:
     """Of messages that go on from `like`, and end at `end`."""
     size = _settled(body, like.size, end)
     if size == like.size:
         return Growth(before, before, body, like.size, end) if before else None
     now = Beginning(size, like.start, like.head)
-    _beginnings.keep(view, chunks, now)
+    _beginnings.keep(body, samples, now)
     return Growth(before, now, body, like.size, end)
 
 
