@@ -158,6 +158,7 @@ def test_turn_by_turn_it_is_as_if_nothing_were_known(seed):
         body = written(whole[:size], head[:cut], [*head[cut:], ("n", size)], separators)
         told = dialect.peek(body)
         assert plain(told.fields) == plain(read_fields(body))
+        assert told.grown.braces == body.count(b"{")
         alone = outcome(check_chat, Raw(bytes(told.fields["messages"])))
         known = outcome(check_chat, told.fields["messages"], told.grown)
         # signatures may be looked for in vain where another conversation that began so had some

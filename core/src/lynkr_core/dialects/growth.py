@@ -49,6 +49,7 @@ EMPTY = b"[]"
 NULL = Raw(b"null")
 AFTER = b",]" + SPACE
 """What may follow a message."""
+BRACES = "braces"
 
 Head = tuple[tuple[str, int, int], ...]
 
@@ -112,6 +113,14 @@ class Growth:
     def rest(self) -> bytes:
         """Both."""
         return b"[%b]" % self._body[self._start : self._end].strip(BETWEEN)
+
+    @property
+    def braces(self) -> int:
+        """How many opening braces the whole body has."""
+        known = self.before.facts.get(BRACES, -1) if self.before else -1
+        start, so_far = (0, 0) if known < 0 else (self._start, known)
+        self.now.facts[BRACES] = so_far = so_far + self._body.count(b"{", start, self.now.size)
+        return so_far + self._body.count(b"{", self.now.size)
 
 
 class Beginnings:
