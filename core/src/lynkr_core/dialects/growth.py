@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -23,6 +24,7 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.stores.recent import Recent
 
+T = TypeVar("T")
 LEAST = 8_192
 """Bytes of a body that is worth it."""
 MOST = 2_048
@@ -121,6 +123,17 @@ class Growth:
         start, so_far = (0, 0) if known < 0 else (self._start, known)
         self.now.facts[BRACES] = so_far = so_far + self._body.count(b"{", start, self.now.size)
         return so_far + self._body.count(b"{", self.now.size)
+
+    def once(self, name: str, beside: object, find: Callable[[], tuple[T, int]]) -> T:
+        """What `find` says of how the messages begin, and after how many bytes of them it knew. `beside`: on what else it depends."""
+        known = self.before.facts.get(name) if self.before else None
+        if known is None or known[0] != beside:
+            value, seen = find()
+            if seen > self.now.size - self.now.start:
+                return value
+            known = beside, value
+        self.now.facts[name] = known
+        return known[1]
 
 
 class Beginnings:
