@@ -2,41 +2,25 @@
 
 When a long body seems to have gone on from another, its bytes up to the end of its last message are remembered. The next one, which
 begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only.
-
-The latest beginnings are kept as they are: to compare them takes a sixth of the time of any digest that is safe. Of older ones a digest is
-kept, Python's own: SipHash, 64 bits under a key that each process draws. Faster ones will not do, however they are seeded: who can make two
-bodies of the same digest has the one read as the other was, past every rule about models and limits. All are shared by all callers; what
-is known follows from the bytes alone.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.beginnings import SPACE, Beginning, Beginnings, sampled
 from lynkr_core.dialects.surrogates import read_fields
-from lynkr_core.stores.recent import Recent
+from lynkr_core.request import Message
 
 T = TypeVar("T")
 LEAST = 8_192
 """Bytes of a body that is worth it."""
-MOST = 2_048
-"""Beginnings that are remembered, times `SIMILAR` where they differ in their last chunk only."""
-SIMILAR = 4
-LOOKS = 2 * SIMILAR
-"""With how many beginnings a body is compared at most: who wants to could make many that it nearly has."""
-TEXTS = 32 * 1024 * 1024
-"""Bytes of beginnings that are kept as they are."""
-CHUNK = 8_192
-"""Bytes of which the last `SAMPLE` are looked at to see that a body may begin as another did."""
-SAMPLE = 256
 MOVING = b'"cache_control"'
 """Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
 NEAR = 16_384
@@ -45,48 +29,16 @@ SIGHT = 64
 """Bytes by which a value is looked for, and in which a key is found that has to be next."""
 PLACES = 4
 """At how many places a value is looked for."""
-SPACE = b" \t\r\n"
 BETWEEN = b"," + SPACE
 EMPTY = b"[]"
 NULL = Raw(b"null")
-AFTER = b",]" + SPACE
-"""What may follow a message."""
 BRACES = "braces"
 
-Head = tuple[tuple[str, int, int], ...]
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _rest = secrets.token_hex(16)
 _opening = b'{"%b":[' % _rest.encode()
-
-
-class Beginning:
-    """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
-    with the place of its value. `facts` is for whoever finds something out about the messages so far.
-    """
-
-    __slots__ = ("_digest", "_text", "facts", "head", "size", "start")
-
-    def __init__(self, size: int, start: int, head: Head) -> None:
-        self.size = size
-        self.start = start
-        self.head = head
-        self.facts: dict[str, Any] = {}
-        self._text = b""
-        self._digest = 0
-
-    def keep(self, body: bytes) -> None:
-        self._text = body[: self.size]
-
-    def fold(self) -> None:
-        """Its digest in the place of its text."""
-        self._digest, self._text = hash(self._text), b""
-
-    def opens(self, body: bytes) -> bool:
-        if len(body) <= self.size or body[self.size] not in AFTER:
-            return False
-        return body.startswith(self._text) if self._text else hash(memoryview(body)[: self.size]) == self._digest
 
 
 class Growth:
@@ -116,6 +68,18 @@ class Growth:
         """Both."""
         return b"[%b]" % self._body[self._start : self._end].strip(BETWEEN)
 
+    def messages(self, read: Callable[[Raw], tuple[Message, ...] | None]) -> tuple[Message, ...] | None:
+        """The conversation, of which only what was added is read. None where `read` can make nothing of it."""
+        known = self.before.messages if self.before else ()
+        fresh = self.added if known else b"%b]" % self._body[self.now.start : self.now.size]
+        new, left = [() if piece == EMPTY else read(Raw(piece)) for piece in (fresh, self.left)]
+        if new is None or left is None:
+            return None
+        if new:
+            known += new
+            _beginnings.hold(known, self.braces, self.now, self.before)
+        return known + left
+
     @property
     def braces(self) -> int:
         """How many opening braces the whole body has."""
@@ -134,51 +98,6 @@ class Growth:
             known = beside, value
         self.now.facts[name] = known
         return known[1]
-
-
-class Beginnings:
-    """The most recent ones, by the digest of their samples."""
-
-    def __init__(self, most: int = MOST, texts: int = TEXTS) -> None:
-        self._known: Recent[int, tuple[Beginning, ...]] = Recent(most)
-        self._seen: Recent[int, bool] = Recent(most)
-        self._kept: deque[Beginning] = deque()
-        self._room = texts
-
-    def again(self, samples: list[int]) -> bool:
-        """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
-        half = 1 << (
-            (len(samples) - 1).bit_length() - 1
-        )  # powers of two: the next body is looked at in these places, or one of them
-        found = False
-        for place in {half, half // 2 or half}:
-            found |= self._seen.pop(samples[place]) is not None
-            self._seen.set(samples[place], True)
-        return found
-
-    def find(self, body: bytes, samples: list[int]) -> Beginning | None:
-        """One that has most of this body's samples, if it is among the first few."""
-        near = (one for place in samples[:0:-1] for one in self._known.get(place) or ())
-        return next((one for one in islice(near, LOOKS) if one.opens(body)), None)
-
-    def keep(self, body: bytes, samples: list[int], beginning: Beginning) -> None:
-        place = samples[beginning.size // CHUNK]
-        self._known.set(place, (beginning, *(self._known.get(place) or ())[: SIMILAR - 1]))
-        beginning.keep(body)
-        self._kept.append(beginning)
-        self._room -= beginning.size
-        while self._room < 0:
-            oldest = self._kept.popleft()
-            oldest.fold()
-            self._room += oldest.size
-
-
-def sampled(body: bytes, dialect: str) -> list[int]:
-    """The digest of no sample, of the first one, of the first two…"""
-    digests = [hash(dialect)]
-    for end in range(CHUNK, len(body) + 1, CHUNK):
-        digests.append(hash((digests[-1], body[end - SAMPLE : end])))
-    return digests
 
 
 _beginnings = Beginnings()

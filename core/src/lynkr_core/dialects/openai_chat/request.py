@@ -34,16 +34,17 @@ def decode_request(envelope: Envelope) -> Request:
     fields = envelope.fields
     options, extra = read_options(fields)
     return Request(
-        dialect=NAME, model=envelope.model, stream=envelope.stream, messages=_messages(fields), tools=_tools(fields), extra=extra,
+        dialect=NAME, model=envelope.model, stream=envelope.stream, messages=_messages(envelope), tools=_tools(fields), extra=extra,
         native=Raw(wire.encode(fields)), **options,
     )  # fmt: skip
 
 
-def _messages(fields: dict[str, Raw]) -> tuple[Message, ...]:
-    known = read_known_messages(fields["messages"])
+def _messages(envelope: Envelope) -> tuple[Message, ...]:
+    raw = envelope.fields["messages"]
+    known = envelope.grown.messages(read_known_messages) if envelope.grown else read_known_messages(raw)
     if known is not None:
         return known
-    items = wire.read(wire.lists, fields["messages"], "messages")
+    items = wire.read(wire.lists, raw, "messages")
     return tuple([read_message(raw, f"messages[{index}]") for index, raw in enumerate(items)])
 
 
