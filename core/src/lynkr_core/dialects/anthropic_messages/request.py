@@ -23,6 +23,7 @@ from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatur
 from lynkr_core.dialects.anthropic_messages.vocabulary import inside
 from lynkr_core.dialects.growth import Growth, read_grown
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
+from lynkr_core.dialects.standing import standing
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Message, Part, Request, Tool
@@ -87,7 +88,7 @@ def _read_messages(fields: Mapping[str, Raw], grown: Growth | None) -> tuple[Mes
 
 def _read_system(fields: Mapping[str, Raw]) -> tuple[Part, ...]:
     raw = fields.get("system", NOTHING)
-    known = read_known_system(raw)
+    known = standing(read_known_system, raw)
     return read_content(raw, "system") if known is None else known
 
 
@@ -95,7 +96,7 @@ def _read_tools(fields: Mapping[str, Raw]) -> tuple[Tool, ...]:
     raw = some(fields.get("tools", NOTHING))
     if raw is None:
         return ()
-    known = read_known_tools(raw)
+    known = standing(read_known_tools, raw)
     if known is not None:
         return known
     return tuple([read_tool(tool, f"tools[{i}]") for i, tool in enumerate(read_list(raw, "tools"))])

@@ -17,6 +17,7 @@ from lynkr_core.dialects.openai_chat.options import read_options, write_effort, 
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, translate_tools, write_tool
 from lynkr_core.dialects.openai_chat.translate import translate_messages
 from lynkr_core.dialects.splice import apply, difference, untouched
+from lynkr_core.dialects.standing import standing
 from lynkr_core.request import Message, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
@@ -52,7 +53,7 @@ def _tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
     raw = wire.given(fields.get("tools", wire.NULL))
     if raw is None:
         return ()
-    known = read_known_tools(raw)
+    known = standing(read_known_tools, raw)
     if known is not None:
         return known
     return tuple([read_tool(one, f"tools[{index}]") for index, one in enumerate(wire.read(wire.lists, raw, "tools"))])
