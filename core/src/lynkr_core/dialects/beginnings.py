@@ -25,8 +25,8 @@ TEXTS = 64 * 1024 * 1024
 CHUNK = 8_192
 """Bytes of which the last `SAMPLE` are looked at to see that a body may begin as another did."""
 SAMPLE = 256
-BYTE, NODE = 5, 400
-"""What messages that were read take: bytes for each byte of their text, and for each opening brace in it."""
+BYTE, NODE = 3, 300
+"""What messages that were read take at most: bytes for each byte of their text, and for each opening brace in it."""
 SPACE = b" \t\r\n"
 AFTER = b",]" + SPACE
 """What may follow a message."""
