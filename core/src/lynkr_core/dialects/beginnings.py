@@ -1,9 +1,9 @@
 """The beginnings of conversations that are remembered, and which of them a body has.
 
-The latest beginnings are kept as they are: to compare them takes a sixth of the time of any digest that is safe. Of older ones a digest is
-kept, Python's own: SipHash, 64 bits under a key that each process draws. Faster ones will not do, however they are seeded: who can make two
-bodies of the same digest has the one read as the other was, past every rule about models and limits. All are shared by all callers; what
-is known follows from the bytes alone.
+The latest are kept as they are: to compare them takes a sixth of the time of any digest that is safe. Of older ones a digest is kept,
+Python's own: SipHash, 64 bits under a key that each process draws. Faster ones will not do, however they are seeded: who can make two bodies
+of one digest has the one read as the other was, past every rule about models and limits (ADR 15). All are shared by all callers; what is
+known follows from the bytes alone.
 """
 
 from __future__ import annotations
