@@ -6,10 +6,12 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from msgspec import Raw
+from msgspec import Raw, structs
 
-from lynkr_core.dialects import growth
-from lynkr_core.dialects.growth import Beginnings, read_grown
+from lynkr_core.dialects import beginnings, growth
+from lynkr_core.dialects.anthropic_messages import AnthropicMessages
+from lynkr_core.dialects.beginnings import Beginning, Beginnings, sampled
+from lynkr_core.dialects.growth import read_grown
 from lynkr_core.dialects.openai_chat import OpenAIChat
 from lynkr_core.dialects.pairing import PAIRED, check_chat, check_items, check_turns
 from lynkr_core.dialects.surrogates import read_fields
@@ -22,7 +24,7 @@ AGAIN = Beginnings.again
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings())
-    monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
+    monkeypatch.setattr(Beginnings, "again", lambda self, samples: True)
 
 
 def plain(fields):
@@ -152,11 +154,14 @@ def test_turn_by_turn_it_is_as_if_nothing_were_known(seed):
     )
     chance.shuffle(head)
     cut, separators = chance.randint(0, 3), chance.choice([(",", ":"), (", ", ": "), (" ,\n ", " : ")])
-    growth._beginnings = Beginnings() if chance.random() < 0.5 else growth._beginnings
+    if chance.random() < 0.5:
+        growth._beginnings = Beginnings(texts=chance.choice([0, 30_000, beginnings.TEXTS]))
     for size in sorted(chance.choices(range(1, len(whole) + 1), k=6)):
         body = written(whole[:size], head[:cut], [*head[cut:], ("n", size)], separators)
         told = dialect.peek(body)
         assert plain(told.fields) == plain(read_fields(body))
+        assert told.grown.braces == body.count(b"{")
+        assert dialect.decode_request(told) == dialect.decode_request(structs.replace(told, grown=None))
         alone = outcome(check_chat, Raw(bytes(told.fields["messages"])))
         known = outcome(check_chat, told.fields["messages"], told.grown)
         # signatures may be looked for in vain where another conversation that began so had some
@@ -206,6 +211,84 @@ def test_what_is_known_in_one_dialect_is_not_in_another():
     assert "without its call" in told
 
 
+BLOCKS = (
+    {"type": "text", "text": "é" * 900},
+    {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}},
+    {"type": "tool_use", "id": "a", "name": "f", "input": {"of": [1.50]}},
+    {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "ok"}]},
+    {"type": "thinking", "thinking": "hm", "signature": "s"},
+    {"type": "text", "text": "x", "unknown": 1},
+    {"type": "unknown"},
+    7,
+)
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("room", [20_000, 200_000, beginnings.TEXTS])
+def test_messages_that_are_kept_are_those_that_are_read(monkeypatch, seed, room):
+    known = Beginnings(texts=room)
+    monkeypatch.setattr(growth, "_beginnings", known)
+    chance, dialect, messages = random.Random(seed), AnthropicMessages(), [user(LONG)]
+    odd = chance.choice([0, 0, 0.1])
+    for _ in range(12):
+        for _ in range(chance.randint(1, 3)):
+            blocks = chance.choices(BLOCKS[5:] if chance.random() < odd else BLOCKS[:5], k=chance.randint(1, 3))
+            messages.append({"role": chance.choice(["user", "assistant"]), "content": chance.choice([blocks, "text"])})
+        sent = messages[: chance.choice([len(messages), chance.randint(1, len(messages))])]
+        told = dialect.peek(written(sent, {"model": "m"}, {"max_tokens": 9}))
+        for _ in range(2):
+            request = outcome(dialect.decode_request, told)
+            assert request == outcome(dialect.decode_request, structs.replace(told, grown=None))
+            if not isinstance(request, str):
+                assert bytes(dialect.encode_request(request.edit(top_k=3), [])["messages"]) == bytes(told.fields["messages"])
+        assert 0 <= known._room == room - sum(one.size + one._weight for one in known._kept)
+        assert all(bool(one.messages) == bool(one._weight) for one in known._kept)
+    assert odd or room < beginnings.TEXTS or any(one.messages for one in known._kept)
+
+
+def test_of_a_conversation_that_goes_on_only_what_was_added_is_decoded(monkeypatch):
+    read, known = [], growth.Growth.messages
+
+    def count(of):
+        return lambda raw: read.append(len(json.loads(bytes(raw)))) or of(raw)
+
+    monkeypatch.setattr(growth.Growth, "messages", lambda self, of: known(self, count(of)))
+    messages = [user(LONG), user("b")]
+    for _ in range(3):
+        OpenAIChat().decode_request(OpenAIChat().peek(written(messages, {"model": "m"})))
+        messages.append(user("more"))
+    assert read == [2, 1, 1]
+
+
+def test_of_older_beginnings_a_digest_is_kept(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", Beginnings(texts=100_000))
+    first, told = [user(LONG)], []
+    for turn in range(8):
+        first.append(user(f"{turn} {LONG[:5000]}"))
+        _, grown = read_grown(written(first), "messages", "any")
+        told.append((grown.now, len(json.loads(grown.added))))
+    assert [added for _, added in told] == [2, 1, 1, 1, 1, 1, 1, 1]
+    assert 0 < sum(len(now._text) for now, _ in told) <= 100_000
+    assert not told[0][0]._text
+    for turn in range(8):
+        body = written(first[: turn + 2])
+        assert read_grown(body, "messages", "any")[1].before is told[turn][0]
+        other = read_grown(body.replace(b"word", b"ward", 1), "messages", "any")[1].before
+        assert other not in [now for now, _ in told]
+
+
+def test_a_body_is_compared_with_few_others(monkeypatch):
+    """Though it has all the samples of many."""
+    looked, opens = [], Beginning.opens
+    monkeypatch.setattr(Beginning, "opens", lambda self, body: looked.append(self) or opens(self, body))
+    for size in range(20_000, 100_000, 2_000):
+        read_grown(written([user(f"{size} " + "x" * size), user("")]).replace(f"{size} ".encode(), b"..... "), "messages", "any")
+    whole = written([user("..... " + "x" * 100_000)])
+    looked.clear()
+    assert read_grown(whole, "messages", "any")[1].before is None
+    assert len(looked) == beginnings.LOOKS
+
+
 def test_what_is_remembered_is_bounded(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings(5))
     for number in range(20):
@@ -216,7 +299,7 @@ def test_what_is_remembered_is_bounded(monkeypatch):
         read_grown(written([user(LONG), user(str(number))]), "messages", "any")
     assert len(growth._beginnings._known) <= 5
     for number in range(20):
-        AGAIN(growth._beginnings, memoryview(b"%d" % number * 9000), "any")
+        AGAIN(growth._beginnings, sampled(b"%d" % number * 9000, "any"))
     assert len(growth._beginnings._seen) <= 5
-    assert all(len(one) <= growth.SIMILAR for one, _ in growth._beginnings._known._kept.values())
+    assert all(len(one) <= beginnings.SIMILAR for one, _ in growth._beginnings._known._kept.values())
     assert read_grown(body, "messages", "any")[1].before is not None

@@ -1,10 +1,13 @@
 """Which conversation a request belongs to. Bodies and headers are hand-made after what the clients named in `sessions.toml` send."""
 
 import json
+import random
 
 import pytest
 
-from lynkr_core.sessions import LONGEST, session_of
+from lynkr_core import sessions
+from lynkr_core.dialects import growth
+from lynkr_core.sessions import LONGEST, beginning, session_of
 from lynkr_core.testing import factories
 
 FIRST = {"role": "user", "content": "Fix the parser."}
@@ -109,3 +112,50 @@ def test_deep_nesting_is_no_error():
 
 def test_embeddings_are_no_conversation():
     assert session_of(factories.exchange({"model": "m", "input": "a"}, dialect="openai.embeddings")) is None
+
+
+@pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_conversation_that_goes_on_has_the_thread_that_it_would_have_alone(monkeypatch, dialect, seed):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    chance, told = random.Random(seed), []
+    marked = [{"type": "text", "text": "y" * 2_000, "cache_control": {"type": "ephemeral"}}]
+    prompts = [{"system": name} if dialect == "anthropic.messages" else {"user": name} for name in "ab"]
+    first = chance.choice([{}, prompts[0]])
+    messages = [{"role": "assistant", "content": "z" * chance.choice([10, 5_000, 70_000])} for _ in range(chance.randint(0, 3))]
+    for turn in range(16):
+        message = {"role": chance.choice(["user", "assistant", "assistant"]), "content": chance.choice(["x" * 3_000, marked])}
+        messages.append(message)
+        last = chance.choice([{}, *prompts])
+        sent = factories.exchange({**first, "model": "m", "messages": messages, **last}, dialect=dialect)
+        found = session_of(sent)
+        assert (found.thread if found else "") == beginning(sent.envelope.fields, "messages")[0]
+        told.append(sent.envelope.grown and sent.envelope.grown.before)
+        if chance.random() < 0.1:
+            messages[-1] = {**message, "content": f"{turn} otherwise"}
+    assert any(told)
+
+
+def test_the_first_thing_a_user_says_may_come_late(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    messages = [{"role": "assistant", "content": "z" * 9_000}]
+    threads = []
+    for role in ("assistant", "assistant", "user", "user"):
+        messages.append({"role": role, "content": "x"})
+        threads.append(session_of(factories.exchange({"model": "m", "messages": messages})).thread)
+    assert len(set(threads)) == 3
+    assert threads[2] == threads[3]
+
+
+def test_the_thread_of_a_long_conversation_is_found_once(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    read, looked = [], sessions._up_to_user
+    monkeypatch.setattr(sessions, "_up_to_user", lambda raw: read.append(raw) or looked(raw))
+    messages = [{"role": "user", "content": "fix it"}, {"role": "assistant", "content": "z" * 9_000}]
+    for turn in range(4):
+        messages.append({"role": "user", "content": f"{turn}"})
+        session_of(factories.exchange({"model": "m", "messages": messages}))
+    assert len(read) == 1

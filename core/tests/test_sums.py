@@ -31,7 +31,7 @@ KEY = {"openai.responses": "input"}
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     monkeypatch.setattr(growth, "_beginnings", Beginnings())
-    monkeypatch.setattr(Beginnings, "again", lambda self, view, dialect: True)
+    monkeypatch.setattr(Beginnings, "again", lambda self, samples: True)
     monkeypatch.setattr(sums, "_beside", Recent(sums.MOST))
 
 

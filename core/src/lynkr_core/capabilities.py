@@ -32,8 +32,8 @@ def check(exchange: Exchange, max_messages: int) -> None:
 
     Braces are fast to count, and each message has one: lists are looked at only where there are more of them than messages allowed.
     """
-    body, key = exchange.body, exchange.dialect.conversation
-    if len(body) > SHORTEST * max_messages and body.count(b"{") > max_messages:
+    body, key, grown = exchange.body, exchange.dialect.conversation, exchange.envelope.grown
+    if len(body) > SHORTEST * max_messages and (grown.braces if grown else body.count(b"{")) > max_messages:
         count = length(exchange.envelope.fields.get(key))
         if count > max_messages:
             raise TooLarge(f"{key} has {count} entries, over {max_messages}; [server] max_messages raises the limit", param=key)

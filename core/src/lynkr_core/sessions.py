@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from importlib.resources import files
+from itertools import repeat
 from typing import Any, cast
 
 import msgspec
@@ -95,13 +96,21 @@ def named(exchange: Exchange) -> Session | None:
 
 def _found(exchange: Exchange) -> Session | None:
     fields = exchange.envelope.fields
-    thread = beginning(fields, exchange.dialect.conversation) if ELSEWHERE.isdisjoint(fields) else ""
+    thread = _thread(exchange) if ELSEWHERE.isdisjoint(fields) else ""
     for header, source in () if NAMING.isdisjoint(exchange.headers) else HEADERS:
         if value := exchange.header(header).strip():
             return Session(short(value), source, thread)
     for name, source in () if NAMING.isdisjoint(fields) else _named(fields):
         return Session(short(name), source, thread)
     return Session(f"begins:{thread}", "beginning", thread) if thread else None
+
+
+def _thread(exchange: Exchange) -> str:
+    fields, grown, key = exchange.envelope.fields, exchange.envelope.grown, exchange.dialect.conversation
+    if grown is None:
+        return beginning(fields, key)[0]
+    prompts = [(name, hash(bytes(fields[name]))) for name in PLACES.prompts if name in fields]
+    return grown.once("core.thread", prompts, lambda: beginning(fields, key))
 
 
 def short(name: str) -> str:
@@ -156,36 +165,42 @@ def _of_user(value: Any) -> str:
     return value.rpartition(PLACES.mark)[2] if PLACES.mark in value else ""
 
 
-def beginning(fields: Mapping[str, Raw], conversation: str) -> str:
-    """A digest of the prompt before the conversation and of all up to the first thing a user says. Empty when nobody says anything.
+def beginning(fields: Mapping[str, Raw], conversation: str) -> tuple[str, int]:
+    """A digest of the prompt before the conversation and of all up to the first thing a user says, and in how many bytes that was found.
 
-    Only texts count: clients move cache markers, and write one text as a string today and as a block tomorrow.
+    Empty when nobody says anything. Only texts count: clients move cache markers, and write one text as a string today and as a block
+    tomorrow.
     """
     raw = fields.get(conversation)
     if not raw:
-        return ""
+        return "", 0
     try:
-        told = _up_to_user(raw)
+        told, seen = _up_to_user(raw)
         if not PROMPTS.isdisjoint(fields):
             told = [_texts(_value(fields.get(name))) for name in PLACES.prompts if name in fields] + told
     except (ValueError, RecursionError):
-        return ""
-    return digest("\0".join(told)) if any(told) else ""
+        return "", len(raw)
+    return digest("\0".join(told)) if any(told) else "", seen
 
 
-def _up_to_user(raw: Raw) -> list[str]:
+def _up_to_user(raw: Raw) -> tuple[list[str], int]:
     told: list[str] = []
-    whole = _value(raw) if len(raw) <= FIRST else None  # a short one is read at once in a tenth of the time
-    items = cast("Iterable[Any]", whole) if isinstance(whole, list) else [_value(raw)] if opens_with(raw, b'"') else _items(raw)
-    for item in items:
+    size = len(raw)
+    if opens_with(raw, b'"'):
+        return [_texts(_value(raw))], size
+    whole = _value(raw) if size <= FIRST else None  # a short one is read at once in a tenth of the time
+    for item, seen in zip(cast("list[Any]", whole), repeat(size)) if isinstance(whole, list) else _items(raw):
         told.append(_texts(item))
         if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
-            break
-    return told
+            return told, seen
+    return told, size
 
 
-def _items(raw: Raw) -> Iterator[Any]:
-    """The items of a JSON array from the front; the first that is not whole in what is looked at is given as text, and the last."""
+def _items(raw: Raw) -> Iterator[tuple[Any, int]]:
+    """The items of a JSON array from the front, and how many bytes were looked at for it.
+
+    The first that is not whole in what is looked at is given as text, and the last.
+    """
     view, place, size = memoryview(raw), 0, FIRST
     text = bytes(view[:size]).decode("utf-8", "ignore")
     while True:
@@ -197,12 +212,12 @@ def _items(raw: Raw) -> Iterator[Any]:
             item, place = _item(text, place)
         except ValueError:
             if size >= min(len(view), LOOKED_AT):
-                yield text[place:]
+                yield text[place:], size
                 return
             size *= 4
             text = bytes(view[:size]).decode("utf-8", "ignore")
             continue
-        yield item
+        yield item, size
 
 
 def _texts(value: Any) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
 from lynkr_core.dialect import read_fields
+from lynkr_core.dialects import growth
+from lynkr_core.testing import factories
+from lynkr_scorer_heuristic import ask as ask_module
 from lynkr_scorer_heuristic.ask import NOTHING, RESULTS, Ask, last_ask
 
 USER = {"role": "user", "content": "fix it"}
@@ -109,3 +114,61 @@ def test_junk_says_nothing(body, score):
 
 def test_bytes_that_are_no_utf8_say_nothing():
     assert last_ask(read_fields(b'{"messages":[{"role":"user","content":"\xff\xfe\x00\x80"}]}'.replace(b"\x00", b" "))) == NOTHING
+
+
+TURNS = (
+    USER,
+    {"role": "user", "content": "y" * 4_001},
+    {"role": "user", "content": [{"type": "text", "text": "and then", "cache_control": {"type": "ephemeral"}}]},
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]},
+    {"role": "user", "content": "<system-reminder>x</system-reminder>"},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "cache_control": {"type": "ephemeral"}}]},
+    {"role": "assistant", "content": "x"},
+    7,
+)
+
+
+@pytest.mark.parametrize("dialect", ["openai.chat", "anthropic.messages"])
+@pytest.mark.parametrize("seed", range(30))
+def test_where_a_conversation_goes_on_its_ask_is_that_of_the_whole(monkeypatch, dialect, seed):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    chance, gone_on = random.Random(seed), 0
+    asks, others, junk = TURNS[:3], TURNS[3:-1], TURNS[-1:]
+    messages = [{"role": "system", "content": "z" * 9_000}, USER]
+    for _ in range(30):
+        kinds = chance.choices([asks, others, junk], [1, 30, 0.1])[0]
+        messages += [chance.choice(kinds) for _ in range(chance.randint(1, 9))]
+        sent = factories.exchange({"model": "auto", "messages": messages}, dialect=dialect)
+        told = last_ask(read_fields(sent.body))
+        assert ask_module.ask_of(sent) == told
+        assert ask_module.ask_of(sent) == told
+        gone_on += sent.envelope.grown.before is not None
+    assert gone_on
+
+
+def test_an_ask_that_goes_out_of_sight_does_so_where_a_conversation_goes_on(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    messages, told = [{"role": "system", "content": "z" * 9_000}, USER], []
+    for _ in range(70):
+        messages.append({"role": "tool", "tool_call_id": "c", "content": "x"})
+        sent = factories.exchange({"model": "auto", "messages": messages}, dialect="openai.chat")
+        told.append(ask_module.ask_of(sent))
+        assert told[-1] == last_ask(read_fields(sent.body))
+    assert [ask.text for ask in told] == ["fix it"] * 64 + [""] * 6
+
+
+def test_of_what_goes_on_only_the_end_is_read(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    looked, elements = [], ask_module.elements
+    monkeypatch.setattr(ask_module, "elements", lambda items: looked.append(len(items)) or elements(items))
+    messages = [{"role": "user", "content": "fix it " * 300}, {"role": "assistant", "content": "z" * 9_000}]
+    for turn in range(6):
+        sent = factories.exchange({"model": "auto", "messages": messages}, dialect="openai.chat")
+        assert ask_module.ask_of(sent) == Ask(("fix it " * 300).strip(), 2 * turn)
+        messages += [{"role": "tool", "tool_call_id": "c", "content": "x" * 500}] * 2
+    assert len(looked) > 6
+    assert sum(looked) < 20_000

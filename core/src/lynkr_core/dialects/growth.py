@@ -1,32 +1,26 @@
 """Conversations grow at their end: what was found out about a request is true of the next one's beginning.
 
-When a long body seems to have gone on from another, a digest of it up to the end of its last message is remembered. The next one, which
-begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only. Nothing of a text
-is kept: digests are Python's own, 64 bits under a key that each process draws. They are shared by all callers; what is known follows
-from the bytes alone.
+When a long body seems to have gone on from another, its bytes up to the end of its last message are remembered. The next one, which
+begins with the same bytes, is read from there on, and what costs to find out is found out about what was added only.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from lynkr_core.dialect import UNREADABLE
+from lynkr_core.dialects.beginnings import SPACE, Beginning, Beginnings, sampled
 from lynkr_core.dialects.surrogates import read_fields
-from lynkr_core.stores.recent import Recent
+from lynkr_core.request import Message
 
+T = TypeVar("T")
 LEAST = 8_192
 """Bytes of a body that is worth it."""
-MOST = 2_048
-"""Beginnings that are remembered, times `SIMILAR` where they differ in their last chunk only."""
-SIMILAR = 4
-CHUNK = 8_192
-"""Bytes that have one digest."""
-SAMPLE = 256
-"""Bytes by which it is seen that a body may begin as another did."""
 MOVING = b'"cache_control"'
 """Clients take this mark from a message when they put it on a later one, so what is remembered ends before the first message that has it."""
 NEAR = 16_384
@@ -35,34 +29,16 @@ SIGHT = 64
 """Bytes by which a value is looked for, and in which a key is found that has to be next."""
 PLACES = 4
 """At how many places a value is looked for."""
-SPACE = b" \t\r\n"
 BETWEEN = b"," + SPACE
 EMPTY = b"[]"
 NULL = Raw(b"null")
-AFTER = b",]" + SPACE
-"""What may follow a message."""
+BRACES = "braces"
 
-Head = tuple[tuple[str, int, int], ...]
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _rest = secrets.token_hex(16)
 _opening = b'{"%b":[' % _rest.encode()
-
-
-class Beginning:
-    """The first `size` bytes of bodies, up to the end of a message. The conversation begins at `start`; `head` has each key before it
-    with the place of its value. `digest` is that of the last chunk. `facts` is for whoever finds something out about the messages so far.
-    """
-
-    __slots__ = ("digest", "facts", "head", "size", "start")
-
-    def __init__(self, size: int, start: int, head: Head) -> None:
-        self.size = size
-        self.start = start
-        self.head = head
-        self.digest = 0
-        self.facts: dict[str, Any] = {}
 
 
 class Growth:
@@ -92,47 +68,36 @@ class Growth:
         """Both."""
         return b"[%b]" % self._body[self._start : self._end].strip(BETWEEN)
 
+    def messages(self, read: Callable[[Raw], tuple[Message, ...] | None]) -> tuple[Message, ...] | None:
+        """The conversation, of which only what was added is read. None where `read` can make nothing of it."""
+        known = self.before.messages if self.before else ()
+        fresh = self.added if known else b"%b]" % self._body[self.now.start : self.now.size]
+        new, left = [() if piece == EMPTY else read(Raw(piece)) for piece in (fresh, self.left)]
+        if new is None or left is None:
+            return None
+        if new:
+            known += new
+            _beginnings.hold(known, self.braces, self.now, self.before)
+        return known + left
 
-class Beginnings:
-    """The most recent ones, by the digest of their whole chunks."""
+    @property
+    def braces(self) -> int:
+        """How many opening braces the whole body has."""
+        known = self.before.facts.get(BRACES, -1) if self.before else -1
+        start, so_far = (0, 0) if known < 0 else (self._start, known)
+        self.now.facts[BRACES] = so_far = so_far + self._body.count(b"{", start, self.now.size)
+        return so_far + self._body.count(b"{", self.now.size)
 
-    def __init__(self, most: int = MOST) -> None:
-        self._known: Recent[int, tuple[Beginning, ...]] = Recent(most)
-        self._seen: Recent[int, bool] = Recent(most)
-
-    def again(self, view: memoryview, dialect: str) -> bool:
-        """Whether there was a body before that may have begun as this one does, by a look at two places of both."""
-        half = 1 << (len(view).bit_length() - 1)  # powers of two: the next body is looked at in the same places, or one of them
-        found = False
-        for size in (half, half // 2):
-            place = hash((dialect, size, hash(view[size - SAMPLE : size])))
-            found |= self._seen.pop(place) is not None
-            self._seen.set(place, True)
-        return found
-
-    def find(self, view: memoryview, chunks: list[int]) -> Beginning | None:
-        """One that has most of this body's chunks."""
-        for place in range(len(chunks) - 1, 0, -1):
-            found = self._known.get(chunks[place])
-            for one in found or ():
-                ends = one.size < len(view) and view[one.size] in AFTER
-                if ends and hash(view[place * CHUNK : one.size]) == one.digest:
-                    return one
-        return None
-
-    def keep(self, view: memoryview, chunks: list[int], beginning: Beginning) -> None:
-        place = beginning.size // CHUNK
-        beginning.digest = hash(view[place * CHUNK : beginning.size])
-        others = self._known.get(chunks[place]) or ()
-        self._known.set(chunks[place], (beginning, *others[: SIMILAR - 1]))
-
-
-def chunked(view: memoryview, dialect: str) -> list[int]:
-    """The digest of no chunk, of the first one, of the first two…"""
-    digests = [hash(dialect)]
-    for at in range(0, len(view) - CHUNK, CHUNK):
-        digests.append(hash((digests[-1], hash(view[at : at + CHUNK]))))
-    return digests
+    def once(self, name: str, beside: object, find: Callable[[], tuple[T, int]]) -> T:
+        """What `find` says of how the messages begin, and after how many bytes of them it knew. `beside`: on what else it depends."""
+        known = self.before.facts.get(name) if self.before else None
+        if known is None or known[0] != beside:
+            value, seen = find()
+            if seen > self.now.size - self.now.start:
+                return value
+            known = beside, value
+        self.now.facts[name] = known
+        return known[1]
 
 
 _beginnings = Beginnings()
@@ -143,20 +108,18 @@ def read_grown(body: bytes, key: str, dialect: str) -> tuple[dict[str, Raw], Gro
 
     `dialect`: what is known of a body is so in one API only.
     """
-    view = memoryview(body)
-    if len(body) < LEAST or not _beginnings.again(view, dialect):
+    if len(body) < LEAST or not _beginnings.again(samples := sampled(body, dialect)):
         return read_fields(body), None
-    chunks = chunked(view, dialect)
-    before = _beginnings.find(view, chunks)
-    read = _onward(body, view, key, before) if before is not None else None
+    before = _beginnings.find(body, samples)
+    read = _onward(body, key, before) if before is not None else None
     if before is None or read is None:
         fields = read_fields(body)
         first = _first(body, key, fields)
-        return fields, first and _grown(view, body, chunks, None, first, first.size + len(memoryview(fields[key])) - 2)
-    return read[0], _grown(view, body, chunks, before, before, read[1])
+        return fields, first and _grown(body, samples, None, first, first.size + len(memoryview(fields[key])) - 2)
+    return read[0], _grown(body, samples, before, before, read[1])
 
 
-def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
+def _onward(body: bytes, key: str, before: Beginning) -> tuple[dict[str, Raw], int] | None:
     """The fields, and where the messages end. None where they do not go on, or end, right there, and for whatever is no JSON."""
     rest = body[before.size :].lstrip(SPACE)
     goes_on = rest[:1] == b","
@@ -170,21 +133,20 @@ def _onward(body: bytes, view: memoryview, key: str, before: Beginning) -> tuple
     if key in later or goes_on != bool(bytes(more[1:-1]).strip(SPACE)):
         return None  # what stands twice, or nothing after a comma
     end = len(body) - len(rest) + goes_on + len(more) - 2
+    view = memoryview(body)
     fields = {name: Raw(view[at:to]) for name, at, to in before.head}
     fields[key] = Raw(view[before.start : end + 1])
     fields.update(later)
     return fields, end
 
 
-def _grown(
-    view: memoryview, body: bytes, chunks: list[int], before: Beginning | None, like: Beginning, end: int
-) -> Growth | None:
+def _grown(body: bytes, samples: list[int], before: Beginning | None, like: Beginning, end: int) -> Growth | None:
     """Of messages that go on from `like`, and end at `end`."""
     size = _settled(body, like.size, end)
     if size == like.size:
         return Growth(before, before, body, like.size, end) if before else None
     now = Beginning(size, like.start, like.head)
-    _beginnings.keep(view, chunks, now)
+    _beginnings.keep(body, samples, now)
     return Growth(before, now, body, like.size, end)
 
 

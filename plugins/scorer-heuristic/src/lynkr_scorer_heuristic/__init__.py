@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, structs
 from lynkr_core.exchange import Exchange, Score
 from lynkr_core.plugins import Plugin
 from lynkr_scorer_heuristic import around, gates
-from lynkr_scorer_heuristic.ask import MAX_TURNS, Ask, last_ask
+from lynkr_scorer_heuristic.ask import MAX_TURNS, Ask, ask_of
 from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
 from lynkr_scorer_heuristic.grams import words_of
@@ -56,7 +56,7 @@ class Heuristic:
         """How demanding the last thing a human asked is. Embeddings have no such thing: None. Never raises on junk."""
         if exchange.operation == "embeddings":
             return None
-        ask = last_ask(exchange.envelope.fields)
+        ask = ask_of(exchange)
         verdict = self.decided(exchange, ask) if self.gates else None
         if verdict is not None:
             return self.ruled(verdict, ask.text)

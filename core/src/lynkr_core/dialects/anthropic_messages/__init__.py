@@ -55,7 +55,7 @@ class AnthropicMessages(Dialect):
         envelope.signed = check_turns(envelope.fields["messages"], envelope.grown)
 
     def decode_request(self, envelope: Envelope) -> Request:
-        return read_request(envelope.fields, self.name)
+        return read_request(envelope.fields, self.name, envelope.grown)
 
     def encode_response(self, response: Response, request: Request) -> bytes:
         return write_response(response, request, response.dialect in FAMILY)

@@ -21,8 +21,9 @@ from lynkr_core.dialects.anthropic_messages.names import safe_name
 from lynkr_core.dialects.anthropic_messages.options import KEYS, read_options, read_value, write_options
 from lynkr_core.dialects.anthropic_messages.signatures import strip_own_signatures
 from lynkr_core.dialects.anthropic_messages.vocabulary import inside
-from lynkr_core.dialects.growth import read_grown
+from lynkr_core.dialects.growth import Growth, read_grown
 from lynkr_core.dialects.shapes import LIST, NUMBER, OBJECT, TEXT, TEXT_OR_LIST
+from lynkr_core.dialects.standing import standing
 from lynkr_core.dialects.surrogates import read_fields
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.request import Message, Part, Request, Tool
@@ -62,13 +63,13 @@ def refuse_threads(fields: Mapping[str, Raw]) -> None:
         raise InvalidRequest(message, code="thread_unsupported_request", param="thread")
 
 
-def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
+def read_request(fields: Mapping[str, Raw], dialect: str, grown: Growth | None = None) -> Request:
     """Raises `InvalidRequest` with the path of the mistake."""
     if "messages" not in fields:
         raise InvalidRequest("messages: required", param="messages")
     return Request(
         dialect=dialect,
-        messages=_read_messages(fields),
+        messages=_read_messages(fields, grown),
         system=_read_system(fields),
         tools=_read_tools(fields),
         extra=_read_extra(fields),
@@ -77,9 +78,9 @@ def read_request(fields: Mapping[str, Raw], dialect: str) -> Request:
     )
 
 
-def _read_messages(fields: Mapping[str, Raw]) -> tuple[Message, ...]:
+def _read_messages(fields: Mapping[str, Raw], grown: Growth | None) -> tuple[Message, ...]:
     raw = fields["messages"]
-    known = read_known_messages(raw)
+    known = grown.messages(read_known_messages) if grown else read_known_messages(raw)
     if known is not None:
         return known
     return tuple([read_message(one, f"messages[{i}]") for i, one in enumerate(read_list(raw, "messages"))])
@@ -87,7 +88,7 @@ def _read_messages(fields: Mapping[str, Raw]) -> tuple[Message, ...]:
 
 def _read_system(fields: Mapping[str, Raw]) -> tuple[Part, ...]:
     raw = fields.get("system", NOTHING)
-    known = read_known_system(raw)
+    known = standing(read_known_system, raw)
     return read_content(raw, "system") if known is None else known
 
 
@@ -95,7 +96,7 @@ def _read_tools(fields: Mapping[str, Raw]) -> tuple[Tool, ...]:
     raw = some(fields.get("tools", NOTHING))
     if raw is None:
         return ()
-    known = read_known_tools(raw)
+    known = standing(read_known_tools, raw)
     if known is not None:
         return known
     return tuple([read_tool(tool, f"tools[{i}]") for i, tool in enumerate(read_list(raw, "tools"))])

@@ -17,6 +17,7 @@ from lynkr_core.dialects.openai_chat.options import read_options, write_effort, 
 from lynkr_core.dialects.openai_chat.tool import own_tool, read_tool, translate_tools, write_tool
 from lynkr_core.dialects.openai_chat.translate import translate_messages
 from lynkr_core.dialects.splice import apply, difference, untouched
+from lynkr_core.dialects.standing import standing
 from lynkr_core.request import Message, ReasoningOptions, Request, Tool, ToolChoice
 
 NAME = "openai.chat"
@@ -34,16 +35,17 @@ def decode_request(envelope: Envelope) -> Request:
     fields = envelope.fields
     options, extra = read_options(fields)
     return Request(
-        dialect=NAME, model=envelope.model, stream=envelope.stream, messages=_messages(fields), tools=_tools(fields), extra=extra,
+        dialect=NAME, model=envelope.model, stream=envelope.stream, messages=_messages(envelope), tools=_tools(fields), extra=extra,
         native=Raw(wire.encode(fields)), **options,
     )  # fmt: skip
 
 
-def _messages(fields: dict[str, Raw]) -> tuple[Message, ...]:
-    known = read_known_messages(fields["messages"])
+def _messages(envelope: Envelope) -> tuple[Message, ...]:
+    raw = envelope.fields["messages"]
+    known = envelope.grown.messages(read_known_messages) if envelope.grown else read_known_messages(raw)
     if known is not None:
         return known
-    items = wire.read(wire.lists, fields["messages"], "messages")
+    items = wire.read(wire.lists, raw, "messages")
     return tuple([read_message(raw, f"messages[{index}]") for index, raw in enumerate(items)])
 
 
@@ -51,7 +53,7 @@ def _tools(fields: dict[str, Raw]) -> tuple[Tool, ...]:
     raw = wire.given(fields.get("tools", wire.NULL))
     if raw is None:
         return ()
-    known = read_known_tools(raw)
+    known = standing(read_known_tools, raw)
     if known is not None:
         return known
     return tuple([read_tool(one, f"tools[{index}]") for index, one in enumerate(wire.read(wire.lists, raw, "tools"))])
