@@ -1,29 +1,42 @@
-"""Records in the file: whole ones by id, and what each of them counts for in a table of its own, which is small enough to be summed up."""
+"""Records in the file. Those that were written together stand in one row of `batch`, which costs half; what each of them counts for, and
+where it stands, is in `fact`, which is small enough to be summed up. The view `journal` has them one by one.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
+from lynkr_core.stores import spill
+from lynkr_core.stores import totals as counting
 from lynkr_core.stores.protocols import Record
-from lynkr_core.stores.spill import Row as Row
-from lynkr_core.stores.totals import DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
+from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
 
-INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
+Row = tuple[str, float, bytes, counting.Row]
+"""Id, time, the record as JSON, and what it counts for."""
+BATCH_BYTES = 64 * 1024
+"""Of records after which another batch is begun: whoever wants one of them reads all."""
+SEVERAL = 25
+"""Facts that are written by one statement: between two the event loop takes its turn, which costs more than the writing."""
+BATCH = "INSERT INTO batch (newest, records) VALUES (?, ?)"
+TEXTS = len(COLUMNS)
 QUOTED = [f'"{name}"' for name in NAMES]
-COUNT = f"INSERT OR REPLACE INTO fact (id, created, {', '.join(QUOTED)}) VALUES (?, ?{', ?' * len(NAMES)})"  # noqa: S608
+# Python's sqlite3 takes as long for five nulls as for the rest of a row, so it is given zeros instead of them
+FACT = f"(?, ?, ?, ?, ?{', nullif(?, 0)' * TEXTS}{', ?' * (len(NAMES) - TEXTS)})"
+COUNT = f"INSERT OR REPLACE INTO fact (id, created, batch, at, size, {', '.join(QUOTED)}) VALUES {FACT}"  # noqa: S608
+COUNT_SEVERAL = COUNT + f", {FACT}" * (SEVERAL - 1)
 FIND = "SELECT record FROM journal WHERE id = ?"
-OLD = (
-    "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)",
-    "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)",
-)
+OLD_FACTS = "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)"
+OLD_BATCHES = "DELETE FROM batch WHERE number IN (SELECT number FROM batch WHERE newest < ? LIMIT ?)"
+USUAL = 20
+"""Records in a batch, for how many of them are deleted at once."""
 SUMS = ", ".join(f'sum("{name}")' for name in NUMBERS)
 DAYS = "CAST(created / 86400 AS INTEGER)"
-FILL_ROWS = 1000
 MOST_GROUPS = 20_000
 """Groups that are read while records wait: any of them may become one of the dearest."""
 
@@ -40,20 +53,46 @@ class Span(NamedTuple):
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    connection.executemany(INSERT, rows)
-    connection.executemany(COUNT, [(id, created, *row_of_json(record)) for id, created, record in rows])
+    facts = [fact for part in parts(rows) for fact in keep(connection, part)]
+    rest = len(facts) - len(facts) % SEVERAL
+    for start in range(0, rest, SEVERAL):
+        connection.execute(COUNT_SEVERAL, [*chain.from_iterable(facts[start : start + SEVERAL])])
+    connection.executemany(COUNT, facts[rest:])
 
 
-def fill(connection: sqlite3.Connection) -> None:
-    """Counts the records of a file from before there was anything to count with. Raises `sqlite3.Error`."""
-    cursor = connection.execute("SELECT id, created, record FROM journal")
-    while rows := cursor.fetchmany(FILL_ROWS):
-        connection.executemany(COUNT, [(id, created, *row_of_json(bytes(record))) for id, created, record in rows])
+def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """What goes into a batch each."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += len(row[2])
+        if size >= BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def keep(connection: sqlite3.Connection, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+    """Writes a batch; the facts of its records. Raises `sqlite3.Error`."""
+    number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
+    at = 1  # as SQL counts
+    for id, created, record, counts in rows:
+        texts = [0 if text is None else text for text in counts[:TEXTS]]
+        yield (id, created, number, at, len(record), *texts, *counts[TEXTS:])
+        at += len(record) + 1
+
+
+def count(rows: Iterable[spill.Row]) -> list[Row]:
+    """Of records that are there as JSON only."""
+    return [(id, created, record, row_of_json(record)) for id, created, record in rows]
 
 
 def delete_old(connection: sqlite3.Connection, before: float, limit: int) -> int:
-    """Deletes up to `limit` records; how many. Raises `sqlite3.Error`."""
-    return max([connection.execute(sql, (before, limit)).rowcount for sql in OLD])
+    """Deletes up to `limit` records; how many, about. Raises `sqlite3.Error`."""
+    facts = connection.execute(OLD_FACTS, (before, limit)).rowcount
+    return max(facts, connection.execute(OLD_BATCHES, (before, -(-limit // USUAL))).rowcount * USUAL)
 
 
 def query(
@@ -65,7 +104,7 @@ def query(
         clause, values = f"{clause} AND (created, id) < (?, ?)", [*values, *before]
     sql = f"SELECT id, created FROM fact WHERE {clause} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608
     fits = matches(span.where)
-    asked = [row for row in waiting if is_within(row, span) and fits(row_of_json(row[2]))]
+    asked = [row for row in waiting if is_within(row, span) and fits(row[3])]
     newer = {row[0]: row for row in asked if before is None or (row[1], row[0]) < before}
     hidden = {row[0] for row in waiting}
     found = {id: created for id, created in reader.execute(sql, (*values, limit + len(hidden))) if id not in hidden}
@@ -93,7 +132,7 @@ def usage(reader: sqlite3.Connection, waiting: Sequence[Row], by: Sequence[str],
         order = ", ".join(['sum("nano_usd") DESC', *[str(place) for place in range(1, len(groups) + 1)]])
         sql += f" GROUP BY {', '.join(groups)} ORDER BY {order} LIMIT {int(most)}"
     sums = {tuple(row[: len(by)]): list(row[len(by) :]) for row in reader.execute(sql, values) if row[-1] is not None}
-    fits, asked = matches(span.where), [(row[1], row_of_json(row[2])) for row in waiting if is_within(row, span)]
+    fits, asked = matches(span.where), [(row[1], row[3]) for row in waiting if is_within(row, span)]
     for group, numbers in sum_up([each for each in asked if fits(each[1])], by).items():
         add(sums, group, numbers)
     return totals(sums, by, limit)
