@@ -16,21 +16,27 @@ from lynkr_sink_journal.redaction import redact
 
 LONGEST_ERROR = 500
 LONGEST_TASK = 64
-NOTHING: dict[str, str] = {}
 
 
 def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None = None) -> dict[str, Any]:
     """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
 
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
-    `spent` is what all attempts cost, as far as that is known.
+    `spent` is what all attempts cost, as far as that is known. `provider_cost` is what the provider says it takes, `computed_cost` what the
+    price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
+    have cost without what plugins have saved.
     """
-    served, who = outcome.candidate, exchange.principal
-    usage = tokens(outcome.usage) if outcome.usage else None
-    record = decision(exchange, texts, outcome.usage)
+    served, who, price, billed = outcome.candidate, exchange.principal, None, None
+    usage, cost = None, outcome.cost
+    if outcome.usage is not None:
+        usage, billed = tokens(outcome.usage), outcome.usage.billed
+    if served is not None:
+        price = served.price
     attempts = [
         tried(attempt, exchange.started, usage if attempt.usage is outcome.usage else None) for attempt in outcome.attempts
     ]
+    savings, saved = saved_by(exchange, outcome)
+    record = decision(exchange, texts, outcome.usage)
     record |= {
         "principal": who.id, "key": who.key, "user": who.user, "team": who.team, "agent": who.agent,
         "class": who.principal_class, "tags": list(who.tags),
@@ -42,7 +48,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         "status": outcome.status,
         "http_status": outcome.http_status,
         "usage": usage,
-        "cost": outcome.cost,
+        "cost": cost,
         "losses": list(exchange.losses),
         "saved_tokens": exchange.saved_tokens,
         "propensity": propensity(record["notes"]) if record["notes"] else 1.0,
@@ -53,35 +59,34 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
         "attempts": attempts,
         "spent": sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
         "grade": grade(served, tiers) if served else None,
+        "provider_cost": billed,
+        "computed_cost": cost if billed is None else computed(outcome.usage, price),
+        "price": price.source if price else None,
+        "task": task(exchange, record["notes"]),
+        "queue": exchange.get(QUEUED) or 0.0,
+        "savings": savings,
+        "saved_usd": saved,
+        "untouched": None if cost is None or served is None else cost + (saved or 0.0),
     }  # fmt: skip
-    record |= prices(outcome)
-    record |= remarked(exchange, outcome)
     if texts:
         redact(record)
     return record
 
 
-def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
-    """What plugins have said of it. `queue`: seconds in queues of lynkr's; `savings` by plugin, `saved_usd` as far as it is known.
+def task(exchange: Exchange, notes: Mapping[str, str]) -> str | None:
+    """What it is about, as a plugin has found or the caller says."""
+    said = notes.get("task") or (exchange.header(b"x-lynkr-task") if b"x-lynkr-task" in exchange.headers else "")
+    return said[:LONGEST_TASK] or None
 
-    `untouched`: USD that it would have cost without them.
-    """
-    notes = exchange.selection.notes if exchange.selection else NOTHING
-    task = notes.get("task") or (exchange.header(b"x-lynkr-task")[:LONGEST_TASK] if b"x-lynkr-task" in exchange.headers else "")
-    savings: list[dict[str, Any]] = []
-    saved: float | None = None
-    if said := exchange.get(SAVINGS):
-        savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in said]
-        known = [each["usd"] for each in savings if each["usd"] is not None]
-        saved = sum(known) if known else None
-    untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
-    return {
-        "task": task or None,
-        "queue": exchange.get(QUEUED) or 0.0,
-        "savings": savings,
-        "saved_usd": saved,
-        "untouched": untouched,
-    }
+
+def saved_by(exchange: Exchange, outcome: Outcome) -> tuple[list[dict[str, Any]], float | None]:
+    """What each plugin has saved, and USD as far as they are known."""
+    said = exchange.get(SAVINGS)
+    if not said:
+        return [], None
+    savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in said]
+    known = [each["usd"] for each in savings if each["usd"] is not None]
+    return savings, sum(known) if known else None
 
 
 def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dict[str, Any]:
@@ -100,14 +105,6 @@ def grade(served: Candidate, tiers: Tiers | None) -> str | None:
     cheapest = tiers.candidates(TIERS[0]) if tiers else ()
     is_cheap = served in cheapest and tiers is not None and tiers.candidates(TIERS[-1]) != cheapest
     return "cheap" if is_cheap else None
-
-
-def prices(outcome: Outcome) -> dict[str, Any]:
-    """What the provider says it takes, what the price row comes to, and where that row is from: to be compared."""
-    usage, price = outcome.usage, outcome.candidate.price if outcome.candidate else None
-    billed = usage.billed if usage else None
-    by_row = outcome.cost if billed is None else computed(usage, price)
-    return {"provider_cost": billed, "computed_cost": by_row, "price": price.source if price else None}
 
 
 def propensity(notes: Mapping[str, str]) -> float:

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +31,7 @@ QUOTED = [f'"{name}"' for name in NAMES]
 FACT = f"(?, ?, ?, ?, ?{', nullif(?, 0)' * TEXTS}{', ?' * (len(NAMES) - TEXTS)})"
 COUNT = f"INSERT OR REPLACE INTO fact (id, created, batch, at, size, {', '.join(QUOTED)}) VALUES {FACT}"  # noqa: S608
 COUNT_SEVERAL = COUNT + f", {FACT}" * (SEVERAL - 1)
+RECORDS = "SELECT records FROM batch WHERE number = ?"
 FIND = "SELECT record FROM journal WHERE id = ?"
 OLD_FACTS = "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)"
 OLD_BATCHES = "DELETE FROM batch WHERE number IN (SELECT number FROM batch WHERE newest < ? LIMIT ?)"
@@ -90,9 +92,13 @@ def count(rows: Iterable[spill.Row]) -> list[Row]:
 
 
 def delete_old(connection: sqlite3.Connection, before: float, limit: int) -> int:
-    """Deletes up to `limit` records; how many, about. Raises `sqlite3.Error`."""
-    facts = connection.execute(OLD_FACTS, (before, limit)).rowcount
-    return max(facts, connection.execute(OLD_BATCHES, (before, -(-limit // USUAL))).rowcount * USUAL)
+    """Deletes up to `limit` records and a share of the batches that have no younger ones; `limit` when there may be more of either.
+
+    Raises `sqlite3.Error`.
+    """
+    facts, most = connection.execute(OLD_FACTS, (before, limit)).rowcount, -(-limit // USUAL)
+    batches = connection.execute(OLD_BATCHES, (before, most)).rowcount
+    return limit if batches == most else max(facts, batches)
 
 
 def query(
@@ -102,16 +108,28 @@ def query(
     clause, values = conditions(span)
     if before is not None:
         clause, values = f"{clause} AND (created, id) < (?, ?)", [*values, *before]
-    sql = f"SELECT id, created FROM fact WHERE {clause} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608
+    sql = f"SELECT id, created, batch, at, size FROM fact WHERE {clause} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608
     fits = matches(span.where)
     asked = [row for row in waiting if is_within(row, span) and fits(row[3])]
-    newer = {row[0]: row for row in asked if before is None or (row[1], row[0]) < before}
+    newer = [row for row in asked if before is None or (row[1], row[0]) < before]
     hidden = {row[0] for row in waiting}
-    found = {id: created for id, created in reader.execute(sql, (*values, limit + len(hidden))) if id not in hidden}
-    found |= {id: row[1] for id, row in newer.items()}
-    chosen = sorted(found, key=lambda id: (found[id], id), reverse=True)[:limit]
-    records = [newer[id][2] if id in newer else one(reader, id) for id in chosen]
-    return [_decoder.decode(record) for record in records if record is not None]
+    found = [row for row in reader.execute(sql, (*values, limit + len(hidden))) if row[0] not in hidden]
+    chosen = sorted([*found, *newer], key=itemgetter(1, 0), reverse=True)[:limit]
+    return [_decoder.decode(record) for record in read(reader, chosen)]
+
+
+def read(reader: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> Iterator[bytes]:
+    """The records of rows that wait, or say where in the file they stand: neighbours mostly in the same batch, which is read once."""
+    last, records = 0, b""
+    for _, _, what, *where in rows:
+        if isinstance(what, bytes):
+            yield what
+            continue
+        if what != last:
+            last, (records,) = what, reader.execute(RECORDS, (what,)).fetchone() or (b"",)
+        begin = where[0] - 1
+        if record := records[begin : begin + where[1]]:
+            yield record
 
 
 def one(reader: sqlite3.Connection, id: str) -> bytes | None:
