@@ -77,10 +77,11 @@ def considered(exchange: Exchange, usage: Usage, order: Sequence[str]) -> list[d
     """Every candidate: its place in the `order`, or none; why, by whom, and what the request costs with it in USD, null when unknown."""
     selection = exchange.selection
     chosen = selection.order if selection else ()
-    by, why, found = exchange.selected_by, (selection.reason if selection else "") or "kept", list[dict[str, Any]]()
-    for place, candidate in enumerate(chosen, 1):
-        found.append(row(order[place - 1], candidate, place, by, why, usage))
-        why = f"stands by, {place} before it"
+    by, why = exchange.selected_by, (selection.reason if selection else "") or "kept"
+    found = [
+        row(id, candidate, place, by, why if place == 1 else f"stands by, {place - 1} before it", usage)
+        for place, (id, candidate) in enumerate(zip(order, chosen, strict=True), 1)
+    ]
     if chosen == exchange.candidates and not exchange.removed:
         return found  # all of them
     known = {candidate.id: candidate for candidate in exchange.candidates}

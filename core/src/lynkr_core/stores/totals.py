@@ -93,7 +93,7 @@ COLUMN_OF = operator.attrgetter(*[{"class": "principal_class"}.get(name, name) f
 COLUMNS_OF = operator.itemgetter(*COLUMNS)
 TOKENS_OF = operator.itemgetter("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
 NO_TOKENS = (0,) * 5
-TEXTS, WHOLE, REAL = frozenset((str, type(None))), frozenset((int,)), frozenset((float, int, type(None)))
+TEXTS = frozenset((str, type(None)))
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Facts).decode
 NOTHING = Facts()
@@ -125,14 +125,13 @@ def row_of_json(record: bytes) -> Row:
 
 
 def straight(record: Record) -> Row | None:
-    """Of a record that has all keys and the usual types, in a third of the time; None for others. Raises `KeyError` and `TypeError`."""
+    """Of a record that has all keys, in a third of the time; None for one with columns that are no texts. Raises `KeyError` and `TypeError`."""
     columns, usage = COLUMNS_OF(record), record["usage"]
+    if not TEXTS.issuperset(map(type, columns)):
+        return None
     tokens = NO_TOKENS if usage is None else TOKENS_OF(usage)
     amounts = (record["cost"], record["spent"], record["saved_usd"], record["duration"])
-    counts = (*tokens, record["saved_tokens"])
-    if not (TEXTS.issuperset(map(type, columns)) and WHOLE.issuperset(map(type, counts)) and REAL.issuperset(map(type, amounts))):
-        return None
-    return counted(columns, counts, amounts, usage is not None, record["billed"], record["grade"])
+    return counted(columns, (*tokens, record["saved_tokens"]), amounts, usage is not None, record["billed"], record["grade"])
 
 
 def row(facts: Facts) -> Row:
@@ -143,25 +142,37 @@ def row(facts: Facts) -> Row:
 
 
 def counted(
-    columns: Row, counts: tuple[int, ...], amounts: tuple[float | None, ...], is_used: bool, billed: str | None, grade: str | None
+    columns: Row, counts: Sequence[int], amounts: Sequence[float | None], is_used: bool, billed: str | None, grade: str | None
 ) -> Row:
-    """`counts`: tokens, and those that were saved. `amounts`: what it cost, what all attempts cost, what was saved, how long it took."""
+    """`counts`: tokens, and those that were saved. `amounts`: what it cost, what all attempts cost, what was saved, how long it took.
+
+    Raises `TypeError` for what are no numbers.
+    """
+    asked, said, read, written, thought, spared = counts
+    if not 0 <= asked | said | read | written | thought | spared < MOST:
+        asked, said, read, written, thought, spared = [max(-MOST, min(count, MOST)) for count in counts]
     cost, spent, saved, duration = amounts
+    is_callers, nano_usd = billed == "caller", 0
     if cost is not None:
-        cost = max(cost, spent or 0.0)  # attempts that came to nothing cost something too
-    if max(counts) > MOST or min(counts) < -MOST:
-        counts = tuple([max(-MOST, min(count, MOST)) for count in counts])
-    is_callers, nano_usd = billed == "caller", whole(cost, 1e9)
+        nano_usd = whole(max(cost, spent or 0.0), 1e9)  # attempts that came to nothing cost something too
     return (
-        *columns, int(cost is not None and not is_callers), 1, int(columns[STATUS] in FAILED), int(grade == "local"),
-        int(grade == "cheap"), int(is_used and cost is None and not is_callers), *counts[:-1],
-        0 if is_callers else nano_usd, nano_usd if is_callers else 0, counts[-1], whole(saved, 1e9), whole(duration, 1e6),
+        *columns,
+        1 if cost is not None and not is_callers else 0,
+        1,
+        1 if columns[STATUS] in FAILED else 0,
+        1 if grade == "local" else 0,
+        1 if grade == "cheap" else 0,
+        1 if is_used and cost is None and not is_callers else 0,
+        asked, said, read, written, thought,
+        0 if is_callers else nano_usd,
+        nano_usd if is_callers else 0,
+        spared,
+        whole(saved, 1e9) if saved else 0,
+        whole(duration, 1e6) if duration else 0,
     )  # fmt: skip
 
 
-def whole(value: float | None, scale: float) -> int:
-    if not value:
-        return 0
+def whole(value: float, scale: float) -> int:
     if -MOST < (scaled := value * scale) < MOST:
         return round(scaled)
     return (MOST if value > 0 else -MOST) if math.isfinite(value) else 0

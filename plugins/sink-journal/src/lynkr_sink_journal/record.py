@@ -26,51 +26,73 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
     have cost without what plugins have saved.
     """
-    served, who, price, billed = outcome.candidate, exchange.principal, None, None
-    usage, cost = None, outcome.cost
-    if outcome.usage is not None:
-        usage, billed = tokens(outcome.usage), outcome.usage.billed
-    if served is not None:
-        price = served.price
-    attempts = [
-        tried(attempt, exchange.started, usage if attempt.usage is outcome.usage else None) for attempt in outcome.attempts
-    ]
-    savings, saved = saved_by(exchange, outcome)
     record = decision(exchange, texts, outcome.usage)
-    record |= {
-        "principal": who.id, "key": who.key, "user": who.user, "team": who.team, "agent": who.agent,
-        "class": who.principal_class, "tags": list(who.tags),
-        "created": exchange.created,
-        "billed": "caller" if served and billed_to_caller(exchange, served) else "operator",
-        "stream": exchange.envelope.stream if exchange.envelope else False,
-        "provider": served.provider.name if served else None,
-        "model": served.model if served else None,
-        "status": outcome.status,
-        "http_status": outcome.http_status,
-        "usage": usage,
-        "cost": cost,
-        "losses": list(exchange.losses),
-        "saved_tokens": exchange.saved_tokens,
-        "propensity": propensity(record["notes"]) if record["notes"] else 1.0,
-        "cache": cache_of(exchange),
-        "error": fault(outcome, texts) if outcome.error else None,
-        "duration": outcome.duration,
-        "first_token": outcome.first_token,
-        "attempts": attempts,
-        "spent": sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
-        "grade": grade(served, tiers) if served else None,
-        "provider_cost": billed,
-        "computed_cost": cost if billed is None else computed(outcome.usage, price),
-        "price": price.source if price else None,
-        "task": task(exchange, record["notes"]),
-        "queue": exchange.get(QUEUED) or 0.0,
-        "savings": savings,
-        "saved_usd": saved,
-        "untouched": None if cost is None or served is None else cost + (saved or 0.0),
-    }  # fmt: skip
+    ask(record, exchange)
+    answer(record, exchange, outcome, tiers)
+    count(record, exchange, outcome)
+    record["error"] = fault(outcome, texts) if outcome.error else None
     if texts:
         redact(record)
     return record
+
+
+# keys are set one by one: Python makes a long literal of several, and a merge takes longer still
+
+
+def ask(record: dict[str, Any], exchange: Exchange) -> None:
+    """Who asked, and about what."""
+    who, notes = exchange.principal, record["notes"]
+    record["principal"] = who.id
+    record["key"] = who.key
+    record["user"] = who.user
+    record["team"] = who.team
+    record["agent"] = who.agent
+    record["class"] = who.principal_class
+    record["tags"] = list(who.tags)
+    record["created"] = exchange.created
+    record["stream"] = exchange.envelope.stream if exchange.envelope else False
+    record["propensity"] = propensity(notes) if notes else 1.0
+    record["task"] = task(exchange, notes)
+
+
+def answer(record: dict[str, Any], exchange: Exchange, outcome: Outcome, tiers: Tiers | None) -> None:
+    """Who served, and what came of it."""
+    served = outcome.candidate
+    record["billed"] = "caller" if served and billed_to_caller(exchange, served) else "operator"
+    record["provider"] = served.provider.name if served else None
+    record["model"] = served.model if served else None
+    record["grade"] = grade(served, tiers) if served else None
+    record["status"] = outcome.status
+    record["http_status"] = outcome.http_status
+    record["losses"] = list(exchange.losses)
+    record["cache"] = cache_of(exchange)
+    record["queue"] = exchange.get(QUEUED) or 0.0
+    record["duration"] = outcome.duration
+    record["first_token"] = outcome.first_token
+
+
+def count(record: dict[str, Any], exchange: Exchange, outcome: Outcome) -> None:
+    """What was used, what it cost, and what was saved."""
+    usage, cost, price, began = (
+        outcome.usage,
+        outcome.cost,
+        outcome.candidate.price if outcome.candidate else None,
+        exchange.started,
+    )
+    used, billed = (tokens(usage), usage.billed) if usage else (None, None)
+    attempts = [tried(attempt, began, used if attempt.usage is usage else None) for attempt in outcome.attempts]
+    savings, saved = saved_by(exchange, outcome)
+    record["usage"] = used
+    record["cost"] = cost
+    record["attempts"] = attempts
+    record["spent"] = sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None])
+    record["provider_cost"] = billed
+    record["computed_cost"] = cost if billed is None else computed(usage, price)
+    record["price"] = price.source if price else None
+    record["savings"] = savings
+    record["saved_tokens"] = exchange.saved_tokens
+    record["saved_usd"] = saved
+    record["untouched"] = None if cost is None or outcome.candidate is None else cost + (saved or 0.0)
 
 
 def task(exchange: Exchange, notes: Mapping[str, str]) -> str | None:
