@@ -125,7 +125,7 @@ def row_of_json(record: bytes) -> Row:
 
 
 def straight(record: Record) -> Row | None:
-    """Of a record that has all keys, in a third of the time; None for one with columns that are no texts. Raises `KeyError` and `TypeError`."""
+    """Of a record that has all keys, in a third of the time; None where a column is no text. Raises `KeyError` and `TypeError`."""
     columns, usage = COLUMNS_OF(record), record["usage"]
     if not TEXTS.issuperset(map(type, columns)):
         return None

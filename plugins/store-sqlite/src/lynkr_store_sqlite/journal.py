@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ QUOTED = [f'"{name}"' for name in NAMES]
 # Python's sqlite3 takes as long for five nulls as for the rest of a row, so it is given zeros instead of them
 FACT = f"(?, ?, ?, ?, ?{', nullif(?, 0)' * TEXTS}{', ?' * (len(NAMES) - TEXTS)})"
 COUNT = f"INSERT OR REPLACE INTO fact (id, created, batch, at, size, {', '.join(QUOTED)}) VALUES {FACT}"  # noqa: S608
+FACT_VALUES = 5 + len(NAMES)
 COUNT_SEVERAL = COUNT + f", {FACT}" * (SEVERAL - 1)
 RECORDS = "SELECT records FROM batch WHERE number = ?"
 FIND = "SELECT record FROM journal WHERE id = ?"
@@ -55,11 +55,15 @@ class Span(NamedTuple):
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    facts = [fact for part in parts(rows) for fact in keep(connection, part)]
-    rest = len(facts) - len(facts) % SEVERAL
-    for start in range(0, rest, SEVERAL):
-        connection.execute(COUNT_SEVERAL, [*chain.from_iterable(facts[start : start + SEVERAL])])
-    connection.executemany(COUNT, facts[rest:])
+    values: list[Any] = []
+    for part in parts(rows):
+        values += keep(connection, part)
+    some = SEVERAL * FACT_VALUES
+    rest = len(values) - len(values) % some
+    for start in range(0, rest, some):
+        connection.execute(COUNT_SEVERAL, values[start : start + some])
+    for start in range(rest, len(values), FACT_VALUES):
+        connection.execute(COUNT, values[start : start + FACT_VALUES])
 
 
 def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -76,14 +80,18 @@ def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield part
 
 
-def keep(connection: sqlite3.Connection, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-    """Writes a batch; the facts of its records. Raises `sqlite3.Error`."""
+def keep(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
+    """Writes a batch; the values of its records' facts, one after the other. Raises `sqlite3.Error`."""
     number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
+    values: list[Any] = []
     at = 1  # as SQL counts
     for id, created, record, counts in rows:
-        texts = [0 if text is None else text for text in counts[:TEXTS]]
-        yield (id, created, number, at, len(record), *texts, *counts[TEXTS:])
-        at += len(record) + 1
+        size = len(record)
+        values += (id, created, number, at, size)
+        values += [0 if text is None else text for text in counts[:TEXTS]]
+        values += counts[TEXTS:]
+        at += size + 1
+    return values
 
 
 def count(rows: Iterable[spill.Row]) -> list[Row]:
