@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from lynkr_core.exchange import Candidate, Exchange, Removal, Score
+from lynkr_core.exchange import Candidate, Exchange, Score
 from lynkr_core.pricing import cost
 from lynkr_core.request import Usage
 from lynkr_core.sessions import session_of
@@ -22,10 +21,11 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
     `considered` has each candidate's price for this request: for `usage`, where a model has answered, as if every one had found the
     same in its prompt cache; else for what the body's size lets expect.
     """
-    selection, session, scores = exchange.selection, session_of(exchange), exchange.scores
-    chosen = selection.order if selection else ()
-    order, first = [candidate.id for candidate in chosen], chosen[0] if chosen else None
-    usage, one = usage or expected(exchange), scores[0] if len(scores) == 1 else None
+    selection, session = exchange.selection, session_of(exchange)
+    order = [candidate.id for candidate in selection.order] if selection else []
+    first = selection.order[0] if selection and selection.order else None
+    usage = usage or expected(exchange)
+    scores, one = exchange.scores, exchange.scores[0] if len(exchange.scores) == 1 else None
     asks = [score.ask[:LONGEST_ASK] for score in scores if score.ask] if texts else []
     return {
         "id": exchange.id,
@@ -44,12 +44,12 @@ def decision(exchange: Exchange, texts: bool = False, usage: Usage | None = None
         "session_from": session.source if session else None,
         **({"ask": asks[0] if asks else None} if texts else {}),
         "order": order,
-        "candidates": order if chosen == exchange.candidates else [candidate.id for candidate in exchange.candidates],
-        "considered": considered(exchange, usage, order),
+        "candidates": order if selection and selection.order == exchange.candidates else [c.id for c in exchange.candidates],
+        "considered": considered(exchange, usage),
         "priced": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "estimated": usage.estimated},
-        "removed": [removed(removal) for removal in exchange.removed] if exchange.removed else [],
+        "removed": [{"candidate": r.candidate, "plugin": r.plugin, "reason": r.reason} for r in exchange.removed],
         "skipped": list(exchange.skipped),
-        "gates": list(one.gates) if one else [gate for score in scores for gate in score.gates],
+        "gates": [gate for score in scores for gate in score.gates],
         "signals": dict(one.signals) if one else {name: value for score in scores for name, value in score.signals.items()},
         "points": dict(one.points) if one else {name: value for score in scores for name, value in score.points.items()},
         "scores": [said(score, texts) for score in scores],
@@ -62,10 +62,6 @@ def said(score: Score, texts: bool) -> dict[str, Any]:
     return {"plugin": score.plugin, "value": value, "weight": weight, "reason": reason, "candidate": score.candidate, **ask}
 
 
-def removed(removal: Removal) -> dict[str, Any]:
-    return {"candidate": removal.candidate, "plugin": removal.plugin, "reason": removal.reason}
-
-
 def expected(exchange: Exchange) -> Usage:
     """What the request is going to use, as far as its size tells."""
     limit = exchange.envelope.max_tokens if exchange.envelope else None
@@ -73,19 +69,16 @@ def expected(exchange: Exchange) -> Usage:
     return Usage(input_tokens=len(exchange.body) // BYTES_PER_TOKEN + 1, output_tokens=output, estimated=True)
 
 
-def considered(exchange: Exchange, usage: Usage, order: Sequence[str]) -> list[dict[str, Any]]:
-    """Every candidate: its place in the `order`, or none; why, by whom, and what the request costs with it in USD, null when unknown."""
+def considered(exchange: Exchange, usage: Usage) -> list[dict[str, Any]]:
+    """Every candidate: its place in the order, or none; why, by whom, and what the request costs with it in USD, null when unknown."""
     selection = exchange.selection
-    chosen = selection.order if selection else ()
-    by, why = exchange.selected_by, (selection.reason if selection else "") or "kept"
-    found = [
-        row(id, candidate, place, by, why if place == 1 else f"stands by, {place - 1} before it", usage)
-        for place, (id, candidate) in enumerate(zip(order, chosen, strict=True), 1)
-    ]
-    if chosen == exchange.candidates and not exchange.removed:
+    order = selection.order if selection else ()
+    by, kept = exchange.selected_by, (selection.reason if selection else "") or "kept"
+    found = [row(c.id, c, n, by, kept if n == 1 else f"stands by, {n - 1} before it", usage) for n, c in enumerate(order, 1)]
+    if order == exchange.candidates and not exchange.removed:
         return found  # all of them
     known = {candidate.id: candidate for candidate in exchange.candidates}
-    told = {*order, *[removal.candidate for removal in exchange.removed]}
+    told = {*[candidate.id for candidate in order], *[removal.candidate for removal in exchange.removed]}
     found += [row(r.candidate, known.get(r.candidate), None, r.plugin, r.reason, usage) for r in exchange.removed]
     left = [candidate for id, candidate in known.items() if id not in told] if selection else []
     return found + [row(c.id, c, None, by, "left out of the order", usage) for c in left]

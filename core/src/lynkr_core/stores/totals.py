@@ -92,9 +92,9 @@ class Facts(Struct):
 COLUMN_OF = operator.attrgetter(*[{"class": "principal_class"}.get(name, name) for name in COLUMNS])
 COLUMNS_OF = operator.itemgetter(*COLUMNS)
 TOKENS_OF = operator.itemgetter("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
+AMOUNTS_OF = operator.itemgetter("cost", "spent", "saved_usd", "duration")
 NO_TOKENS = (0,) * 5
 TEXTS = frozenset((str, type(None)))
-encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Facts).decode
 NOTHING = Facts()
 Row = tuple[Any, ...]
@@ -105,14 +105,13 @@ NAMES = (*COLUMNS, *FLAGS, *NUMBERS)
 def row_of(record: Record, json: bytes | None = None) -> Row:
     """What a record counts for; `json` is the record, where it was written as such already."""
     try:
-        found = straight(record)
-    except (KeyError, TypeError):
-        found = None
-    if found is not None:
-        return found
+        return straight(record)
+    except (KeyError, TypeError):  # it is none of the journal's own
+        if json is not None:
+            return row_of_json(json)
     try:
-        return row_of_json(encode(record) if json is None else json)
-    except TypeError:
+        return row(msgspec.convert(record, Facts, from_attributes=False))
+    except msgspec.ValidationError:
         return row(NOTHING)
 
 
@@ -124,26 +123,22 @@ def row_of_json(record: bytes) -> Row:
         return row(NOTHING)
 
 
-def straight(record: Record) -> Row | None:
-    """Of a record that has all keys, in a third of the time; None where a column is no text. Raises `KeyError` and `TypeError`."""
+def straight(record: Record) -> Row:
+    """In a third of the time. Raises `KeyError` for one that has not all keys, and `TypeError` for one with other types."""
     columns, usage = COLUMNS_OF(record), record["usage"]
     if not TEXTS.issuperset(map(type, columns)):
-        return None
-    tokens = NO_TOKENS if usage is None else TOKENS_OF(usage)
-    amounts = (record["cost"], record["spent"], record["saved_usd"], record["duration"])
-    return counted(columns, (*tokens, record["saved_tokens"]), amounts, usage is not None, record["billed"], record["grade"])
+        raise TypeError("a column is no text")
+    counts = (*(TOKENS_OF(usage) if usage is not None else NO_TOKENS), record["saved_tokens"])
+    return counted(columns, counts, AMOUNTS_OF(record), usage is not None, record["billed"], record["grade"])
 
 
 def row(facts: Facts) -> Row:
-    used = facts.usage
-    tokens = structs.astuple(used) if used else NO_TOKENS
+    counts = (*(structs.astuple(facts.usage) if facts.usage else NO_TOKENS), facts.saved_tokens)
     amounts = (facts.cost, facts.spent, facts.saved_usd, facts.duration)
-    return counted(COLUMN_OF(facts), (*tokens, facts.saved_tokens), amounts, used is not None, facts.billed, facts.grade)
+    return counted(COLUMN_OF(facts), counts, amounts, facts.usage is not None, facts.billed, facts.grade)
 
 
-def counted(
-    columns: Row, counts: Sequence[int], amounts: Sequence[float | None], is_used: bool, billed: str | None, grade: str | None
-) -> Row:
+def counted(columns: Row, counts: Row, amounts: Row, is_used: bool, billed: str | None, grade: str | None) -> Row:
     """`counts`: tokens, and those that were saved. `amounts`: what it cost, what all attempts cost, what was saved, how long it took.
 
     Raises `TypeError` for what are no numbers.
@@ -156,19 +151,11 @@ def counted(
     if cost is not None:
         nano_usd = whole(max(cost, spent or 0.0), 1e9)  # attempts that came to nothing cost something too
     return (
-        *columns,
-        1 if cost is not None and not is_callers else 0,
-        1,
-        1 if columns[STATUS] in FAILED else 0,
-        1 if grade == "local" else 0,
-        1 if grade == "cheap" else 0,
-        1 if is_used and cost is None and not is_callers else 0,
-        asked, said, read, written, thought,
-        0 if is_callers else nano_usd,
-        nano_usd if is_callers else 0,
-        spared,
-        whole(saved, 1e9) if saved else 0,
-        whole(duration, 1e6) if duration else 0,
+        *columns, 1 if cost is not None and not is_callers else 0,
+        1, 1 if columns[STATUS] in FAILED else 0, 1 if grade == "local" else 0, 1 if grade == "cheap" else 0,
+        1 if is_used and cost is None and not is_callers else 0, asked, said, read, written, thought,
+        0 if is_callers else nano_usd, nano_usd if is_callers else 0,
+        spared, whole(saved, 1e9) if saved else 0, whole(duration, 1e6) if duration else 0,
     )  # fmt: skip
 
 

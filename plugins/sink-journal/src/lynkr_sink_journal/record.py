@@ -36,7 +36,7 @@ def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None
     return record
 
 
-# keys are set one by one: Python makes a long literal of several, and a merge takes longer still
+# keys are set one by one: Python puts a long literal together from several, which takes twice as long with the merge after it
 
 
 def ask(record: dict[str, Any], exchange: Exchange) -> None:
@@ -73,13 +73,9 @@ def answer(record: dict[str, Any], exchange: Exchange, outcome: Outcome, tiers: 
 
 def count(record: dict[str, Any], exchange: Exchange, outcome: Outcome) -> None:
     """What was used, what it cost, and what was saved."""
-    usage, cost, price, began = (
-        outcome.usage,
-        outcome.cost,
-        outcome.candidate.price if outcome.candidate else None,
-        exchange.started,
-    )
+    usage, cost, served = outcome.usage, outcome.cost, outcome.candidate
     used, billed = (tokens(usage), usage.billed) if usage else (None, None)
+    price, began = served.price if served else None, exchange.started
     attempts = [tried(attempt, began, used if attempt.usage is usage else None) for attempt in outcome.attempts]
     savings, saved = saved_by(exchange, outcome)
     record["usage"] = used
@@ -92,7 +88,7 @@ def count(record: dict[str, Any], exchange: Exchange, outcome: Outcome) -> None:
     record["savings"] = savings
     record["saved_tokens"] = exchange.saved_tokens
     record["saved_usd"] = saved
-    record["untouched"] = None if cost is None or outcome.candidate is None else cost + (saved or 0.0)
+    record["untouched"] = None if cost is None or served is None else cost + (saved or 0.0)
 
 
 def task(exchange: Exchange, notes: Mapping[str, str]) -> str | None:
