@@ -78,7 +78,7 @@ LARGER = {
     "scorer-codegraph": 450,  # nine languages, and a survey in a process of its own
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 560,
-    "store-sqlite": 1000,
+    "store-sqlite": 1050,
     "provider-bedrock": 1400,
     "provider-cohere": 1100,
     "provider-google": 2000,
@@ -166,7 +166,7 @@ def test_the_kernel_is_small():
     assert sum(code_lines(path) for path in beside) <= 275
     assert sum(code_lines(path) for path in opt_in) <= 850
     assert sum(code_lines(path) for path in transport) <= 800
-    assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1310
+    assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1330
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 500
     assert sum(code_lines(path) for path in front) <= 480
 

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from lynkr_core.cards import Price, PriceTier
@@ -65,6 +66,23 @@ def test_nothing_that_is_written_makes_a_sum_overflow():
     assert counted(usage={"input_tokens": 2**62})["input_tokens"] == MOST
     for odd in (b"[]", b"{", b"\xff", b'{"model": 5}'):
         assert row_of_json(odd)[-15:] == (1, *[0] * 14)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"cost": None}, {"cost": 3, "spent": 4.5}, {"billed": "caller"}, {"usage": None}, {"status": "cut", "grade": "cheap"}, {"team": 5},
+     {"usage": {"input_tokens": 2**70}}, {"usage": 7}, {"saved_tokens": -(2**60)}, {"saved_tokens": 1.5}, {"cost": "?"}, {"cost": 1e300},
+     {"duration": -1e300}, {"saved_usd": [1]}, {"user": ""}],
+)  # fmt: skip
+def test_it_counts_the_same_however_it_is_read(changes):
+    whole = {**dict.fromkeys(COLUMNS), "spent": 0, "billed": "operator", **RECORD, **changes}
+    written = msgspec.json.encode(whole)
+    assert row_of(whole) == row_of(whole, written) == row_of_json(written)
+    assert {type(value) for value in row_of(whole)} <= {str, int, type(None)}
+
+
+def test_what_cannot_be_written_counts_as_a_request():
+    assert row_of({"id": object(), "model": 5})[-15:] == (1, *[0] * 14)
 
 
 @pytest.mark.parametrize(

@@ -16,72 +16,95 @@ from lynkr_sink_journal.redaction import redact
 
 LONGEST_ERROR = 500
 LONGEST_TASK = 64
-NOTHING: dict[str, str] = {}
 
 
 def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None = None) -> dict[str, Any]:
     """The decision, and what came of it. `provider` and `model` are those that served; times are in seconds, `cost` in USD.
 
     `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
-    `spent` is what all attempts cost, as far as that is known.
+    `spent` is what all attempts cost, as far as that is known. `provider_cost` is what the provider says it takes, `computed_cost` what the
+    price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
+    have cost without what plugins have saved.
     """
-    served, who = outcome.candidate, exchange.principal
-    usage = tokens(outcome.usage) if outcome.usage else None
     record = decision(exchange, texts, outcome.usage)
-    attempts = [
-        tried(attempt, exchange.started, usage if attempt.usage is outcome.usage else None) for attempt in outcome.attempts
-    ]
-    record |= {
-        "principal": who.id, "key": who.key, "user": who.user, "team": who.team, "agent": who.agent,
-        "class": who.principal_class, "tags": list(who.tags),
-        "created": exchange.created,
-        "billed": "caller" if served and billed_to_caller(exchange, served) else "operator",
-        "stream": exchange.envelope.stream if exchange.envelope else False,
-        "provider": served.provider.name if served else None,
-        "model": served.model if served else None,
-        "status": outcome.status,
-        "http_status": outcome.http_status,
-        "usage": usage,
-        "cost": outcome.cost,
-        "losses": list(exchange.losses),
-        "saved_tokens": exchange.saved_tokens,
-        "propensity": propensity(record["notes"]) if record["notes"] else 1.0,
-        "cache": cache_of(exchange),
-        "error": fault(outcome, texts) if outcome.error else None,
-        "duration": outcome.duration,
-        "first_token": outcome.first_token,
-        "attempts": attempts,
-        "spent": sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None]),
-        "grade": grade(served, tiers) if served else None,
-    }  # fmt: skip
-    record |= prices(outcome)
-    record |= remarked(exchange, outcome)
+    ask(record, exchange)
+    answer(record, exchange, outcome, tiers)
+    count(record, exchange, outcome)
+    record["error"] = fault(outcome, texts) if outcome.error else None
     if texts:
         redact(record)
     return record
 
 
-def remarked(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
-    """What plugins have said of it. `queue`: seconds in queues of lynkr's; `savings` by plugin, `saved_usd` as far as it is known.
+# keys are set one by one: Python puts a long literal together from several, which takes twice as long with the merge after it
 
-    `untouched`: USD that it would have cost without them.
-    """
-    notes = exchange.selection.notes if exchange.selection else NOTHING
-    task = notes.get("task") or (exchange.header(b"x-lynkr-task")[:LONGEST_TASK] if b"x-lynkr-task" in exchange.headers else "")
-    savings: list[dict[str, Any]] = []
-    saved: float | None = None
-    if said := exchange.get(SAVINGS):
-        savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in said]
-        known = [each["usd"] for each in savings if each["usd"] is not None]
-        saved = sum(known) if known else None
-    untouched = None if outcome.cost is None or outcome.candidate is None else outcome.cost + (saved or 0.0)
-    return {
-        "task": task or None,
-        "queue": exchange.get(QUEUED) or 0.0,
-        "savings": savings,
-        "saved_usd": saved,
-        "untouched": untouched,
-    }
+
+def ask(record: dict[str, Any], exchange: Exchange) -> None:
+    """Who asked, and about what."""
+    who, notes = exchange.principal, record["notes"]
+    record["principal"] = who.id
+    record["key"] = who.key
+    record["user"] = who.user
+    record["team"] = who.team
+    record["agent"] = who.agent
+    record["class"] = who.principal_class
+    record["tags"] = list(who.tags)
+    record["created"] = exchange.created
+    record["stream"] = exchange.envelope.stream if exchange.envelope else False
+    record["propensity"] = propensity(notes) if notes else 1.0
+    record["task"] = task(exchange, notes)
+
+
+def answer(record: dict[str, Any], exchange: Exchange, outcome: Outcome, tiers: Tiers | None) -> None:
+    """Who served, and what came of it."""
+    served = outcome.candidate
+    record["billed"] = "caller" if served and billed_to_caller(exchange, served) else "operator"
+    record["provider"] = served.provider.name if served else None
+    record["model"] = served.model if served else None
+    record["grade"] = grade(served, tiers) if served else None
+    record["status"] = outcome.status
+    record["http_status"] = outcome.http_status
+    record["losses"] = list(exchange.losses)
+    record["cache"] = cache_of(exchange)
+    record["queue"] = exchange.get(QUEUED) or 0.0
+    record["duration"] = outcome.duration
+    record["first_token"] = outcome.first_token
+
+
+def count(record: dict[str, Any], exchange: Exchange, outcome: Outcome) -> None:
+    """What was used, what it cost, and what was saved."""
+    usage, cost, served = outcome.usage, outcome.cost, outcome.candidate
+    used, billed = (tokens(usage), usage.billed) if usage else (None, None)
+    price, began = served.price if served else None, exchange.started
+    attempts = [tried(attempt, began, used if attempt.usage is usage else None) for attempt in outcome.attempts]
+    savings, saved = saved_by(exchange, outcome)
+    record["usage"] = used
+    record["cost"] = cost
+    record["attempts"] = attempts
+    record["spent"] = sum([attempt["cost"] for attempt in attempts if attempt["cost"] is not None])
+    record["provider_cost"] = billed
+    record["computed_cost"] = cost if billed is None else computed(usage, price)
+    record["price"] = price.source if price else None
+    record["savings"] = savings
+    record["saved_tokens"] = exchange.saved_tokens
+    record["saved_usd"] = saved
+    record["untouched"] = None if cost is None or served is None else cost + (saved or 0.0)
+
+
+def task(exchange: Exchange, notes: Mapping[str, str]) -> str | None:
+    """What it is about, as a plugin has found or the caller says."""
+    said = notes.get("task") or (exchange.header(b"x-lynkr-task") if b"x-lynkr-task" in exchange.headers else "")
+    return said[:LONGEST_TASK] or None
+
+
+def saved_by(exchange: Exchange, outcome: Outcome) -> tuple[list[dict[str, Any]], float | None]:
+    """What each plugin has saved, and USD as far as they are known."""
+    said = exchange.get(SAVINGS)
+    if not said:
+        return [], None
+    savings = [saving(s.plugin, s.tokens, s.usd, outcome) for s in said]
+    known = [each["usd"] for each in savings if each["usd"] is not None]
+    return savings, sum(known) if known else None
 
 
 def saving(plugin: str, tokens: int, usd: float | None, outcome: Outcome) -> dict[str, Any]:
@@ -100,14 +123,6 @@ def grade(served: Candidate, tiers: Tiers | None) -> str | None:
     cheapest = tiers.candidates(TIERS[0]) if tiers else ()
     is_cheap = served in cheapest and tiers is not None and tiers.candidates(TIERS[-1]) != cheapest
     return "cheap" if is_cheap else None
-
-
-def prices(outcome: Outcome) -> dict[str, Any]:
-    """What the provider says it takes, what the price row comes to, and where that row is from: to be compared."""
-    usage, price = outcome.usage, outcome.candidate.price if outcome.candidate else None
-    billed = usage.billed if usage else None
-    by_row = outcome.cost if billed is None else computed(usage, price)
-    return {"provider_cost": billed, "computed_cost": by_row, "price": price.source if price else None}
 
 
 def propensity(notes: Mapping[str, str]) -> float:

@@ -20,7 +20,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Totals, Wait
 from lynkr_core.stores.protocols import NOTHING
-from lynkr_core.stores.totals import check
+from lynkr_core.stores.totals import check, row_of
 from lynkr_store_sqlite import journal
 from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.doctor import findings
@@ -101,20 +101,8 @@ class SQLiteStore:
         return list(findings(self._path))
 
     def append(self, record: Record) -> None:
+        self._unmade.append(lambda: record)
         self._make()
-        self._append(record)
-
-    def _append(self, record: Record) -> None:
-        if len(self._pending) >= self._limit:
-            self._drop()
-            return
-        try:
-            row = (str(record["id"]), float(record["created"]), _encode(record))
-        except Exception as error:
-            self._lose(error)
-            return
-        self._pending[row[0]] = row
-        self._writer.put(row)
 
     def append_later(self, make: Callable[[], Record]) -> None:
         """As `append`. Several are made one right after the other, which takes half the time: at the latest after `GATHER_SECONDS`, and
@@ -131,11 +119,20 @@ class SQLiteStore:
             self._timer.cancel()
             self._timer = None
         makes, self._unmade = self._unmade, []
+        rows: list[Row] = []
         for make in makes:
+            if len(self._pending) >= self._limit:
+                self._drop()
+                continue
             try:
-                self._append(make())
+                row = row_from(make())
             except Exception as error:
                 self._lose(error)
+            else:
+                self._pending[row[0]] = row
+                rows.append(row)
+        if rows:
+            self._writer.put(rows)
 
     def _lose(self, error: Exception) -> None:
         """Whatever is wrong with one record must not harm whoever appends."""
@@ -288,6 +285,12 @@ class SQLiteStore:
         if not self._full:
             self._full = True
             log.error("%d records wait to be written to %s: new ones are dropped", self._limit, self._path)
+
+
+def row_from(record: Record) -> Row:
+    """Made where the record is still at hand, so that a waiting one is no tree of objects."""
+    json = _encode(record)
+    return str(record["id"]), float(record["created"]), json, row_of(record, json)
 
 
 plugin = Plugin(api=1, config=Config, create=SQLiteStore)

@@ -1,29 +1,44 @@
-"""Records in the file: whole ones by id, and what each of them counts for in a table of its own, which is small enough to be summed up."""
+"""Records in the file. Those that were written together stand in one row of `batch`, which costs half; what each of them counts for, and
+where it stands, is in `fact`, which is small enough to be summed up. The view `journal` has them one by one.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
+from lynkr_core.stores import spill
+from lynkr_core.stores import totals as counting
 from lynkr_core.stores.protocols import Record
-from lynkr_core.stores.spill import Row as Row
-from lynkr_core.stores.totals import DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
+from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
 
-INSERT = "INSERT OR REPLACE INTO journal (id, created, record) VALUES (?, ?, ?)"
+Row = tuple[str, float, bytes, counting.Row]
+"""Id, time, the record as JSON, and what it counts for."""
+BATCH_BYTES = 64 * 1024
+"""Of records after which another batch is begun: whoever wants one of them reads all."""
+SEVERAL = 25
+"""Facts that are written by one statement: between two the event loop takes its turn, which costs more than the writing."""
+BATCH = "INSERT INTO batch (newest, records) VALUES (?, ?)"
+TEXTS = len(COLUMNS)
 QUOTED = [f'"{name}"' for name in NAMES]
-COUNT = f"INSERT OR REPLACE INTO fact (id, created, {', '.join(QUOTED)}) VALUES (?, ?{', ?' * len(NAMES)})"  # noqa: S608
+# Python's sqlite3 takes as long for five nulls as for the rest of a row, so it is given zeros instead of them
+FACT = f"(?, ?, ?, ?, ?{', nullif(?, 0)' * TEXTS}{', ?' * (len(NAMES) - TEXTS)})"
+COUNT = f"INSERT OR REPLACE INTO fact (id, created, batch, at, size, {', '.join(QUOTED)}) VALUES {FACT}"  # noqa: S608
+FACT_VALUES = 5 + len(NAMES)
+COUNT_SEVERAL = COUNT + f", {FACT}" * (SEVERAL - 1)
+RECORDS = "SELECT records FROM batch WHERE number = ?"
 FIND = "SELECT record FROM journal WHERE id = ?"
-OLD = (
-    "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)",
-    "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE created < ? LIMIT ?)",
-)
+OLD_FACTS = "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)"
+OLD_BATCHES = "DELETE FROM batch WHERE number IN (SELECT number FROM batch WHERE newest < ? LIMIT ?)"
+USUAL = 20
+"""Records in a batch, for how many of them are deleted at once."""
 SUMS = ", ".join(f'sum("{name}")' for name in NUMBERS)
 DAYS = "CAST(created / 86400 AS INTEGER)"
-FILL_ROWS = 1000
 MOST_GROUPS = 20_000
 """Groups that are read while records wait: any of them may become one of the dearest."""
 
@@ -40,20 +55,58 @@ class Span(NamedTuple):
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    connection.executemany(INSERT, rows)
-    connection.executemany(COUNT, [(id, created, *row_of_json(record)) for id, created, record in rows])
+    values: list[Any] = []
+    for part in parts(rows):
+        values += keep(connection, part)
+    some = SEVERAL * FACT_VALUES
+    rest = len(values) - len(values) % some
+    for start in range(0, rest, some):
+        connection.execute(COUNT_SEVERAL, values[start : start + some])
+    for start in range(rest, len(values), FACT_VALUES):
+        connection.execute(COUNT, values[start : start + FACT_VALUES])
 
 
-def fill(connection: sqlite3.Connection) -> None:
-    """Counts the records of a file from before there was anything to count with. Raises `sqlite3.Error`."""
-    cursor = connection.execute("SELECT id, created, record FROM journal")
-    while rows := cursor.fetchmany(FILL_ROWS):
-        connection.executemany(COUNT, [(id, created, *row_of_json(bytes(record))) for id, created, record in rows])
+def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """What goes into a batch each."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += len(row[2])
+        if size >= BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def keep(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
+    """Writes a batch; the values of its records' facts, one after the other. Raises `sqlite3.Error`."""
+    number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
+    values: list[Any] = []
+    at = 1  # as SQL counts
+    for id, created, record, counts in rows:
+        size = len(record)
+        values += (id, created, number, at, size)
+        values += [0 if text is None else text for text in counts[:TEXTS]]
+        values += counts[TEXTS:]
+        at += size + 1
+    return values
+
+
+def count(rows: Iterable[spill.Row]) -> list[Row]:
+    """Of records that are there as JSON only."""
+    return [(id, created, record, row_of_json(record)) for id, created, record in rows]
 
 
 def delete_old(connection: sqlite3.Connection, before: float, limit: int) -> int:
-    """Deletes up to `limit` records; how many. Raises `sqlite3.Error`."""
-    return max([connection.execute(sql, (before, limit)).rowcount for sql in OLD])
+    """Deletes up to `limit` records and a share of the batches that have no younger ones; `limit` when there may be more of either.
+
+    Raises `sqlite3.Error`.
+    """
+    facts, most = connection.execute(OLD_FACTS, (before, limit)).rowcount, -(-limit // USUAL)
+    batches = connection.execute(OLD_BATCHES, (before, most)).rowcount
+    return limit if batches == most else max(facts, batches)
 
 
 def query(
@@ -63,16 +116,28 @@ def query(
     clause, values = conditions(span)
     if before is not None:
         clause, values = f"{clause} AND (created, id) < (?, ?)", [*values, *before]
-    sql = f"SELECT id, created FROM fact WHERE {clause} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608
+    sql = f"SELECT id, created, batch, at, size FROM fact WHERE {clause} ORDER BY created DESC, id DESC LIMIT ?"  # noqa: S608
     fits = matches(span.where)
-    asked = [row for row in waiting if is_within(row, span) and fits(row_of_json(row[2]))]
-    newer = {row[0]: row for row in asked if before is None or (row[1], row[0]) < before}
+    asked = [row for row in waiting if is_within(row, span) and fits(row[3])]
+    newer = [row for row in asked if before is None or (row[1], row[0]) < before]
     hidden = {row[0] for row in waiting}
-    found = {id: created for id, created in reader.execute(sql, (*values, limit + len(hidden))) if id not in hidden}
-    found |= {id: row[1] for id, row in newer.items()}
-    chosen = sorted(found, key=lambda id: (found[id], id), reverse=True)[:limit]
-    records = [newer[id][2] if id in newer else one(reader, id) for id in chosen]
-    return [_decoder.decode(record) for record in records if record is not None]
+    found = [row for row in reader.execute(sql, (*values, limit + len(hidden))) if row[0] not in hidden]
+    chosen = sorted([*found, *newer], key=itemgetter(1, 0), reverse=True)[:limit]
+    return [_decoder.decode(record) for record in read(reader, chosen)]
+
+
+def read(reader: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> Iterator[bytes]:
+    """The records of rows that wait, or say where in the file they stand: neighbours mostly in the same batch, which is read once."""
+    last, records = 0, b""
+    for _, _, what, *where in rows:
+        if isinstance(what, bytes):
+            yield what
+            continue
+        if what != last:
+            last, (records,) = what, reader.execute(RECORDS, (what,)).fetchone() or (b"",)
+        begin = where[0] - 1
+        if record := records[begin : begin + where[1]]:
+            yield record
 
 
 def one(reader: sqlite3.Connection, id: str) -> bytes | None:
@@ -93,7 +158,7 @@ def usage(reader: sqlite3.Connection, waiting: Sequence[Row], by: Sequence[str],
         order = ", ".join(['sum("nano_usd") DESC', *[str(place) for place in range(1, len(groups) + 1)]])
         sql += f" GROUP BY {', '.join(groups)} ORDER BY {order} LIMIT {int(most)}"
     sums = {tuple(row[: len(by)]): list(row[len(by) :]) for row in reader.execute(sql, values) if row[-1] is not None}
-    fits, asked = matches(span.where), [(row[1], row_of_json(row[2])) for row in waiting if is_within(row, span)]
+    fits, asked = matches(span.where), [(row[1], row[3]) for row in waiting if is_within(row, span)]
     for group, numbers in sum_up([each for each in asked if fits(each[1])], by).items():
         add(sums, group, numbers)
     return totals(sums, by, limit)

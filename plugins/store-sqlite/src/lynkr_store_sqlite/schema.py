@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lynkr_store_sqlite.journal import fill
+from lynkr_store_sqlite.filling import fill, gather
 
 Migration = str | Callable[[sqlite3.Connection], None]
 """SQL statements, or what does more than those can."""
@@ -41,6 +41,18 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX fact_principal ON fact (principal, created);
     """,
     fill,
+    """
+    CREATE TABLE batch (number INTEGER PRIMARY KEY, newest REAL NOT NULL, records BLOB NOT NULL);
+    CREATE INDEX batch_newest ON batch (newest);
+    ALTER TABLE fact ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE fact ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE fact ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    """,
+    gather,
+    """
+    DROP TABLE journal;
+    CREATE VIEW journal AS SELECT id, created, substr(records, at, size) AS record FROM fact JOIN batch ON number = batch;
+    """,
 )
 """Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
 
@@ -56,7 +68,9 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who called and what was asked is nobody else's business
     connection = connect(path)
     try:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has to come before the first table
+        # these have to come before the first table; larger pages hold more records, smaller ones make the ledger's changes cheaper
+        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         use_wal(connection)
         migrate(connection)
     finally:
@@ -67,6 +81,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection for one thread at a time, in autocommit. Raises `sqlite3.Error`."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing, a power cut the last moments
+    connection.execute("PRAGMA temp_store = MEMORY")  # for what a statement has to undo should it fail
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 
 from lynkr_core.stores import spill
-from lynkr_store_sqlite.journal import insert
+from lynkr_store_sqlite.journal import count, insert
 from lynkr_store_sqlite.schema import rollback
 
 log = logging.getLogger("lynkr.store.sqlite")
@@ -17,10 +17,10 @@ class Spill(spill.Spill):
 
     def restore(self, connection: sqlite3.Connection) -> int:
         """Brings every record back; how many. Files that cannot be read or written back stay for the next time."""
-        count = 0
+        restored = 0
         for file in self.files():
             try:
-                rows = spill.read(file)
+                rows = count(spill.read(file))
                 connection.execute("BEGIN IMMEDIATE")
                 insert(connection, rows)
                 connection.execute("COMMIT")
@@ -29,7 +29,7 @@ class Spill(spill.Spill):
                 rollback(connection)
                 log.error("%s cannot be read back: %s", file, error)
                 break
-            count += len(rows)
-        if count:
-            log.warning("%d records that could not be written earlier have been read back", count)
-        return count
+            restored += len(rows)
+        if restored:
+            log.warning("%d records that could not be written earlier have been read back", restored)
+        return restored

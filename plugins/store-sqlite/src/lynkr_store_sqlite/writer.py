@@ -27,8 +27,8 @@ RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
 
-Queued = Row | Work | Event | None
-"""A record, a call, somebody who waits until the records before are written, or the order to stop."""
+Queued = list[Row] | Work | Event | None
+"""Records, a call, somebody who waits until the records before are written, or the order to stop."""
 
 
 class Writer:
@@ -152,7 +152,7 @@ class Writer:
         else:
             if not self._rows:
                 self._rows_at = time.monotonic() + BATCH_SECONDS
-            self._rows.append(item)
+            self._rows += item
         return True
 
     def _do(self, works: list[Work]) -> None:
@@ -189,8 +189,7 @@ class Writer:
 
     def _write_due(self) -> None:
         """Writes a batch of records when it is time, and tells who waits when none is left."""
-        crowded = len(self._rows) + self._queue.qsize() > self._crowd
-        if self._failing and (self._stopping or crowded):
+        if self._failing and (self._stopping or len(self._rows) > self._crowd):
             self._give_up(self._rows)
             self._drop(len(self._rows))
         elif self._rows and self._is_due() and self._write(self._rows[:BATCH_ROWS]):
@@ -212,7 +211,7 @@ class Writer:
         if not rows:
             return
         self._spilt = True
-        if self._spill.add(rows):
+        if self._spill.add([row[:3] for row in rows]):
             log.error("%d records that cannot be written to %s are kept beside it", len(rows), self._path)
         else:
             self.lost += len(rows)
