@@ -27,7 +27,7 @@ from lynkr_scorer_heuristic.words import (
 
 LOG_FROM = 1_000
 """Characters from which lines that look pasted are left out of the prose."""
-TASK_FROM, MAX_TASK, MIN_TASK = 350, 400, 12
+TASK_FROM, MAX_TASK, MIN_TASK = 40, 400, 4
 """Characters from which it is asked which paragraphs are the task, and what such a paragraph has at most and at least."""
 QUOTED = 1.5
 """What stands beside the task is so many times longer where it was pasted."""
@@ -40,6 +40,12 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
+_quotes = frozenset('"“„«「')
+_quoted = re.compile(r'"[^"\n]{40,}"|“[^”]{15,}”|„[^“”]{40,}[“”]|«[^»]{40,}»|「[^」]{15,}」')
+"""Where Chinese is quoted, fewer characters are long."""
+CHOICE = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
+"""What an answer to choose from begins with."""
+_asking = frozenset("?？:：")
 _listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
@@ -78,6 +84,8 @@ def read(text: str) -> Reading:
         parts = text.split("```")
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
     asked = task_of(prose) if len(prose) > TASK_FROM else prose
+    if len(asked) > TASK_FROM:
+        asked = unquoted(asked)
     kept = shortened(asked)
     spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
     words, listed = task_words(tokens(spoken))
@@ -94,15 +102,35 @@ def read(text: str) -> Reading:
 
 
 def task_of(prose: str) -> str:
-    """The paragraphs at either end that say what to do with a longer text between, after or before them; else the whole."""
-    if "\n\n" not in prose:
+    """The paragraphs at either end that say what to do with a longer text between, after or before them; else the whole.
+
+    Of lines without blank ones between, only the first or last, and only if it asks. Answers to choose from are part of their task.
+    """
+    blank = "\n\n" if "\n\n" in prose else "\n"
+    if blank not in prose or len(CHOICE.findall(prose)) > 1:
         return prose
-    parts = [part for part in prose.split("\n\n") if len(part) >= MIN_TASK and not skipped_whole(part)]
+    parts = [part for part in prose.split(blank) if len(part) >= MIN_TASK and not skipped_whole(part)]
     if len(parts) < 2:
         return prose
-    ends = [part for part in (parts[0], parts[-1]) if len(part) <= MAX_TASK]
-    task = "\n\n".join(ends)
-    return task if ends and sum(map(len, parts)) - len(task) > QUOTED * len(task) else prose
+    whole, ends = sum(map(len, parts)), [part for part in (parts[-1], parts[0]) if len(part) <= MAX_TASK]
+    if len(blank) > 1 and len(ends) > 1 and whole - len(parts[0]) - len(parts[-1]) > QUOTED * (len(parts[0]) + len(parts[-1])):
+        return f"{parts[0]}\n\n{parts[-1]}"
+    ends.sort(key=asks, reverse=True)
+    for end in ends:
+        if whole - len(end) > QUOTED * len(end) and (len(blank) > 1 or asks(end)):
+            return end
+    return prose
+
+
+def asks(part: str) -> bool:
+    """Whether a paragraph ends as a question, or as what introduces a text."""
+    return part.rstrip()[-1:] in _asking
+
+
+def unquoted(prose: str) -> str:
+    """Without long quotations, if anything is said beside them."""
+    without = _quoted.sub(" ", prose) if not _quotes.isdisjoint(prose) else prose
+    return without if len(without.split(None, 1)) > 1 else prose
 
 
 def skipped_whole(part: str) -> bool:
