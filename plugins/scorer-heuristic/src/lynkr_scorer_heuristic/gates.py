@@ -46,8 +46,14 @@ SYSTEMS: tuple[tuple[bytes, str, float], ...] = (
 )  # fmt: skip
 """What stands in the system prompts of coding tools' own requests: text in lower case, kind, score."""
 
+_titles = r"(?:title|titel|überschrift|título|название|заголовок)"
+_chats = r"(?:chat|gespräch|unterhaltung|charla|conversación|чата|диалога|разговора|беседы)"
+_this = r"(?:for this|für diese[ns]?|para est[ea]|для это(?:го|й))"
 _sides = (
     (re.compile(r"\A\W*(?:please )?(?:write|generate|create|give|suggest)\b[^.\n]{0,40}\btitle for (?:this|the|our)\b", re.I), "title", 4.0),
+    (re.compile(rf"\A\W*(?:short |kurzer |короткий )?{_titles} {_this} {_chats}", re.I), "title", 4.0),
+    (re.compile(rf"\A\W*\w+\b[^.\n]{{0,40}}\b{_titles}\b[^.\n]{{0,40}}\b{_chats}\b", re.I), "title", 4.0),
+    (re.compile(r"\A[^。\n]{0,20}(?:对话|聊天|会话)[^。\n]{0,20}标题|\A[^。\n]{0,20}标题[^。\n]{0,20}(?:对话|聊天|会话)"), "title", 4.0),
     (re.compile(r"\A\W*(?:task:\s*)?generate a (?:concise|short|brief)[^.\n]{0,40}\btitle\b", re.I), "title", 4.0),
     (re.compile(r"\A\W*(?:write|generate)\b[^.\n]{0,30}\bcommit (?:subject|message|title)\b", re.I), "commit message", 10.0),
     (re.compile(r"\A\W*suggestion mode\b", re.I), "suggestion", 10.0),

@@ -23,7 +23,7 @@ CHARACTERS = 24
 """A remembered word is at most so long."""
 TOLD = 4
 """Words whose n-grams are told, and pairs."""
-LEAST = 0.2
+LEAST = 0.05
 """Points below which an n-gram's part of the score is not told."""
 CHOICE = "choice"
 """The signal of a question with answers to choose from."""

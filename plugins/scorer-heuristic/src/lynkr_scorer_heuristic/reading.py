@@ -29,6 +29,10 @@ LOG_FROM = 1_000
 """Characters from which lines that look pasted are left out of the prose."""
 TASK_FROM, MAX_TASK, MIN_TASK = 40, 400, 4
 """Characters from which it is asked which paragraphs are the task, and what such a paragraph has at most and at least."""
+LONGEST_PLEASANTRY = 100
+"""Characters of a polite sentence."""
+MIN_INTRODUCTION = 9
+"""Characters from which a paragraph that ends in a colon is no mere label."""
 QUOTED = 1.5
 """What stands beside the task is so many times longer where it was pasted."""
 MAX_LOOK_UP = 16.0
@@ -45,7 +49,9 @@ _quoted = re.compile(r'"[^"\n]{40,}"|“[^”]{15,}”|„[^“”]{40,}[“”]
 """Where Chinese is quoted, fewer characters are long."""
 CHOICE = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
 """What an answer to choose from begins with."""
-_asking = frozenset("?？:：")
+_first_sentence = re.compile(rf"[^.!?。！？\n]{{1,{LONGEST_PLEASANTRY}}}[.!?。！？\n]+\s*")
+_last_sentence = re.compile(r"(?<=[.!?。！？\n])\s*[^.!?。！？\n]+[.!?。！？\s]*\Z")
+_questioning, _introducing = frozenset("?？"), frozenset(":：")
 _listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
@@ -83,6 +89,7 @@ def read(text: str) -> Reading:
     if "```" in text:
         parts = text.split("```")
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
+    prose = without_pleasantries(prose)
     asked = task_of(prose) if len(prose) > TASK_FROM else prose
     if len(asked) > TASK_FROM:
         asked = unquoted(asked)
@@ -124,13 +131,31 @@ def task_of(prose: str) -> str:
 
 def asks(part: str) -> bool:
     """Whether a paragraph ends as a question, or as what introduces a text."""
-    return part.rstrip()[-1:] in _asking
+    end = part.rstrip()[-1:]
+    return end in _questioning or (end in _introducing and len(part) > MIN_INTRODUCTION)
 
 
 def unquoted(prose: str) -> str:
-    """Without long quotations, if anything is said beside them."""
-    without = _quoted.sub(" ", prose) if not _quotes.isdisjoint(prose) else prose
-    return without if len(without.split(None, 1)) > 1 else prose
+    """Without long quotations, if more than pleasantries is said beside them."""
+    if _quotes.isdisjoint(prose):
+        return prose
+    without = _quoted.sub(" ", prose)
+    return prose if _passed_over.issuperset(tokens(without)) else without
+
+
+def without_pleasantries(prose: str) -> str:
+    """Without the polite sentences at either end, unless there is nothing else."""
+    first, last = 0, len(prose)
+    while (found := _first_sentence.match(prose, first, last)) and is_polite(found[0]):
+        first = found.end()
+    while (found := _last_sentence.search(prose, max(first, last - LONGEST_PLEASANTRY), last)) and is_polite(found[0]):
+        last = found.start()
+    return prose[first:last].strip() if 0 < last - first < len(prose) else prose
+
+
+def is_polite(sentence: str) -> bool:
+    spoken = tokens(sentence)
+    return not ENDS.issuperset(spoken) and _passed_over.issuperset(spoken)
 
 
 def skipped_whole(part: str) -> bool:
