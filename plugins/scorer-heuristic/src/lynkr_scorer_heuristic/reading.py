@@ -29,8 +29,8 @@ LOG_FROM = 1_000
 """Characters from which lines that look pasted are left out of the prose."""
 TASK_FROM, MAX_TASK, MIN_TASK = 40, 400, 4
 """Characters from which it is asked which paragraphs are the task, and what such a paragraph has at most and at least."""
-LONGEST_PLEASANTRY = 100
-"""Characters of a polite sentence."""
+LONGEST_PLEASANTRY, MAX_PLEASANTRIES = 100, 20
+"""Characters of a polite sentence, and how many are looked for at either end."""
 MIN_INTRODUCTION = 9
 """Characters from which a paragraph that ends in a colon is no mere label."""
 QUOTED = 1.5
@@ -45,7 +45,7 @@ MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
 _quotes = frozenset('"“„«「')
-_quoted = re.compile(r'"[^"\n]{40,}"|“[^”]{15,}”|„[^“”]{40,}[“”]|«[^»]{40,}»|「[^」]{15,}」')
+_quoted = re.compile(r'"[^"\n]{40,}"|“[^“”]{15,}”|„[^„“”]{40,}[“”]|«[^«»]{40,}»|「[^「」]{15,}」')
 """Where Chinese is quoted, fewer characters are long."""
 CHOICE = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
 """What an answer to choose from begins with."""
@@ -116,7 +116,13 @@ def task_of(prose: str) -> str:
     blank = "\n\n" if "\n\n" in prose else "\n"
     if blank not in prose or len(CHOICE.findall(prose)) > 1:
         return prose
-    parts = [part for part in prose.split(blank) if len(part) >= MIN_TASK and not skipped_whole(part)]
+    parts = [part for part in prose.split(blank) if len(part) >= MIN_TASK]
+    first, last = 0, len(parts)
+    while first < min(last, MAX_PLEASANTRIES) and skipped_whole(parts[first]):
+        first += 1
+    while last > max(first, len(parts) - MAX_PLEASANTRIES) and skipped_whole(parts[last - 1]):
+        last -= 1
+    parts = parts[first:last]
     if len(parts) < 2:
         return prose
     whole, ends = sum(map(len, parts)), [part for part in (parts[-1], parts[0]) if len(part) <= MAX_TASK]
@@ -146,9 +152,13 @@ def unquoted(prose: str) -> str:
 def without_pleasantries(prose: str) -> str:
     """Without the polite sentences at either end, unless there is nothing else."""
     first, last = 0, len(prose)
-    while (found := _first_sentence.match(prose, first, last)) and is_polite(found[0]):
+    for _ in range(MAX_PLEASANTRIES):
+        if not (found := _first_sentence.match(prose, first, last)) or not is_polite(found[0]):
+            break
         first = found.end()
-    while (found := _last_sentence.search(prose, max(first, last - LONGEST_PLEASANTRY), last)) and is_polite(found[0]):
+    for _ in range(MAX_PLEASANTRIES):
+        if not (found := _last_sentence.search(prose, max(first, last - LONGEST_PLEASANTRY), last)) or not is_polite(found[0]):
+            break
         last = found.start()
     return prose[first:last].strip() if 0 < last - first < len(prose) else prose
 
