@@ -10,6 +10,7 @@
 `fields.tsv`       the same by a sixth author, of many trades, much with pasted material (Apache-2.0)
 `templates.tsv`    the same by a seventh author, templates of automation and pasted material (Apache-2.0)
 `sessions.tsv`     the same by an eighth author, sessions of coding agents and ordinary people, trigger words (Apache-2.0)
+`native.tsv`       the same by a ninth author, Russian, Spanish and German as they are typed (Apache-2.0)
 `passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -38,9 +39,10 @@ LATER = {
     "fields": "sixth",
     "templates": "seventh",
     "sessions": "eighth",
+    "native": "ninth",
 }
 """The files of later authors."""
-USUAL = ("fifth", "sixth", "seventh", "eighth")
+USUAL = ("fifth", "sixth", "seventh", "eighth", "ninth")
 """Authors who wrote what people and programs ask, not what is hard to tell: bounds are found on theirs."""
 FAMILIES = {
     "gsm8k": "arithmetic", "agentverse-mgsm": "arithmetic", "mbpp": "code", "human_eval": "code", "rb_mbpp": "code",
