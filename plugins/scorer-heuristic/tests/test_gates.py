@@ -88,7 +88,15 @@ def test_a_title_wish_quoted_late_is_no_side_request():
 
 
 @pytest.mark.parametrize(
-    "text", ["Prove that 2 + 2 = 4 in Peano arithmetic", "Derive the lens equation.", "Выведи формулу Стирлинга", "推导正态方程"]
+    "text",
+    [
+        "Prove that 2 + 2 = 4 in Peano arithmetic",
+        "Derive the lens equation.",
+        "Выведи формулу Стирлинга",
+        "выведи строго общее уравнение касательной",
+        "Finde die Grenze und beweise sie",
+        "推导正态方程",
+    ],
 )
 def test_proofs_are_deep_thought(text):
     found = gates.deep_thought(read(text), 10.0)
@@ -105,7 +113,14 @@ def test_a_wish_to_think_lifts_an_easy_task_by_one_tier_only():
 
 
 @pytest.mark.parametrize(
-    "text", ["Who was first to prove that pi is irrational?", "Derive a class from Base", "请帮我写一份工作证明"]
+    "text",
+    [
+        "Who was first to prove that pi is irrational?",
+        "Derive a class from Base",
+        "Выведи содержимое файла, алгоритм не нужен",  # print it
+        "Reime über Algorithmen, Beweise und verteilte Systeme",
+        "请帮我写一份工作证明",
+    ],
 )
 def test_no_deep_thought(text):
     assert gates.deep_thought(read(text), 10.0) is None

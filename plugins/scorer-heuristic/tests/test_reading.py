@@ -67,6 +67,37 @@ def test_what_was_pasted_is_not_the_task(ask):
     assert read(ask.format(task=task, text=PASTED)).phrase == read(task).phrase
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "Kasse: 1.214,80. Ausflug: Speyer oder Bamberg, 11 zu 6 für Bamberg.\n\n{task}",
+        "D1 Datong\nD2 the hanging temple and the wooden pagoda\nD3 the five mountains and back\n{task}",
+        'Hi there!\n{task} "The lamp came late, but the box was dry and the shade is lovely."',
+    ],
+)
+def test_what_was_pasted_or_quoted_is_not_the_task_however_short(ask):
+    task = "Where do they go?"
+    assert read(ask.format(task=task)).phrase == read(task).phrase
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        "Which one shines?\nA. the moon and all the planets\nB. the stars\nC. a mirror at night",
+        '"Who scored the most goals in the league of this season, and how many?"',
+        "Task:\nGenerate a title for the whole of the chat below",
+    ],
+)
+def test_choices_and_what_stands_alone_are_the_task(ask):
+    assert len(read(ask).words) == len(re.findall(r"\w+", ask))
+
+
+def test_pleasantries_change_no_measure():
+    task = "Explain how the garbage collector of Java works"
+    polite = read(f"Hello! I hope you are well. {task}\nThanks a lot in advance!")
+    assert (polite.text, polite.words, polite.pasted) == (task, read(task).words, 0)
+
+
 def test_a_letter_is_its_own_task():
     letter = f"Hello,\n\n{PASTED}\n\nThank you"
     assert "theorem" in read(letter).words

@@ -8,7 +8,7 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (0.7, 1.6, 1.4)
+UNDER = (1.2, 2.0, 2.0)
 """How much dearer one row below a bound is than one above it."""
 LIFT = 7.0, 40.0, 80.0
 """Log odds for one unit of "a weak model fails this": to pass a bound, within a tier, and to pass one where there are answers

@@ -6,7 +6,12 @@
 `requests.tsv`     the same by a second author: acceptable tiers with the best one first, language, kind, text (Apache-2.0)
 `plainly.tsv`      the same by a third author, plainly worded and very short ones, hard and easy (Apache-2.0)
 `ordinary.tsv`     the same by a fourth author, ordinary and alike in several languages and tiers (Apache-2.0)
-`passages.tsv`     the same author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
+`subjects.tsv`     the same by a fifth author, over many subjects (Apache-2.0)
+`fields.tsv`       the same by a sixth author, of many trades, much with pasted material (Apache-2.0)
+`templates.tsv`    the same by a seventh author, templates of automation and pasted material (Apache-2.0)
+`sessions.tsv`     the same by an eighth author, sessions of coding agents and ordinary people, trigger words (Apache-2.0)
+`native.tsv`       the same by a ninth author, Russian, Spanish and German as they are typed (Apache-2.0)
+`passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
 from __future__ import annotations
@@ -27,6 +32,18 @@ from lynkr_scorer_heuristic.ask import last_ask
 
 LETTERS = "SMCR"
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
+LATER = {
+    "plainly": "third",
+    "ordinary": "fourth",
+    "subjects": "fifth",
+    "fields": "sixth",
+    "templates": "seventh",
+    "sessions": "eighth",
+    "native": "ninth",
+}
+"""The files of later authors."""
+USUAL = ("fifth", "sixth", "seventh", "eighth", "ninth")
+"""Authors who wrote what people and programs ask, not what is hard to tell: bounds are found on theirs."""
 FAMILIES = {
     "gsm8k": "arithmetic", "agentverse-mgsm": "arithmetic", "mbpp": "code", "human_eval": "code", "rb_mbpp": "code",
     "arc_challenge": "science", "openbook_qa": "science", "rb_arc_challenge": "science", "commonsense_qa": "sense",
@@ -73,7 +90,7 @@ def read(folder: Path) -> list[Row]:
     rows = [*pairs(folder / "pairs.jsonl.gz"), *weak(folder / "tier_labels_weak.jsonl.gz")]
     here = Path(__file__).parent
     second = requests(here / "requests.tsv") + long(here / "passages.tsv")
-    later = requests(here / "plainly.tsv", "third") + requests(here / "ordinary.tsv", "fourth")
+    later = [row for name, batch in LATER.items() for row in requests(here / f"{name}.tsv", batch)]
     return rows + own(here / "labelled.tsv") + second + later
 
 

@@ -1,8 +1,7 @@
-"""From texts to four columns of weights. Deterministic: fixed seeds, fixed folds."""
+"""From texts to four columns of weights. Deterministic: fixed seeds."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ import scipy.sparse as sp
 from data import Row
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from lynkr_scorer_heuristic.grams import cut, words_of
+from lynkr_scorer_heuristic.grams import cut, pairs_of, words_of
 from lynkr_scorer_heuristic.model import CHOICE
 from lynkr_scorer_heuristic.question import EVERY, FORM, measured
 from lynkr_scorer_heuristic.reading import read
 from lynkr_scorer_heuristic.signals import TEXT
 
-MIN_SOURCES, MAX_GRAMS = 3, 20_000
-GRAM, SIGNAL = 0.577, 3.0
-"""How strongly n-grams and signals are scaled before they are fitted: what is scaled less is shrunk more."""
+MIN_SOURCES, MAX_GRAMS, MAX_PAIRS = 3, 20_000, 6_000
+GRAM, PAIR, SIGNAL = 0.577, 1.0, 3.0
+"""How strongly n-grams, pairs of words and signals are scaled before they are fitted: what is scaled less is shrunk more."""
 LOGISTIC = 3.0
 """How freely the heads of the rubric may fit."""
 FAIL_RIDGE = 100.0
@@ -39,19 +38,23 @@ RAISING = frozenset(TEXT) & {
     "formal", "constraints",
 }  # fmt: skip
 """Signals of difficulty. Where one would lower the odds, because n-grams say the same better, the head does without it."""
-ALIKE = re.compile(r"-(?:above|below)$")
-"""What ids of rows differ in that are held out together."""
-FOLDS, SEED = 5, 5
+SEED = 5
+Sum = tuple[np.ndarray, float]
+"""Weights and a constant."""
 
 
 @dataclass
 class Texts:
-    """What is measured of every row, once: word-wise n-gram counts over the root of the number of words, and signals."""
+    """What is measured of every row, once: counts of n-grams and pairs over the root of the number of words, and signals.
+
+    `scale`: of each column, by how rare it is.
+    """
 
     rows: list[Row]
     names: list[str]
     grams: sp.csr_matrix
     signals: np.ndarray
+    scale: np.ndarray
 
     def choice(self, at: np.ndarray) -> np.ndarray:
         """Which rows have answers to choose from."""
@@ -80,6 +83,7 @@ def measure(rows: list[Row]) -> Texts:
         reading = read(row.text)
         words = words_of(reading)
         counts.append(Counter(gram for word in sorted(words) for gram in known.setdefault(word, cut(word))))
+        counts[-1].update(pairs_of(reading.words))
         signals.append(measured(reading))
         lengths.append(max(1, len(words)))
     seen = Counter(gram for count in counts for gram in count)
@@ -88,11 +92,21 @@ def measure(rows: list[Row]) -> Texts:
     cells = [(r, index[g], n / lengths[r] ** 0.5) for r, count in enumerate(counts) for g, n in count.items() if g in index]
     where_row, where_column, values = zip(*cells, strict=True)
     matrix = sp.csr_matrix((np.array(values, np.float32), (where_row, where_column)), (len(rows), len(names)))
-    return Texts(rows, names, matrix, np.array(signals))
+    return Texts(rows, names, matrix, np.array(signals), scales(names, [seen[name] for name in names], len(rows)))
+
+
+def scales(names: list[str], times: list[int], rows: int) -> np.ndarray:
+    """The root of how rare a column is, about 1 on the whole, times what its kind counts."""
+    rare = np.log(np.maximum((rows + 1) / (np.array(times) + 1), 2))
+    return np.sqrt(rare / rare.mean()) * [PAIR if is_pair(name) else GRAM for name in names]
+
+
+def is_pair(name: str) -> bool:
+    return " " in name[1:-1]
 
 
 def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
-    """The n-grams seen in most sources, and in three at least."""
+    """The n-grams and pairs seen in most sources, and in three at least."""
     by_source: dict[str, list[int]] = defaultdict(list)
     for index in at:
         by_source[texts.rows[index].source].append(index)
@@ -102,34 +116,43 @@ def choose(texts: Texts, at: np.ndarray) -> np.ndarray:
     often = np.asarray((texts.grams[at] > 0).sum(axis=0)).ravel()
     order = np.lexsort((-often, -sources))
     order = order[sources[order] >= MIN_SOURCES]
-    return np.sort(order[:MAX_GRAMS])
+    paired = np.array([is_pair(texts.names[index]) for index in order])
+    return np.sort(np.concatenate([order[~paired][:MAX_GRAMS], order[paired][:MAX_PAIRS]]))
 
 
 def features(texts: Texts, at: np.ndarray, chosen: np.ndarray, hidden: Collection[str] = ()) -> sp.csr_matrix:
     """`hidden`: signals that are kept from what is fitted."""
     scaled = texts.signals[at] * SIGNAL * [name not in hidden for name in EVERY]
-    return sp.hstack([texts.grams[at][:, chosen] * GRAM, sp.csr_matrix(scaled)]).tocsr()
+    return sp.hstack([texts.grams[at][:, chosen] @ sp.diags(texts.scale[chosen]), sp.csr_matrix(scaled)]).tocsr()
 
 
 def fit(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> Fitted:
     chosen = choose(texts, at) if chosen is None else chosen
+    return joined(chosen, [*rubric(texts, at, chosen), outcomes(texts, at, chosen)])
+
+
+def joined(chosen: np.ndarray, sums: list[Sum]) -> Fitted:
+    return Fitted(chosen, np.column_stack([weights for weights, _ in sums]), np.array([base for _, base in sums]))
+
+
+def rubric(texts: Texts, at: np.ndarray, chosen: np.ndarray) -> list[Sum]:
+    """At least medium, complex, reasoning."""
     labelled = np.array([i for i in at if texts.rows[i].kind != "pair" or (i % 7 == 0 and texts.rows[i].family in ANCHORS)])
     tiers, weight = np.array([tier_of(texts.rows[i]) for i in labelled]), trust(texts.rows, labelled)
-    fitted = [
+    return [
         head(texts, labelled, chosen, partial(logistic, target=tiers >= least, trust=weight), OUTCOMES) for least in (1, 2, 3)
     ]
+
+
+def outcomes(texts: Texts, at: np.ndarray, chosen: np.ndarray) -> Sum:
+    """A weak model fails this."""
     asked = np.array([i for i in at if texts.rows[i].kind == "pair" and not np.isnan(texts.rows[i].fails)])
     target, trusted = failures(texts.rows, asked)
-    fitted.append(
-        head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, sources=sources(texts.rows, asked)), set())
-    )
-    return Fitted(chosen, np.column_stack([weights for weights, _ in fitted]), np.array([base for _, base in fitted]))
+    return head(texts, asked, chosen, partial(ridge, target=target, trust=trusted, sources=sources(texts.rows, asked)), set())
 
 
-def head(
-    texts: Texts, at: np.ndarray, chosen: np.ndarray, learn: Callable[[sp.csr_matrix], Any], hidden: set[str]
-) -> tuple[np.ndarray, float]:
-    """Weights and constant of a sum in which no signal of difficulty has a negative weight; those left out have 0."""
+def head(texts: Texts, at: np.ndarray, chosen: np.ndarray, learn: Callable[[sp.csr_matrix], Any], hidden: set[str]) -> Sum:
+    """A sum in which no signal of difficulty has a negative weight; those left out have 0."""
     while True:
         model = learn(features(texts, at, chosen, hidden))
         weights = np.ravel(model.coef_)[: len(chosen) + len(EVERY)]
@@ -181,14 +204,12 @@ def failures(rows: list[Row], at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out(texts: Texts, at: np.ndarray, chosen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Own rows among `at`, and their heads by models that have not seen them, nor the same task with another passage."""
+    """Own rows among `at`, and their heads by models that have seen no prompt of their author."""
     chosen = choose(texts, at) if chosen is None else chosen
     own = np.array([i for i in at if texts.rows[i].kind == "own"])
-    tasks = np.array([ALIKE.sub("", texts.rows[i].id) for i in own])
-    names, which = np.unique(tasks, return_inverse=True)
-    fold = (np.random.RandomState(SEED).permutation(len(names)) % FOLDS)[which]
-    heads = np.zeros((len(own), 4))
-    for number in range(FOLDS):
-        test = own[fold == number]
-        heads[fold == number] = fit(texts, np.setdiff1d(at, test), chosen).heads(texts, test)
+    author = np.array([texts.rows[i].batch for i in own])
+    heads, fails = np.zeros((len(own), 4)), outcomes(texts, at, chosen)
+    for name in np.unique(author):
+        test = own[author == name]
+        heads[author == name] = joined(chosen, [*rubric(texts, np.setdiff1d(at, test), chosen), fails]).heads(texts, test)
     return own, heads

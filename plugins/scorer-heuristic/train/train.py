@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from curves import LIFT, bounds
-from data import read
-from fit import GRAM, SIGNAL, Fitted, Texts, fit, held_out, measure
+from data import USUAL, read
+from fit import SIGNAL, Fitted, Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
 
 from lynkr_scorer_heuristic.model import Stored
@@ -20,7 +20,7 @@ TARGET = Path(__file__).parents[1] / "src/lynkr_scorer_heuristic/weights.msgpack
 
 def stored(texts: Texts, fitted: Fitted, found: tuple[float, float, float]) -> Stored:
     """Scales multiplied out."""
-    grams = fitted.weights[: len(fitted.chosen)] * GRAM
+    grams = fitted.weights[: len(fitted.chosen)] * texts.scale[fitted.chosen, None]
     signals = fitted.weights[len(fitted.chosen) :] * SIGNAL
     return Stored(
         grams="\n".join(texts.columns(fitted.chosen)),
@@ -37,15 +37,21 @@ def four(row: np.ndarray) -> tuple[float, float, float, float]:
     return medium, complex_, reasoning, fails
 
 
+def bounds_of(texts: Texts, own: np.ndarray, heads: np.ndarray) -> tuple[float, float, float]:
+    """By the prompts of authors who wrote what is usually asked."""
+    rows = [texts.rows[i] for i in own]
+    usual = np.array([row.batch in USUAL for row in rows])
+    return bounds(heads[usual], np.array([row.tier for row in rows])[usual])
+
+
 def main() -> None:
     texts = measure(read(Path(sys.argv[1])))
     every = np.arange(len(texts.rows))
     fitted = fit(texts, every)
     own, heads = held_out(texts, every, fitted.chosen)
-    tiers = np.array([texts.rows[i].tier for i in own])
-    data = msgspec.msgpack.encode(stored(texts, fitted, bounds(heads, tiers)))
+    data = msgspec.msgpack.encode(stored(texts, fitted, bounds_of(texts, own, heads)))
     TARGET.write_bytes(data)
-    print(f"{len(fitted.chosen)} n-grams, {len(data)} bytes: {TARGET}")  # noqa: T201
+    print(f"{len(fitted.chosen)} n-grams and pairs, {len(data)} bytes: {TARGET}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Held-out figures: each source is scored by a model that has seen neither it nor anything of its kind; so are our own prompts.
+"""Held-out figures: each source is scored by a model that has seen neither it nor anything of its kind; our own prompts by one that
+has seen none of their author's.
 
 `uv run --group train python plugins/scorer-heuristic/train/validate.py FOLDER`
 """
@@ -10,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from curves import bounds, scores
-from data import Row, read
+from curves import scores
+from data import USUAL, Row, read
 from fit import Texts, fit, held_out, measure
 from threadpoolctl import threadpool_limits
+from train import bounds_of
 
 from lynkr_core.cli.dataset import read as read_dataset
 from lynkr_core.cli.evaluating import measured, told
@@ -21,6 +23,7 @@ from lynkr_core.cli.metrics import tier
 
 PLAIN = ("plain", "short")
 """Kinds of our own prompts that use no jargon."""
+GROUPS = {"batch": "author", "language": "language", "sub": "kind"}
 LEAST = 20
 """Prompts of a language or kind from which its figures are told."""
 
@@ -46,22 +49,22 @@ def main() -> None:
     folder = Path(sys.argv[1])
     texts = measure(read(folder))
     own, heads = held_out(texts, np.arange(len(texts.rows)))
-    tiers = np.array([texts.rows[i].tier for i in own])
-    found = bounds(heads, tiers)
+    found = bounds_of(texts, own, heads)
     report = measured(read_dataset(folder / "pairs.jsonl.gz"), pairs(texts, found), intervals=True)
     print("\n".join(told(report | {"milliseconds": {"p50": 0.0, "p99": 0.0}})[:-1]))  # noqa: T201
     given = np.array([tier(value) for value in scores(found, heads, texts.choice(own))])
     rows = [texts.rows[i] for i in own]
-    print(f"own prompts, {len(own)}: {shares(given, rows)}")  # noqa: T201
-    for batches in (("first", "second"), ("third",), ("fourth",)):
-        here = np.array([row.batch in batches for row in rows])
-        these = [row for row in rows if row.batch in batches]
-        print(f"  batch {' and '.join(batches)}, {len(these)}: {shares(given[here], these)}; {hard_ones(given[here], these)}")  # noqa: T201
-    for name, groups in (("language", [row.language for row in rows]), ("kind", [row.sub or "first batch" for row in rows])):
+    print(f"own prompts, {len(own)}: {shares(given, rows)}; {hard_ones(given, rows)}")  # noqa: T201
+    usual = np.array([row.batch in USUAL for row in rows])
+    these = [row for row in rows if row.batch in USUAL]
+    print(f"  usual ones, {len(these)}: {shares(given[usual], these)}; {hard_ones(given[usual], these)}")  # noqa: T201
+    for name in GROUPS:
+        groups = [getattr(row, name) or "first" for row in rows]
         for group in sorted(set(groups)):
             here = [at for at, each in enumerate(groups) if each == group]
             if len(here) >= LEAST:
-                print(f"  {name} {group}: {len(here)}: {shares(given[here], [rows[at] for at in here])}")  # noqa: T201
+                these = [rows[at] for at in here]
+                print(f"  {GROUPS[name]} {group}: {len(here)}: {shares(given[here], these)}; {hard_ones(given[here], these)}")  # noqa: T201
 
 
 def hard_ones(given: np.ndarray, rows: Sequence[Row]) -> str:

@@ -13,7 +13,7 @@ from lynkr_scorer_heuristic import around, gates
 from lynkr_scorer_heuristic.ask import MAX_TURNS, Ask, ask_of
 from lynkr_scorer_heuristic.clean import shortened
 from lynkr_scorer_heuristic.gates import UNKNOWN, Verdict
-from lynkr_scorer_heuristic.grams import words_of
+from lynkr_scorer_heuristic.grams import pairs_of, words_of
 from lynkr_scorer_heuristic.memory import Memory, is_lasting
 from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.question import EVERY
@@ -105,7 +105,7 @@ class Heuristic:
         """What the model says, and the gates that only raise it."""
         signals = {name: amount for name, measure in EVERY.items() if (amount := measure(reading)) or name in NAMED}
         words = words_of(reading)
-        value, points = self.model.explained(words, signals)
+        value, points = self.model.explained(words, signals, pairs_of(reading.words))
         if reading.shape == "lookup" or len(reading.words) > SAID_AGAIN * len(words):
             value = min(value, LOOK_UP)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)

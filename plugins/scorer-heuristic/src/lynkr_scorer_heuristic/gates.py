@@ -46,8 +46,14 @@ SYSTEMS: tuple[tuple[bytes, str, float], ...] = (
 )  # fmt: skip
 """What stands in the system prompts of coding tools' own requests: text in lower case, kind, score."""
 
+_titles = r"(?:title|titel|überschrift|título|название|заголовок)"
+_chats = r"(?:chat|gespräch|unterhaltung|charla|conversación|чата|диалога|разговора|беседы)"
+_this = r"(?:for this|für diese[ns]?|para est[ea]|для это(?:го|й))"
 _sides = (
     (re.compile(r"\A\W*(?:please )?(?:write|generate|create|give|suggest)\b[^.\n]{0,40}\btitle for (?:this|the|our)\b", re.I), "title", 4.0),
+    (re.compile(rf"\A\W*(?:short |kurzer |короткий )?{_titles} {_this} {_chats}", re.I), "title", 4.0),
+    (re.compile(rf"\A\W*\w+\b[^.\n]{{0,40}}\b{_titles}\b[^.\n]{{0,40}}\b{_chats}\b", re.I), "title", 4.0),
+    (re.compile(r"\A[^。\n]{0,20}(?:对话|聊天|会话)[^。\n]{0,20}标题|\A[^。\n]{0,20}标题[^。\n]{0,20}(?:对话|聊天|会话)"), "title", 4.0),
     (re.compile(r"\A\W*(?:task:\s*)?generate a (?:concise|short|brief)[^.\n]{0,40}\btitle\b", re.I), "title", 4.0),
     (re.compile(r"\A\W*(?:write|generate)\b[^.\n]{0,30}\bcommit (?:subject|message|title)\b", re.I), "commit message", 10.0),
     (re.compile(r"\A\W*suggestion mode\b", re.I), "suggestion", 10.0),
@@ -62,8 +68,10 @@ SIDE_AT, SIDE_WORDS = 400, 80
 
 _proof = re.compile(
     r"(?:\A|[.!?;:,\n]\s{0,3}|\b(?:and|or|then|to|please|и|und|y)\s{1,3})"
-    r"(?:prove|disprove|derive(?! an? (?:new )?(?:class|type|struct))|докажи(?:те)?|выведи(?:те)?|beweisen?|demuestra|deriva)\b"
-    r"|\bprove (?:that|or|why|correctness|optimality)\b",
+    r"(?:prove|disprove|derive(?! an? (?:new )?(?:class|type|struct))|докажи(?:те)?|demuestra|deriva)\b"
+    r"|\bprove (?:that|or|why|correctness|optimality)\b"
+    r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b"  # after a comma it is mostly the noun
+    r"|\bвыведи(?:те)?\s(?:\w+\s){0,2}(?:формул|уравнени|закон|неравенств|распределени|соотношени|оценк|тождеств|выражени)",  # else: print
     re.I,
 )
 _proof_chinese = re.compile(r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信)|(?:归纳法|反证法|并)证明|推导")

@@ -1,8 +1,10 @@
-"""The character n-grams of an ask's words. What is learned and what is looked up are cut here, in one way."""
+"""The character n-grams of an ask's words, and its pairs of words. What is learned and what is looked up are cut here, in one way."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 from lynkr_scorer_heuristic.reading import Reading
 
@@ -29,3 +31,8 @@ def sliced(word: str, sizes: tuple[int, ...]) -> list[str]:
 def words_of(reading: Reading) -> set[str]:
     """The distinct words that are cut."""
     return set(reading.words)
+
+
+def pairs_of(words: Sequence[str]) -> set[str]:
+    """The distinct pairs of neighbours, with a blank between; a full stop stands before the first word and after the last."""
+    return set(map(" ".join, pairwise((".", *words, "."))))

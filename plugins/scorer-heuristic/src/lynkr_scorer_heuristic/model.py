@@ -1,4 +1,4 @@
-"""The learned model: four linear sums over n-grams and signals. `scale.py` makes a score from 0 to 100 of them.
+"""The learned model: four linear sums over n-grams, pairs of words and signals. `scale.py` makes a score from 0 to 100 of them.
 
 Three are log odds, of the rubric's tier being at least medium, complex and reasoning. The fourth is how much more often than usual weak
 models fail; it moves all three a little.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
 import msgspec
@@ -22,8 +22,8 @@ MAX_WORDS = 8_192
 CHARACTERS = 24
 """A remembered word is at most so long."""
 TOLD = 4
-"""Words whose n-grams are told."""
-LEAST = 0.2
+"""Words whose n-grams are told, and pairs."""
+LEAST = 0.05
 """Points below which an n-gram's part of the score is not told."""
 CHOICE = "choice"
 """The signal of a question with answers to choose from."""
@@ -36,7 +36,7 @@ NONE: Part = (0j, 0j)
 
 
 class Stored(Struct, frozen=True, forbid_unknown_fields=True):
-    """`weights.msgpack`. `grams` stand between line feeds; `weights` holds four 32-bit floats for each, little-endian."""
+    """`weights.msgpack`. `grams` and pairs stand between line feeds; `weights` holds four 32-bit floats for each, little-endian."""
 
     grams: str
     weights: bytes
@@ -85,16 +85,25 @@ class Model:
             self._words[word] = (left, right)
         return left, right
 
-    def explained(self, words: set[str], signals: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-        """The score, and what each signal and the strongest n-grams added to it: the score less what it would be without."""
+    def of_pairs(self, pairs: Collection[str], root: float) -> dict[str, Part]:
+        """Those pairs of words that are known, as shares of the sums."""
+        known = sorted(self.grams.keys() & pairs)
+        return {f'"{pair}"': scaled(self.grams[pair], 1 / root) for pair in known}
+
+    def explained(
+        self, words: set[str], signals: Mapping[str, float], pairs: Collection[str] = ()
+    ) -> tuple[float, dict[str, float]]:
+        """The score, and what each signal and the strongest n-grams and pairs added to it: the score less what it would be without."""
         parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items() if amount}
-        whole = total((self.base, self.of_words(words), *parts.values()))
+        found = self.of_pairs(pairs, len(words) ** 0.5 or 1.0)
+        whole = total((self.base, self.of_words(words), *parts.values(), *found.values()))
         lift = self.lift_for(signals)
         value = self.value(whole, lift)
         points = {
             name: round(value - self.value(less(whole, parts[name]), lift), 2) if name in parts else 0.0 for name in signals
         }
-        for name, each in self.strongest(words).items():
+        strongest = sorted(found, key=lambda name: -abs(found[name][0]))[:TOLD]
+        for name, each in (self.strongest(words) | {name: found[name] for name in strongest}).items():
             if abs(added := value - self.value(less(whole, each), lift)) >= LEAST:
                 points[name] = round(added, 2)
         return value, points

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from math import log1p
 
-from lynkr_scorer_heuristic.reading import Reading
+from lynkr_scorer_heuristic.reading import CHOICE, Reading
 from lynkr_scorer_heuristic.signals import LOOKED_AT, TEXT, share
 from lynkr_scorer_heuristic.words import words
 
 MIN_CHOICES = 2
 """Fewer lines that begin with a letter are no answers to choose from."""
-_choice = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
 _symbols = b"=+*/^<>%$"
 _digits = b"0123456789"
 CONDITIONS = words(
@@ -43,7 +41,7 @@ NEGATIONS = words(
 def choices(text: str) -> list[str]:
     """The question, and the answers to choose from that stand below it, each on a line that begins with a letter."""
     text = text[:LOOKED_AT]
-    parts = _choice.split(text) if "\n" in text else []
+    parts = CHOICE.split(text) if "\n" in text else []
     return parts if len(parts) > MIN_CHOICES else [text]
 
 

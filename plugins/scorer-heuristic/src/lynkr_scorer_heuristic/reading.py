@@ -27,8 +27,12 @@ from lynkr_scorer_heuristic.words import (
 
 LOG_FROM = 1_000
 """Characters from which lines that look pasted are left out of the prose."""
-TASK_FROM, MAX_TASK, MIN_TASK = 350, 400, 12
+TASK_FROM, MAX_TASK, MIN_TASK = 40, 400, 4
 """Characters from which it is asked which paragraphs are the task, and what such a paragraph has at most and at least."""
+LONGEST_PLEASANTRY, MAX_PLEASANTRIES = 100, 20
+"""Characters of a polite sentence, and how many are looked for at either end."""
+MIN_INTRODUCTION = 9
+"""Characters from which a paragraph that ends in a colon is no mere label."""
 QUOTED = 1.5
 """What stands beside the task is so many times longer where it was pasted."""
 MAX_LOOK_UP = 16.0
@@ -40,6 +44,14 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
+_quotes = frozenset('"“„«「')
+_quoted = re.compile(r'"[^"\n]{40,}"|“[^“”]{15,}”|„[^„“”]{40,}[“”]|«[^«»]{40,}»|「[^「」]{15,}」')
+"""Where Chinese is quoted, fewer characters are long."""
+CHOICE = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
+"""What an answer to choose from begins with."""
+_first_sentence = re.compile(rf"[^.!?。！？\n]{{1,{LONGEST_PLEASANTRY}}}[.!?。！？\n]+\s*")
+_last_sentence = re.compile(r"(?<=[.!?。！？\n])\s*[^.!?。！？\n]+[.!?。！？\s]*\Z")
+_questioning, _introducing = frozenset("?？"), frozenset(":：")
 _listened = frozenset(LISTENED)
 _passed_over = POLITE | ENDS
 _ascii = bytes(range(128))
@@ -77,7 +89,10 @@ def read(text: str) -> Reading:
     if "```" in text:
         parts = text.split("```")
         prose, fenced = "\n".join(parts[::2]), sum(map(len, parts[1::2]))
+    prose = without_pleasantries(prose)
     asked = task_of(prose) if len(prose) > TASK_FROM else prose
+    if len(asked) > TASK_FROM:
+        asked = unquoted(asked)
     kept = shortened(asked)
     spoken = _pasted_line.sub("", kept) if len(kept) > LOG_FROM else kept
     words, listed = task_words(tokens(spoken))
@@ -94,15 +109,63 @@ def read(text: str) -> Reading:
 
 
 def task_of(prose: str) -> str:
-    """The paragraphs at either end that say what to do with a longer text between, after or before them; else the whole."""
-    if "\n\n" not in prose:
+    """The paragraphs at either end that say what to do with a longer text between, after or before them; else the whole.
+
+    Of lines without blank ones between, only the first or last, and only if it asks. Answers to choose from are part of their task.
+    """
+    blank = "\n\n" if "\n\n" in prose else "\n"
+    if blank not in prose or len(CHOICE.findall(prose)) > 1:
         return prose
-    parts = [part for part in prose.split("\n\n") if len(part) >= MIN_TASK and not skipped_whole(part)]
+    parts = [part for part in prose.split(blank) if len(part) >= MIN_TASK]
+    first, last = 0, len(parts)
+    while first < min(last, MAX_PLEASANTRIES) and skipped_whole(parts[first]):
+        first += 1
+    while last > max(first, len(parts) - MAX_PLEASANTRIES) and skipped_whole(parts[last - 1]):
+        last -= 1
+    parts = parts[first:last]
     if len(parts) < 2:
         return prose
-    ends = [part for part in (parts[0], parts[-1]) if len(part) <= MAX_TASK]
-    task = "\n\n".join(ends)
-    return task if ends and sum(map(len, parts)) - len(task) > QUOTED * len(task) else prose
+    whole, ends = sum(map(len, parts)), [part for part in (parts[-1], parts[0]) if len(part) <= MAX_TASK]
+    if len(blank) > 1 and len(ends) > 1 and whole - len(parts[0]) - len(parts[-1]) > QUOTED * (len(parts[0]) + len(parts[-1])):
+        return f"{parts[0]}\n\n{parts[-1]}"
+    ends.sort(key=asks, reverse=True)
+    for end in ends:
+        if whole - len(end) > QUOTED * len(end) and (len(blank) > 1 or asks(end)):
+            return end
+    return prose
+
+
+def asks(part: str) -> bool:
+    """Whether a paragraph ends as a question, or as what introduces a text."""
+    end = part.rstrip()[-1:]
+    return end in _questioning or (end in _introducing and len(part) > MIN_INTRODUCTION)
+
+
+def unquoted(prose: str) -> str:
+    """Without long quotations, if more than pleasantries is said beside them."""
+    if _quotes.isdisjoint(prose):
+        return prose
+    without = _quoted.sub(" ", prose)
+    return prose if _passed_over.issuperset(tokens(without)) else without
+
+
+def without_pleasantries(prose: str) -> str:
+    """Without the polite sentences at either end, unless there is nothing else."""
+    first, last = 0, len(prose)
+    for _ in range(MAX_PLEASANTRIES):
+        if not (found := _first_sentence.match(prose, first, last)) or not is_polite(found[0]):
+            break
+        first = found.end()
+    for _ in range(MAX_PLEASANTRIES):
+        if not (found := _last_sentence.search(prose, max(first, last - LONGEST_PLEASANTRY), last)) or not is_polite(found[0]):
+            break
+        last = found.start()
+    return prose[first:last].strip() if 0 < last - first < len(prose) else prose
+
+
+def is_polite(sentence: str) -> bool:
+    spoken = tokens(sentence)
+    return not ENDS.issuperset(spoken) and _passed_over.issuperset(spoken)
 
 
 def skipped_whole(part: str) -> bool:

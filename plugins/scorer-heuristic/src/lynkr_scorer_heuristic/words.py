@@ -55,7 +55,12 @@ LEAD = words(
 
 PROOF = words("prove disprove derive докажи докажите выведи выведите beweise beweisen demuestra deriva")
 """Imperatives of proof; which are meant as such, a gate's pattern tells."""
-SIDE = words("title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota")
+SIDE = words(
+    """
+    title commit suggestion suggest generate tags paths filepaths summary summarize summarise quota
+    titel überschrift título название заголовок
+    """
+)
 """Without one of these at its beginning no request is a coding tool's own."""
 
 LOOK_UP = words(
