@@ -17,7 +17,7 @@ from lynkr_core.testing.calls import call, no_io
 from lynkr_core.testing.contracts import samples
 from lynkr_core.testing.contracts.base import Contract
 
-OWN = ("_slots", "_request")
+OWN = ("_slots", "parsed")
 """What a scorer may change: its typed slots, and the request that is built when first read."""
 
 
