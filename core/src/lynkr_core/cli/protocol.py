@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import MutableMapping
+from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote
@@ -41,12 +42,12 @@ IDLE_SECONDS = 75.0
 
 
 class ServerState:
-    """What the connections of a server share. `date` is a header's line, for every answer."""
+    """What the connections of a server share. `date` is a header's line, for every answer, and has to be told the time now and then."""
 
     def __init__(self) -> None:
         self.connections: set[Protocol] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.date = b""
+        self.date = dated()
 
 
 class Protocol(asyncio.Protocol):
@@ -260,6 +261,10 @@ class Protocol(asyncio.Protocol):
             self.transport.close()
         else:
             self.current.keep_alive = False
+
+
+def dated() -> bytes:
+    return b"date: %b" % formatdate(usegmt=True).encode()
 
 
 @lru_cache(maxsize=64)

@@ -12,14 +12,12 @@ import importlib.util
 import logging
 import signal
 import socket
-import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from email.utils import formatdate
 from typing import Any
 
 from lynkr_core.cli.cycle import TICKS
-from lynkr_core.cli.protocol import Protocol, ServerState
+from lynkr_core.cli.protocol import Protocol, ServerState, dated
 from lynkr_core.errors import LynkrError
 from lynkr_core.process import Process
 from lynkr_core.settings import Server as Settings
@@ -93,7 +91,7 @@ class Server:
     def _tick(self, counter: int) -> None:
         """One timer for all connections: none of them costs one of its own."""
         if counter % TICKS_A_SECOND == 0:
-            self.server_state.date = b"date: %b" % formatdate(time.time(), usegmt=True).encode()
+            self.server_state.date = dated()
         pulse = self._every and counter % self._every == 0
         if pulse or counter % TICKS_A_SECOND == 0:
             now = asyncio.get_running_loop().time()
