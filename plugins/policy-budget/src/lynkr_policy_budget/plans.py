@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from lynkr_core.exchange import Candidate, Exchange, Principal
+from lynkr_core.stores.recent import Recent
 from lynkr_policy_budget.rules import Room, Rule
 
 MOST = 8192
@@ -29,16 +30,15 @@ class Plans:
         rules = list(rules)
         self._lasting = [rule for rule in rules if not rule.scope.of_session]
         self._own = [rule for rule in rules if rule.scope.of_session]
-        self._kept: dict[tuple[Principal, Candidate, bool], Plan] = {}
+        self._kept: Recent[tuple[Principal, Candidate, bool], Plan] = Recent(MOST)
 
     def rooms(self, exchange: Exchange, candidate: Candidate, theirs: bool, now: float) -> Sequence[Room]:
         """Each counter once, with its smallest limit. `theirs`: the caller pays its provider, so no limit in dollars applies."""
         key = (exchange.principal, candidate, theirs)
         plan = self._kept.get(key)
         if plan is None or not plan.since <= now < plan.until:
-            if len(self._kept) >= MOST:
-                self._kept.clear()
-            plan = self._kept[key] = made(self._lasting, exchange, candidate, theirs, now)
+            plan = made(self._lasting, exchange, candidate, theirs, now)
+            self._kept.set(key, plan)
         return [*plan.rooms, *made(self._own, exchange, candidate, theirs, now).rooms] if self._own else plan.rooms
 
 

@@ -12,6 +12,7 @@ from lynkr_core.errors import RateLimited
 from lynkr_core.exchange import Candidate, Exchange, Principal
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Bucket, Hold
+from lynkr_core.stores.recent import Recent
 
 PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 MAX_KEPT = 8192
@@ -64,16 +65,15 @@ class Demands:
         rules = list(rules)
         self._lasting = [rule for rule in rules if not rule.scope.of_session]
         self._own = [rule for rule in rules if rule.scope.of_session]
-        self._kept: dict[tuple[Principal, Candidate, bool], Demand] = {}
+        self._kept: Recent[tuple[Principal, Candidate, bool], Demand] = Recent(MAX_KEPT)
 
     def of(self, exchange: Exchange, candidate: Candidate, theirs: bool) -> Demand:
         """`theirs`: the caller pays its provider, so no limit of a model or provider applies: those are of the operator's credentials."""
         key = (exchange.principal, candidate, theirs)
         kept = self._kept.get(key)
         if kept is None:
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            kept = self._kept[key] = made(self._lasting, exchange, candidate, theirs)
+            kept = made(self._lasting, exchange, candidate, theirs)
+            self._kept.set(key, kept)
         if not self._own:
             return kept
         own = made(self._own, exchange, candidate, theirs)
