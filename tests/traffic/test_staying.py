@@ -14,3 +14,5 @@ async def test_the_total_is_never_above_staying_and_switching(folder, prices):
     assert 0 < spent["sticky"].usd <= spent["stay"].usd
     assert spent["sticky"].usd <= spent["switch"].usd
     assert 0 < spent["sticky"].switches <= spent["switch"].switches
+    if folder.name != "sample":  # a few conversations, in which both switch as often
+        assert spent["sticky"].switches < spent["switch"].switches

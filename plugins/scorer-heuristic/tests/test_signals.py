@@ -131,6 +131,9 @@ def test_what_is_around_the_ask_is_told_and_has_no_weight(score):
 def test_points_say_what_each_part_added(score):
     found = score(DESIGN)
     assert any(found.points[name] > 0 for name in NAMED)
+    assert (
+        score("Compare sharding and replication for a scalable platform and name the trade-offs.").points["technical_depth"] > 0
+    )
     assert any(name.startswith('"') for name in found.points)
     assert found.reason
     assert found.ask == DESIGN
