@@ -142,12 +142,11 @@ def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
 
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
     """All or none."""
-    until = attempt.started + kernel.hooks.reserve.deadline
     args = (exchange, attempt.candidate)
     for call in kernel.hooks.reserve.calls:
-        answer = None if call.is_async else call.now(args)
-        if call.is_async or answer.__class__ is CoroutineType:
-            answer = await call.later(args, until, answer)
+        answer = call.now(args)
+        if answer.__class__ is CoroutineType:
+            answer = await call.later(args, attempt.started + kernel.hooks.reserve.deadline, answer)
         if isinstance(answer, Reservation):
             attempt.reservations.append((call.plugin, answer))
         elif isinstance(answer, Reject):

@@ -30,12 +30,16 @@ STAGE_SECONDS = 5.0
 """How long the asynchronous plugins of one stage may take together."""
 SPARED = 63
 """Of a synchronous plugin's calls the 1st, 2nd, 4th, … 64th and each 64th after it are timed; each stands for those since the last."""
+NOBODY = (None, "")
+"""No answer, and of no plugin."""
 
 
 class Call:
-    """One plugin's implementation of one hook. Counts its calls, errors and seconds; `timed`: the calls that `seconds` stands for."""
+    """One plugin's implementation of one hook. Counts its calls, errors and seconds; `timed`: the calls that `seconds` stands for, `due`:
+    the next one to be looked at, which is each while they fail.
+    """
 
-    __slots__ = ("calls", "closed", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds", "timed",
+    __slots__ = ("calls", "closed", "due", "errors", "failures", "function", "hook", "is_async", "off_until", "plugin", "seconds", "timed",
                  "wait")  # fmt: skip
 
     def __init__(self, hook: str, kind: str, plugin: str, function: Callable[..., Any], parameters: Sequence[str]) -> None:
@@ -47,7 +51,7 @@ class Call:
         self.is_async = inspect.iscoroutinefunction(function)
         call = adapted(function, parameters)
         self.function = bounded(call) if hook == "score" and not self.is_async else call
-        self.calls = self.errors = self.failures = self.timed = 0
+        self.calls = self.due = self.errors = self.failures = self.timed = 0
         self.seconds = self.off_until = 0.0
 
     @property
@@ -63,30 +67,34 @@ class Call:
         mean = round(self.seconds / self.timed * 1e6, 1) if self.timed else None
         return {"calls": self.calls, "errors": self.errors, "mean_us": mean, "state": state, "left": left}
 
-    def clocked(self, *args: Any) -> Any:
-        """The function, timed."""
-        began = time.perf_counter()
-        try:
-            return self.function(*args)
-        finally:
-            self.seconds += (time.perf_counter() - began) * (self.calls - self.timed)
-            self.timed = self.calls
-
     def now(self, args: tuple[Any, ...]) -> Any:
-        """A synchronous plugin's answer; None while it is off, and after an error that is skipped."""
-        if self.failures and self.off:
-            return self.skipped(args, "is off after errors in a row")
+        """A synchronous plugin's answer, an asynchronous one's coroutine; None while it is off, and after an error that is skipped."""
         self.calls = calls = self.calls + 1
         try:
-            value = (self.function if calls & SPARED and calls & (calls - 1) else self.clocked)(*args)
+            return self.function(*args) if calls < self.due else self.seen(args)
         except Exception as error:
             return self.caught(error, args)
+
+    def seen(self, args: tuple[Any, ...]) -> Any:
+        """The answer of a call that is looked at: how long it takes, and that it does not fail any more."""
+        if self.failures and self.off:
+            self.calls -= 1
+            return self.skipped(args, "is off after errors in a row")
+        if self.is_async:
+            return self.function(*args)
+        began = time.perf_counter()
+        try:
+            value = self.function(*args)
+        finally:
+            self.seconds += (time.perf_counter() - began) * (self.calls - self.timed)
+            self.timed = calls = self.calls
         self.failures = 0
+        self.due = 1 << calls.bit_length() if calls <= SPARED else (calls | SPARED) + 1
         return value
 
     async def later(self, args: tuple[Any, ...], until: float, begun: CoroutineType[Any, Any, Any] | None = None) -> Any:
-        """As `now`, for an asynchronous plugin, which has until `until` on the monotonic clock. `begun`: what its call has given."""
-        if self.failures and self.off:
+        """The answer to be waited for until `until` on the monotonic clock. `begun`: what `now` has given; else it is called here."""
+        if begun is None and self.failures and self.off:
             return self.skipped(args, "is off after errors in a row")
         began = time.perf_counter()
         self.calls += begun is None
@@ -97,7 +105,7 @@ class Call:
             return self.caught(error, args)
         finally:
             self.seconds += time.perf_counter() - began
-            self.timed += begun is None
+            self.timed += self.is_async
         self.failures = 0
         return value
 
@@ -117,6 +125,7 @@ class Call:
         """Counts and logs an error, and switches the call off after too many in a row."""
         self.errors += 1
         self.failures += 1
+        self.due = 0
         log.error("plugin %s failed in %s: %s: %s", self.plugin, self.hook, type(error).__name__, error)
         if self.failures >= MAX_FAILURES and not self.closed:
             self.off_until = time.monotonic() + OFF_SECONDS
@@ -166,13 +175,11 @@ class Hook:
 
     def first_now(self, *args: Any) -> tuple[Any, str] | Coroutine[Any, Any, tuple[Any, str]]:
         """As `first`; a coroutine only where somebody has to be waited for."""
-        for place, call in enumerate(self.calls):
-            value = None if call.is_async else call.now(args)
-            if call.is_async or value.__class__ is CoroutineType:
-                return self._first(args, place, value)
+        for call in self.calls:
+            value = call.now(args)
             if value is not None:
-                return value, call.plugin
-        return None, ""
+                return self._first(args, self.calls.index(call), value) if value.__class__ is CoroutineType else (value, call.plugin)
+        return NOBODY
 
     def collect_now(self, *args: Any) -> list[tuple[Any, str]]:
         """As `collect`, where no plugin is asynchronous."""
@@ -187,14 +194,14 @@ class Hook:
         until = time.monotonic() + self.deadline
         for call in self.calls[place:]:  # a loop in each of the three: an async generator left early costs 7 µs
             if value is None:
-                value = await call.later(args, until) if call.is_async else call.now(args)
+                value = call.now(args)
             if value.__class__ is CoroutineType:
                 value = await call.later(args, until, value)
             if value is not None:
                 return value, call.plugin
             if call.wait:  # what it has waited is not taken from those that come after it
                 until = max(until, time.monotonic() + self.deadline)
-        return None, ""
+        return NOBODY
 
     async def collect(self, *args: Any) -> list[tuple[Any, str]]:
         """Every answer with its plugin's name."""
@@ -221,16 +228,14 @@ def notify(call: Call, args: tuple[Any, ...]) -> None:
         return
     call.calls = calls = call.calls + 1
     try:
-        (call.function if calls & SPARED and calls & (calls - 1) else call.clocked)(*args)
+        call.function(*args) if calls < call.due else call.seen(args)
     except Exception as error:
         call.note(error)
-    else:
-        call.failures = 0
 
 
 async def run(call: Call, args: tuple[Any, ...], until: float) -> Any:
     """One call's answer, whichever kind it is."""
-    value = await call.later(args, until) if call.is_async else call.now(args)
+    value = call.now(args)
     return await call.later(args, until, value) if value.__class__ is CoroutineType else value
 
 

@@ -165,13 +165,16 @@ class Kernel:
     async def admit(self, exchange: Exchange) -> None:
         """Stage 3: who is calling, and may this go on?"""
         if self.hooks.authenticate.calls:
-            exchange.principal = await self.identify(exchange)
-            exchange.local_only = "whoever is calling" if exchange.principal.local_only else ""
+            exchange.principal = who = await self.identify(exchange)
+            if who.local_only:
+                exchange.local_only = "whoever is calling"
         if self.hooks.pre_route.calls:
-            answer, _ = told if isinstance(told := self.hooks.pre_route.first_now(exchange), tuple) else await told
-            if isinstance(answer, Reject):
-                raise answer.error
-            exchange.reply = answer
+            told = self.hooks.pre_route.first_now(exchange)
+            answer, _ = told if isinstance(told, tuple) else await told
+            if answer is not None:
+                if isinstance(answer, Reject):
+                    raise answer.error
+                exchange.reply = answer
 
     async def identify(self, exchange: Exchange) -> Principal:
         """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
@@ -293,5 +296,5 @@ class Kernel:
         """Gives every reservation of an attempt back to the plugin that made it."""
         while attempt.reservations:
             plugin, reservation = attempt.reservations.pop()
-            if plugin in self._settlers:
-                self.background.call(self._settlers[plugin], (reservation, outcome))
+            if (call := self._settlers.get(plugin)) is not None:
+                self.background.call(call, (reservation, outcome))
