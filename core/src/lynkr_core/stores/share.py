@@ -34,6 +34,7 @@ class Change(Struct, frozen=True):
 
 class Share:
     """`allotted` is held for it in the ledger under `id`; attempts may hold and use up to `room`, which is less while it is made smaller.
+    `held` is what they hold now, `used` what they have used and is not booked in the ledger yet.
 
     `ends` (of the monotonic clock) is when the lease is over, `left` what nobody had taken when the ledger last answered, `asked` what
     attempts wanted since the last tick and `demand` in those before, `wanted` what those want who wait; `count`
@@ -41,8 +42,8 @@ class Share:
     """
 
     __slots__ = (
-        "allotted", "asked", "change", "closing", "count", "counted", "demand", "ends", "id", "left", "limit", "lock", "name", "part",
-        "refusal", "room", "ticks", "until", "wanted",
+        "allotted", "asked", "change", "closing", "count", "counted", "demand", "ends", "held", "id", "left", "limit", "lock", "name",
+        "part", "refusal", "room", "ticks", "until", "used", "wanted",
     )  # fmt: skip
 
     def __init__(self, name: str, until: float, part: float, ticks: int) -> None:
@@ -53,6 +54,7 @@ class Share:
         self.lock = asyncio.Lock()
         self.id = ""
         self.allotted = self.room = self.limit = self.left = 0
+        self.used = self.held = 0
         self.asked = self.demand = self.wanted = 0
         self.count = self.counted = 0
         self.ends = 0.0
@@ -60,8 +62,8 @@ class Share:
         self.closing: int | None = None
         self.refusal: Refusal | None = None
 
-    def has(self, hold: Hold, own: Balance) -> bool:
-        return self.limit <= hold.limit and self.ends > time.monotonic() and own.used + own.held + hold.amount <= self.room
+    def has(self, hold: Hold) -> bool:
+        return self.limit <= hold.limit and self.ends > time.monotonic() and self.used + self.held + hold.amount <= self.room
 
     def refused(self, hold: Hold, now: float) -> Balance | None:
         """What the ledger said a moment ago to somebody who wanted no more than this."""
@@ -73,6 +75,11 @@ class Share:
     def ahead(self, limit: int) -> int:
         """How much more than is held now would serve the attempts of the next ticks."""
         return max(0, min(self.ticks * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether attempts neither hold anything of it, nor have used anything that is not booked."""
+        return not (self.used or self.held)
 
     @property
     def is_used(self) -> bool:

@@ -43,7 +43,7 @@ class Shares:
         self._ahead = max(1, round(ahead / every))
         self._lease = lease
         self._shares: dict[str, Share] = {}
-        self._local = Allotted(self._shares)
+        self._local = Allotted(self._shares, self._share)
         self._direct = Direct(ledger)
         self._stocks = Stocks(ledger, part, every)
         self._ticking: asyncio.Task[None] | None = None
@@ -55,6 +55,7 @@ class Shares:
 
     async def __aexit__(self, *error: object) -> None:
         await stopped(self._ticking)
+        self._ticking = None
         for given in (*self._shares.values(), *self._stocks):
             given.asked = given.demand = 0
         await self.flush()
@@ -64,44 +65,33 @@ class Shares:
         return self._try_hold(id, holds, lease)
 
     def _try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
-        now = time.monotonic()
-        for hold in holds:
-            share = self._shares.get(hold.counter)
-            if share is None or share.limit > hold.limit or share.ends <= now:
-                return NOT_NOW if share is None else self._refused(share, hold, now)
-            share.asked += hold.amount
-        full = self._local.hold(id, holds, lease)
-        if full is None:
-            return None
-        return self._refused(self._shares[full.counter], next(hold for hold in holds if hold.counter == full.counter), now)
+        short = self._local.hold(id, holds, lease)
+        return None if short is None else self._refused(short)
 
     def hold_anyway(self, id: str, holds: Sequence[Hold], lease: float) -> None:
         """Lets an attempt through though nobody has the room: what it uses is booked as soon as the ledger can be asked."""
-        for hold in holds:
-            self._share(hold)
-        self._local.is_boundless = True
-        self._local.hold(id, holds, lease)
-        self._local.is_boundless = False
+        self._local.let(id, holds, lease)
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
-        held = self._local.held_by(id)
-        if held is None:
+        if not self._local.book(id, amounts):
             return False if id in self._direct else NOT_NOW
-        self._tick()
-        for hold in (*held.holds, *self._direct.holds_of(id)) if self._direct.held else held.holds:
-            (self._shares.get(hold.counter) or self._share(hold)).refusal = None  # there may be room now
+        if self._ticking is None:
+            self._tick()
         if self._direct.held:
+            for hold in self._direct.holds_of(id):
+                self._share(hold).refusal = None
             self._direct.book(id, amounts)
-        return self._local.book(id, amounts)
+        return True
 
     async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
-        if self._local.knows(id):
+        if id in self._local:
             return None
         if id in self._direct:  # held, and booked since the last tick
             await self._direct.flush()
         waited = 0
         while True:
+            self._local.sweep()
             told = self._try_hold(id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
             short = None if not isinstance(told, NotNow) else await self._bring(id, holds, lease)
             if short is not None and waited < PATIENCE and self._is_hopeful(*short):
@@ -119,8 +109,9 @@ class Shares:
         return await self._ledger.book(id, amounts) if isinstance(told, NotNow) else told
 
     async def extend(self, id: str, lease: float) -> bool:
-        if id in self._direct or not self._local.knows(id):
-            return await self._ledger.extend(id, lease) and (self._local.extend(id, lease) or not self._local.knows(id))
+        self._local.sweep()
+        if id in self._direct or id not in self._local:
+            return await self._ledger.extend(id, lease) and (self._local.extend(id, lease) or id not in self._local)
         return self._local.extend(id, lease)
 
     async def balances(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, Balance]:
@@ -130,9 +121,8 @@ class Shares:
         found = dict(await self._ledger.balances(prefix, limit, after=after))
         self._local.sweep()
         for name, balance in found.items():
-            share, own = self._shares.get(name), self._local.standing(name)
-            allotted = share.allotted if share else 0
-            found[name] = Balance(balance.used + own.used, balance.held - allotted + own.held)
+            if (share := self._shares.get(name)) is not None:
+                found[name] = Balance(balance.used + share.used, balance.held - share.allotted + share.held)
         return found
 
     async def windows(self, prefix: str, limit: int = 1000, *, after: str = "") -> Mapping[str, float]:
@@ -153,7 +143,7 @@ class Shares:
     async def flush(self) -> None:
         """Books what was used and returns what nobody wants; raises nothing: what cannot be done now is done later."""
         self._local.sweep()
-        self._direct.forget(self._local.knows)
+        self._direct.forget(self._local.__contains__)
         work = [self._round(share) for share in list(self._shares.values()) if not self._is_over(share)]
         told = await asyncio.gather(*work, self._direct.flush(), self._stocks.flush(), return_exceptions=True)
         errors = [error for error in told if isinstance(error, BaseException)]
@@ -170,7 +160,7 @@ class Shares:
 
     def _is_over(self, share: Share) -> bool:
         """Whether there is nothing in the ledger and nothing to be booked; then it is forgotten unless somebody wanted it."""
-        if share.is_used or self._local.standing(share.name) != Balance():
+        if share.is_used or not share.is_empty:
             return False
         if not share.count:
             del self._shares[share.name]
@@ -184,34 +174,33 @@ class Shares:
 
     def _refuse(self, hold: Hold, full: Full) -> Full:
         seconds = 10 * self._every if full.balance.used + hold.amount > hold.limit else self._every
-        others = Balance(full.balance.used - self._local.standing(hold.counter).used, full.balance.held)
-        self._share(hold).refusal = Refusal(others, hold.amount, hold.limit, time.monotonic() + seconds)
-        return self._told(hold, others)
+        share = self._share(hold)
+        others = Balance(full.balance.used - share.used, full.balance.held)
+        share.refusal = Refusal(others, hold.amount, hold.limit, time.monotonic() + seconds)
+        return self._told(share, others)
 
-    def _refused(self, share: Share, hold: Hold, now: float) -> Full | NotNow:
-        others = share.refused(hold, now)
-        return NOT_NOW if others is None else self._told(hold, others)
+    def _refused(self, hold: Hold) -> Full | NotNow:
+        share = self._shares.get(hold.counter)
+        others = share.refused(hold, time.monotonic()) if share is not None else None
+        return NOT_NOW if share is None or others is None else self._told(share, others)
 
-    def _told(self, hold: Hold, others: Balance) -> Full:
-        own = self._local.standing(hold.counter)
-        return Full(
-            hold.counter, Balance(others.used + own.used, others.held + own.held + self._direct.held.get(hold.counter, 0))
-        )
+    def _told(self, share: Share, others: Balance) -> Full:
+        held = others.held + share.held + self._direct.held.get(share.name, 0)
+        return Full(share.name, Balance(others.used + share.used, held))
 
     async def _bring(self, id: str, holds: Sequence[Hold], lease: float) -> tuple[Hold, Full] | None:
         """Has more room given to each share that lacks it, and the rest held. Or the hold for which the ledger has no room, and what it
         said, without this process's part in what is held.
         """
-        own = self._local.standing
         left = [hold for hold in holds if not self._direct.has(id, hold)]
-        lacking = [hold for hold in left if not self._share(hold).has(hold, own(hold.counter))]
+        lacking = [hold for hold in left if not self._share(hold).has(hold)]
         cold = [hold for hold in lacking if self._share(hold).want() and id not in self._direct]
         warm = [hold for hold in lacking if hold not in cold]
         told = [await self._more(warm[0])] if len(warm) == 1 else await asyncio.gather(*[self._more(hold) for hold in warm])
         short = next(((hold, full) for hold, full in zip(warm, told, strict=True) if full is not None), None)
         if short is None and cold and (full := await self._direct.hold(id, cold, lease)) is not None:
             hold = next(hold for hold in cold if hold.counter == full.counter)
-            short = hold, Full(full.counter, Balance(full.balance.used + own(hold.counter).used, full.balance.held))
+            short = hold, Full(full.counter, Balance(full.balance.used + self._share(hold).used, full.balance.held))
         if short is None:
             return None
         hold, full = short
@@ -222,7 +211,7 @@ class Shares:
         share.wanted += hold.amount
         try:
             async with share.lock:
-                if share.has(hold, self._local.standing(hold.counter)):
+                if share.has(hold):
                     return None  # who waited before has brought enough
                 return await self._grow(share, hold)
         finally:
@@ -230,31 +219,29 @@ class Shares:
 
     async def _grow(self, share: Share, hold: Hold) -> Full | None:
         await self._finish(share)
-        own = self._local.standing(share.name)
         ahead = share.ahead(hold.limit)
         left = 0
         for more in (ahead, 0) if ahead else (0,):
-            full = await self._change(share, own.used, own.held + share.wanted + more, hold.limit)
-            own = self._local.standing(share.name)
-            if full is None or share.has(hold, own):
+            full = await self._change(share, share.used, share.held + share.wanted + more, hold.limit)
+            if full is None or share.has(hold):
                 return None
             left = hold.limit - full.balance.used - full.balance.held
-            if left < own.held + hold.amount:
+            if left < share.held + hold.amount:
                 return full
-        return await self._change(share, own.used, left, hold.limit)
+        return await self._change(share, share.used, left, hold.limit)
 
     async def _round(self, share: Share) -> None:
         """Books, gives back, and renews the lease, where there is anything to do."""
         async with share.lock:
             await self._finish(share)
-            own, is_idle = self._local.standing(share.name), share.look_back()
-            aim = own.held + (0 if is_idle else share.ahead(share.limit))
+            used, is_idle = share.used, share.look_back()
+            aim = share.held + (0 if is_idle else share.ahead(share.limit))
             if not aim and not share.wanted:
-                await self._close(share, own.used)
-            elif own.used or aim < share.allotted or share.ends - time.monotonic() < self._lease / 2:
-                aim = min(aim, max(share.allotted - own.used, own.held))
-                if await self._change(share, own.used, aim, share.limit) is not None:  # others have used more than they held
-                    await self._close(share, own.used)
+                await self._close(share, used)
+            elif used or aim < share.allotted or share.ends - time.monotonic() < self._lease / 2:
+                aim = min(aim, max(share.allotted - used, share.held))
+                if await self._change(share, used, aim, share.limit) is not None:  # others have used more than they held
+                    await self._close(share, used)
 
     async def _change(self, share: Share, used: int, amount: int, limit: int) -> Full | None:
         """Books `used` and has `amount` in the place of what there was; a share without anything in the ledger begins."""
@@ -265,7 +252,7 @@ class Shares:
         """Repeats what was begun until the ledger answers. Raises `OSError`; then, or when cancelled, it is still to be finished."""
         if share.closing is not None:
             await self._ledger.book(share.id, {share.name: share.closing})
-            self._local.booked(share.name, share.closing)
+            share.used -= share.closing
             share.closed()
         change = share.change
         if change is None:
@@ -276,7 +263,7 @@ class Shares:
             share.undo_change()
             return told
         if share.id:
-            self._local.booked(share.name, change.used)
+            share.used -= change.used
         share.end_change(told[share.name])
         return None
 
@@ -287,14 +274,17 @@ class Shares:
         if share.id:
             share.close(used)
             await self._finish(share)
-        if self._local.standing(share.name) == Balance() and not share.wanted and self._shares.get(share.name) is share:
+        if share.is_empty and not share.wanted and self._shares.get(share.name) is share:
             del self._shares[share.name]
 
     def _tick(self) -> None:
-        if self._ticking is None or self._ticking.done():
+        if self._ticking is None:
             self._ticking = asyncio.get_running_loop().create_task(self._run(), name="lynkr-shares")
 
     async def _run(self) -> None:
-        while self._shares or self._stocks or self._direct:
-            await asyncio.sleep(self._every)
-            await self.flush()
+        try:
+            while self._shares or self._stocks or self._direct:
+                await asyncio.sleep(self._every)
+                await self.flush()
+        finally:
+            self._ticking = None
