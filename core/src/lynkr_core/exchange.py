@@ -36,7 +36,7 @@ class Key(Generic[T]):
         self.name = name
 
 
-class Principal(Struct, frozen=True, kw_only=True):
+class Principal(Struct, frozen=True, kw_only=True, cache_hash=True):
     """Who is calling, and what it may.
 
     `key`: the name of the key that was shown, never the key. `models`, `tiers`: patterns of the only candidates (`provider/model`, `*`

@@ -63,9 +63,7 @@ def far(table=EVERYONE, store=None):
     """As a store that is not in this process has it."""
     store = store or FarStore()
     config = factories.configure(plugin, table)
-    policy = WaitingBudget(config, factories.context("budget", "policy", stores=Stores(store)))
-    policy.books.now, policy.gauges._shared = None, True
-    return policy, store
+    return WaitingBudget(config, factories.context("budget", "policy", stores=Stores(store)), here=False), store
 
 
 def exchange(**headers):
@@ -205,11 +203,11 @@ async def asked(policy):
 async def test_leases_of_long_attempts_are_extended():
     policy = budget()
     clock = [1000.0]
-    policy.clock = policy.books._clock = policy.books.now._clock = lambda: clock[0]
+    policy.clock = policy.books.now._clock = lambda: clock[0]
     reservation = policy.reserve(exchange(), CLOUD)
     for _ in range(20):
         clock[0] += 100
-        await policy.books.look()
+        await policy.books.look(clock[0])
     assert all(balance.held for balance in balances(policy).values())
     clock[0] += 1000  # nobody has looked: the process is gone
     assert not any(balance.held for balance in balances(policy).values())
@@ -221,10 +219,8 @@ async def test_leases_of_long_attempts_are_extended():
 async def test_a_warning_is_said_by_one_of_those_who_share_a_store():
     store, said = FarStore(), []
     for _ in range(3):
-        policy = WaitingBudget(
-            budget({"limit": [{"requests": 1}]}).config, factories.context("budget", "policy", stores=Stores(store))
-        )
-        policy.books.now, policy.gauges._shared = None, True
+        context = factories.context("budget", "policy", stores=Stores(store))
+        policy = WaitingBudget(budget({"limit": [{"requests": 1}]}).config, context, here=False)
         policy.gauges._say = lambda gauge, level: said.append(level)
         answer = await policy.reserve(exchange(), CLOUD)
         if isinstance(answer, Reservation):

@@ -31,15 +31,17 @@ class Allotted:
         if id in self._holding:
             return None
         now, shares = time.monotonic(), self._shares
-        for hold in holds:
-            share = shares.get(hold.counter)
-            if share is None or share.limit > hold.limit or share.ends <= now:
-                return hold
-            share.asked += hold.amount
-            if share.used + share.held + hold.amount > share.room:
-                return hold
-        for hold in holds:
-            shares[hold.counter].held += hold.amount
+        for place, hold in enumerate(holds):
+            share, amount = shares.get(hold.counter), hold.amount
+            if share is not None and share.limit <= hold.limit and share.ends > now:
+                share.asked += amount
+                share.held = held = share.held + amount
+                if share.used + held <= share.room:
+                    continue
+                share.held -= amount
+            for other in holds[:place]:
+                shares[other.counter].held -= other.amount
+            return hold
         self._keep(id, holds, now + lease)
         return None
 

@@ -28,7 +28,7 @@ class WaitingBudget(Budget):
 
     async def _wait(self, exchange: Exchange, wanted: Wanted) -> Reservation | Reject:
         try:
-            full = await self.books.hold(wanted.id, wanted.holds, wanted.lease)
+            full = await self.books.shares.hold(wanted.id, wanted.holds, wanted.lease)
         except OSError:
             return self.refused(unavailable())
         return self.answer(exchange, wanted, full)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lynkr_core.stores import NOT_NOW, Full, GuardedLedger, Hold, Ledger, MemoryStore, NotNow, OnFailure
 
@@ -15,28 +15,18 @@ MARGIN = 60.0
 class Books:
     """What is booked in shares is in memory at once, and in the ledger soon; that is tried until it is done.
 
-    `live`: how long each lease under way is, and when it ends.
+    `now`: the counters, where they are in this process's memory and `here` allows that. What `try_hold` says `NOT_NOW` to has to be held
+    by `shares`. `live`: how long the lease of each attempt under way is, and when it ends.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float], on_failure: OnFailure, name: str) -> None:
+    def __init__(self, ledger: Ledger, on_failure: OnFailure, name: str, here: bool) -> None:
         self.ledger = ledger
-        self.now = ledger.counters if isinstance(ledger, MemoryStore) else None
+        self.now = ledger.counters if here and isinstance(ledger, MemoryStore) else None
         self.shares = GuardedLedger(ledger, on_failure, name)
         self.live: dict[str, tuple[float, float]] = {}
-        self._clock = clock
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
-        full = self.shares.try_hold(id, holds, lease) if self.now is None else self.now.hold(id, holds, lease)
-        if full is None:
-            self.live[id] = lease, self._clock() + lease
-        return full
-
-    async def hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | None:
-        """For what `try_hold` has no answer to. Who is cancelled meanwhile holds nothing. Raises `OSError`."""
-        full = await self.shares.hold(id, holds, lease)
-        if full is None:
-            self.live[id] = lease, self._clock() + lease
-        return full
+        return self.shares.try_hold(id, holds, lease) if self.now is None else self.now.hold(id, holds, lease)
 
     def book(self, id: str, amounts: Mapping[str, int]) -> None:
         self.live.pop(id, None)
@@ -45,9 +35,8 @@ class Books:
         elif self.shares.try_book(id, amounts) is NOT_NOW:
             log.error("%s was settled after its lease had been over for a day", id)
 
-    async def look(self) -> None:
+    async def look(self, now: float) -> None:
         """Extends the leases of attempts that take long. Raises `OSError`."""
-        now = self._clock()
         for id, (lease, ends) in list(self.live.items()):
             if ends - now < lease / 2:
                 await (self.ledger if self.now is not None else self.shares).extend(id, lease)

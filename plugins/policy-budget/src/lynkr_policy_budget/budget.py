@@ -61,13 +61,14 @@ class Wanted(Struct, eq=False):
     candidate: Candidate
     attempt: Attempt | None
     lease: float
+    since: float
 
 
 class Budget:
     """All but the waiting, which differs."""
 
-    def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time) -> None:
-        """Raises `PluginError` for a scope that is none."""
+    def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time, here: bool = True) -> None:
+        """`here`: what is in this process's memory need not be waited for. Raises `PluginError` for a scope that is none."""
         self.config = config
         self.clock = clock
         self.tiers = context.tiers
@@ -76,7 +77,7 @@ class Budget:
         self.rules = rules(config, context, self.prefix, sessions)
         self.plans = Plans(self.rules)
         ledger = context.stores.ledger(config.store)
-        self.books = Books(ledger, clock, config, f"policy.{context.name}")
+        self.books = Books(ledger, config, f"policy.{context.name}", here)
         self.alerts = Alerts(config.webhook, config.webhook_key, context.transport)
         self.gauges = Gauges(ledger, self.books.now is None, config.warn, self.alerts.say)
         seconds = config.run.seconds
@@ -106,7 +107,7 @@ class Budget:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._stops()
-                await self.books.look()
+                await self.books.look(self.clock())
                 await self.gauges.look()
                 if looks % LEARN_LOOKS == 0:
                     await self._learn()
@@ -133,7 +134,8 @@ class Budget:
         """What has to be set aside; None when no limit applies."""
         if exchange.instead and (downgraded := exchange.get(DOWNGRADED)) is not None:
             note(exchange, {"downgraded": downgraded})
-        rooms = self.plans.rooms(exchange, candidate, billed_to_caller(exchange, candidate), self.clock())
+        now = self.clock()
+        rooms = self.plans.rooms(exchange, candidate, billed_to_caller(exchange, candidate), now)
         if not rooms:
             return None
         doubt = self.doubts.get(candidate.id, self.config.doubt) if self.doubts else self.config.doubt
@@ -147,7 +149,7 @@ class Budget:
         attempt, lease = last_at(exchange.attempts, candidate), UNKNOWN_SECONDS
         if attempt is not None and (most := attempt.until - attempt.started) < lease:
             lease = most if most > 0 else 0.0
-        return Wanted(f"{exchange.id}/{next(self._numbers)}", rooms, holds, amounts, candidate, attempt, lease + MARGIN)
+        return Wanted(f"{exchange.id}/{next(self._numbers)}", rooms, holds, amounts, candidate, attempt, lease + MARGIN, now)
 
     def _allowed(self, candidate: Candidate) -> bool:
         return any(fnmatchcase(candidate.id, pattern) for pattern in self.config.allow_unpriced)
@@ -157,6 +159,7 @@ class Budget:
         if full is not None:
             return self._full(exchange, wanted, full)
         self.counts["reserved"] += 1
+        self.books.live[wanted.id] = wanted.lease, wanted.since + wanted.lease
         for gauge in self.gauges.near(wanted.rooms):
             note(exchange, gauge.told())
         if self.books.shares.watch.since is not None:
@@ -247,7 +250,7 @@ def spent(wanted: Wanted, outcome: Outcome) -> Amounts:
         sent = attempt is None or attempt.upstream is not None
         vain = outcome.status in ("ok", "cut") or (error is not None and error.kind in ("timeout", "cut") and sent)
         return worst if vain else NOTHING
-    usd = cost(usage, wanted.candidate.price)
+    usd = cost(usage, wanted.candidate.price) if outcome.cost is None else outcome.cost
     usd = worst.usd if usd is None else nano_dollars(usd)  # the price may be known, but not of everything that was used
     answered = outcome.status in ("ok", "cut", "cancelled") and not (attempt and attempt.lost)
     tokens = usage.input_tokens + usage.output_tokens

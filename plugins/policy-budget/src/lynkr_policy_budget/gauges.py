@@ -18,16 +18,17 @@ CLAIM_LEASE = 60.0
 
 
 class Gauge:
-    """One counter, what is booked on it, and of which levels it was said that they are reached."""
+    """One counter, what is booked on it, from where on that is worth a warning, and of which levels it was said that they are reached."""
 
-    __slots__ = ("counter", "levels", "limit", "room", "until", "used")
+    __slots__ = ("counter", "levels", "limit", "near", "room", "until", "used")
 
-    def __init__(self, room: Room, used: int) -> None:
+    def __init__(self, room: Room, used: int, near: float) -> None:
         self.room = room
         self.counter = room.counter
         self.limit = room.limit
         self.until = room.until
         self.used = used
+        self.near = near
         self.levels: set[Level] = set()
 
     @property
@@ -75,16 +76,16 @@ class Gauges:
         due: list[Gauge] = []
         for room in rooms:
             gauge = self._gauges.get(room.counter) or self._gauge(room)
-            if gauge.used >= self._warn * gauge.limit:
+            if gauge.used >= gauge.near:
                 due.append(gauge)
         return due
 
     def add(self, room: Room, amount: int) -> None:
         gauge = self._gauges.get(room.counter) or self._gauge(room)
-        gauge.used += amount
+        gauge.used = used = gauge.used + amount
         if self._shared:
             self._touched.add(gauge.counter)
-        if gauge.used >= self._warn * gauge.limit:
+        if used >= gauge.near:
             self.reached(gauge, "warned")
 
     def reached(self, gauge: Gauge, level: Level) -> None:
@@ -108,7 +109,7 @@ class Gauges:
         if gauge is None:
             if len(self._gauges) >= MAX_GAUGES:
                 self._gauges = dict(list(self._gauges.items())[MAX_GAUGES // 2 :])
-            gauge = self._gauges[room.counter] = Gauge(room, self._seeds.pop(room.counter, 0))
+            gauge = self._gauges[room.counter] = Gauge(room, self._seeds.pop(room.counter, 0), self._warn * room.limit)
         return gauge
 
     async def look(self) -> None:
