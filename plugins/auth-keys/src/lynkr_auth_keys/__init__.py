@@ -109,18 +109,21 @@ class Keys:
         if entry is None:
             return self._unknown(exchange, shown, digest)
         now = self._clock()
+        if now < entry.due:
+            return entry.principal or self._refused(exchange)
         if now >= entry.until:
             return self._ask(exchange, shown, digest)
-        if now >= entry.due:
-            self._known.refresh(shown, digest)
-        return self._answer(exchange, entry, now)
+        self._known.refresh(shown, digest)
+        return self._used_by(exchange, entry, now)
 
-    def _answer(self, exchange: Exchange, entry: Entry, now: float) -> Principal | Reject:
-        if entry.principal is None:
-            return Reject(self._failures.refusal(exchange.client))
-        if now >= self._used.due.get(entry.id, now):
+    def _used_by(self, exchange: Exchange, entry: Entry, now: float) -> Principal | Reject:
+        """Noted no more often than keys are asked for again."""
+        if entry.principal is not None:
             self._used.note(entry.id, now)
-        return entry.principal
+        return entry.principal or self._refused(exchange)
+
+    def _refused(self, exchange: Exchange) -> Reject:
+        return Reject(self._failures.refusal(exchange.client))
 
     def _unknown(
         self, exchange: Exchange, shown: str, digest: bytes
@@ -130,14 +133,14 @@ class Keys:
         if not shown.startswith("lk_"):
             return None
         if not KEY.fullmatch(shown) or (self._pepper is not None and not self._pepper.made(shown)):
-            return Reject(self._failures.refusal(exchange.client))
+            return self._refused(exchange)
         return self._ask(exchange, shown, digest)
 
     async def _ask(self, exchange: Exchange, shown: str, digest: bytes) -> Principal | Reject:
         """Raises `Unavailable` when the store does not answer and the key is not known well enough."""
         entry = await self._known.ask(shown, digest)
         self._pepper = self._pepper or await self._book.pepper()
-        return self._answer(exchange, entry, self._clock())
+        return self._used_by(exchange, entry, self._clock())
 
     def register_routes(self) -> Sequence[Route]:
         return Desk(self._book, self._known.forget).routes()

@@ -25,6 +25,9 @@ class Used:
         self.due: dict[str, float] = {}
 
     def note(self, id: str, now: float) -> None:
+        """Unless one was noted a moment ago."""
+        if now < self.due.get(id, now):
+            return
         if len(self.due) >= MAX_NOTED:
             self.due.clear()
         self.due[id] = now + EVERY
