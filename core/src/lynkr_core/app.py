@@ -118,7 +118,8 @@ class Application:
         """Who calls a route that is not the API's. Raises `GatewayError` for who may not."""
         exchange = Exchange(self.kernel.dialects["raw"], request.url.path, dict(request.headers.raw), b"")
         exchange.query, exchange.client = request.scope["query_string"], request.scope.get("client")
-        return await self.kernel.identify(exchange)
+        answer, _ = await self.kernel.hooks.authenticate.first(exchange)
+        return self.kernel.known(answer)
 
     async def root(self, request: Request) -> Response:
         return reply({"name": "lynkr", "models": "/v1/models", "health": "/health/ready"})

@@ -165,20 +165,17 @@ class Kernel:
     async def admit(self, exchange: Exchange) -> None:
         """Stage 3: who is calling, and may this go on?"""
         if self.hooks.authenticate.calls:
-            exchange.principal = who = await self.identify(exchange)
-            if who.local_only:
-                exchange.local_only = "whoever is calling"
+            answer, _ = told if isinstance(told := self.hooks.authenticate.first_now(exchange), tuple) else await told
+            exchange.principal = self.known(answer)
+            exchange.local_only = "whoever is calling" if exchange.principal.local_only else ""
         if self.hooks.pre_route.calls:
-            told = self.hooks.pre_route.first_now(exchange)
-            answer, _ = told if isinstance(told, tuple) else await told
-            if answer is not None:
-                if isinstance(answer, Reject):
-                    raise answer.error
-                exchange.reply = answer
+            answer, _ = told if isinstance(told := self.hooks.pre_route.first_now(exchange), tuple) else await told
+            if isinstance(answer, Reject):
+                raise answer.error
+            exchange.reply = answer
 
-    async def identify(self, exchange: Exchange) -> Principal:
-        """Who is calling. Raises `GatewayError` for who may not, and where plugins ask, for who is known to none of them."""
-        answer, _ = told if isinstance(told := self.hooks.authenticate.first_now(exchange), tuple) else await told
+    def known(self, answer: Any) -> Principal:
+        """Who is calling, by what `authenticate` says. Raises `GatewayError` for who may not, or where plugins ask and none knows him."""
         if isinstance(answer, Principal):
             return answer
         if isinstance(answer, Reject):

@@ -13,7 +13,7 @@ from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.request import Usage
 from lynkr_core.stores import Balance, MemoryStore, Stores, guarded
 from lynkr_core.testing import factories
-from lynkr_policy_budget import WaitingBudget, plugin
+from lynkr_policy_budget import Budget, plugin
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def far(table=EVERYONE, store=None):
     """As a store that is not in this process has it."""
     store = store or FarStore()
     config = factories.configure(plugin, table)
-    return WaitingBudget(config, factories.context("budget", "policy", stores=Stores(store)), here=False), store
+    return Budget(config, factories.context("budget", "policy", stores=Stores(store)), here=False), store
 
 
 def exchange(**headers):
@@ -220,7 +220,7 @@ async def test_a_warning_is_said_by_one_of_those_who_share_a_store():
     store, said = FarStore(), []
     for _ in range(3):
         context = factories.context("budget", "policy", stores=Stores(store))
-        policy = WaitingBudget(budget({"limit": [{"requests": 1}]}).config, context, here=False)
+        policy = Budget(budget({"limit": [{"requests": 1}]}).config, context, here=False)
         policy.gauges._say = lambda gauge, level: said.append(level)
         answer = await policy.reserve(exchange(), CLOUD)
         if isinstance(answer, Reservation):

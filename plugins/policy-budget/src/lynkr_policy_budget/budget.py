@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
@@ -14,30 +14,28 @@ from msgspec import Struct, structs
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.dialect import UNREADABLE
-from lynkr_core.errors import Forbidden, PluginError, Unavailable
+from lynkr_core.errors import Forbidden, Unavailable
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Reservation
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context
 from lynkr_core.pricing import cost, nano_dollars
 from lynkr_core.routes import Route
-from lynkr_core.scopes import Scope
-from lynkr_core.stores import Full, GuardedValues, Hold
+from lynkr_core.stores import NOT_NOW, Full, GuardedValues, Hold
 from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_budget.alerts import Alerts
 from lynkr_policy_budget.balances import Standing
 from lynkr_policy_budget.books import MARGIN, Books
-from lynkr_policy_budget.bounds import NOTHING, Amounts, Unit, worst
+from lynkr_policy_budget.bounds import NOTHING, Amounts, worst
 from lynkr_policy_budget.commands import Commands
-from lynkr_policy_budget.config import Config, zone
+from lynkr_policy_budget.config import Config
 from lynkr_policy_budget.desk import Desk
 from lynkr_policy_budget.gauges import Gauges
 from lynkr_policy_budget.learnt import higher
 from lynkr_policy_budget.plans import Plans
-from lynkr_policy_budget.rules import Room, Rule, refusal
+from lynkr_policy_budget.rules import Room, refusal, rules_of
 from lynkr_policy_budget.runs import Runs
 from lynkr_policy_budget.standing import standings
 from lynkr_policy_budget.stopped import Stopped, halted
-from lynkr_policy_budget.windows import Windows
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -52,7 +50,7 @@ DOWNGRADED: Key[str] = Key("budget.downgraded")
 
 
 class Wanted(Struct, eq=False):
-    """What one attempt takes at most, and of which counters."""
+    """What one attempt takes at most, and of which counters; `since` and `lease` in seconds, the one since 1970."""
 
     id: str
     rooms: Sequence[Room]
@@ -65,7 +63,7 @@ class Wanted(Struct, eq=False):
 
 
 class Budget:
-    """All but the waiting, which differs."""
+    """Waits only where the ledger has to be asked."""
 
     def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time, here: bool = True) -> None:
         """`here`: what is in this process's memory need not be waited for. Raises `PluginError` for a scope that is none."""
@@ -74,7 +72,7 @@ class Budget:
         self.tiers = context.tiers
         self.prefix = f"policy-{context.name}/"
         sessions = [name.lower().encode("latin-1") for name in config.sessions]
-        self.rules = rules(config, context, self.prefix, sessions)
+        self.rules = rules_of(config, context, self.prefix, sessions)
         self.plans = Plans(self.rules)
         ledger = context.stores.ledger(config.store)
         self.books = Books(ledger, config, f"policy.{context.name}", here)
@@ -151,13 +149,29 @@ class Budget:
             lease = most if most > 0 else 0.0
         return Wanted(f"{exchange.id}/{next(self._numbers)}", rooms, holds, amounts, candidate, attempt, lease + MARGIN, now)
 
+    def reserve(
+        self, exchange: Exchange, candidate: Candidate
+    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject | None] | None:
+        wanted = self.wanted(exchange, candidate)
+        if not isinstance(wanted, Wanted):
+            return wanted
+        full = self.books.try_hold(wanted.id, wanted.holds, wanted.lease)
+        if full is None:
+            return self.granted(exchange, wanted)
+        return self._wait(exchange, wanted) if full is NOT_NOW else self._full(exchange, wanted, full)
+
+    async def _wait(self, exchange: Exchange, wanted: Wanted) -> Reservation | Reject:
+        try:
+            full = await self.books.shares.hold(wanted.id, wanted.holds, wanted.lease)
+        except OSError:
+            return self.refused(unavailable())
+        return self.granted(exchange, wanted) if full is None else self._full(exchange, wanted, full)
+
     def _allowed(self, candidate: Candidate) -> bool:
         return any(fnmatchcase(candidate.id, pattern) for pattern in self.config.allow_unpriced)
 
-    def answer(self, exchange: Exchange, wanted: Wanted, full: Full | None) -> Reservation | Reject:
-        """What is said once the ledger has spoken."""
-        if full is not None:
-            return self._full(exchange, wanted, full)
+    def granted(self, exchange: Exchange, wanted: Wanted) -> Reservation:
+        """There is room, and it is held."""
         self.counts["reserved"] += 1
         self.books.live[wanted.id] = wanted.lease, wanted.since + wanted.lease
         for gauge in self.gauges.near(wanted.rooms):
@@ -211,31 +225,6 @@ class Budget:
     def budgets(self) -> Iterable[Mapping[str, Any]]:
         """What every limit stands at; see `standings`. For those who may see what others have used."""
         return standings(self.rules, self.gauges.used(), self.clock())
-
-
-def rules(config: Config, context: Context, prefix: str, sessions: Sequence[bytes]) -> list[Rule]:
-    """Raises `PluginError`."""
-    made: list[Rule] = []
-    for place, limit in enumerate(config.limit):
-        windows = Windows(limit.per, zone(limit.timezone or config.timezone))
-        try:
-            scope = Scope(limit.scope, context.tiers, sessions)
-        except ValueError as error:
-            raise PluginError(f"$.limit[{place}].scope: {error}") from None
-        for rule in by_unit(prefix, scope, windows, (("usd", limit.usd), ("tokens", limit.tokens), ("requests", limit.requests))):
-            rule.downgrade, rule.instead = limit.on_limit == "downgrade", limit.downgrade_to or ""
-            made.append(rule)
-    run = config.run
-    each, windows = Scope("session:*", context.tiers, sessions), Windows("run", zone(config.timezone))
-    return [*made, *by_unit(prefix, each, windows, (("usd", run.usd), ("tokens", run.tokens), ("requests", run.calls)))]
-
-
-def by_unit(prefix: str, scope: Scope, windows: Windows, limits: Iterable[tuple[Unit, float | None]]) -> list[Rule]:
-    made: list[Rule] = []
-    for unit, limit in limits:
-        if limit is not None:
-            made.append(Rule(prefix, scope, windows, unit, nano_dollars(limit) if unit == "usd" else int(limit)))
-    return made
 
 
 def spent(wanted: Wanted, outcome: Outcome) -> Amounts:

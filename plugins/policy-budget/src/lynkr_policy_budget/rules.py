@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from lynkr_core.errors import RateLimited
+from lynkr_core.errors import PluginError, RateLimited
 from lynkr_core.exchange import Candidate, Exchange
-from lynkr_core.pricing import NANO
+from lynkr_core.plugins import Context
+from lynkr_core.pricing import NANO, nano_dollars
 from lynkr_core.scopes import Scope
 from lynkr_core.stores import Balance
 from lynkr_policy_budget.bounds import Unit
+from lynkr_policy_budget.config import Config, zone
 from lynkr_policy_budget.windows import Window, Windows
 
 SOON = 1.0
@@ -55,6 +58,31 @@ class Rule:
     @property
     def code(self) -> str:
         return "run_limit_exceeded" if self.windows.per == "run" else "budget_exceeded"
+
+
+def rules_of(config: Config, context: Context, prefix: str, sessions: Sequence[bytes]) -> list[Rule]:
+    """Raises `PluginError`."""
+    made: list[Rule] = []
+    for place, limit in enumerate(config.limit):
+        windows = Windows(limit.per, zone(limit.timezone or config.timezone))
+        try:
+            scope = Scope(limit.scope, context.tiers, sessions)
+        except ValueError as error:
+            raise PluginError(f"$.limit[{place}].scope: {error}") from None
+        for rule in by_unit(prefix, scope, windows, (("usd", limit.usd), ("tokens", limit.tokens), ("requests", limit.requests))):
+            rule.downgrade, rule.instead = limit.on_limit == "downgrade", limit.downgrade_to or ""
+            made.append(rule)
+    run = config.run
+    each, windows = Scope("session:*", context.tiers, sessions), Windows("run", zone(config.timezone))
+    return [*made, *by_unit(prefix, each, windows, (("usd", run.usd), ("tokens", run.tokens), ("requests", run.calls)))]
+
+
+def by_unit(prefix: str, scope: Scope, windows: Windows, limits: Iterable[tuple[Unit, float | None]]) -> list[Rule]:
+    made: list[Rule] = []
+    for unit, limit in limits:
+        if limit is not None:
+            made.append(Rule(prefix, scope, windows, unit, nano_dollars(limit) if unit == "usd" else int(limit)))
+    return made
 
 
 def shown(amount: int, unit: Unit) -> str:
