@@ -291,7 +291,7 @@ class Kernel:
 
     def settle(self, attempt: Attempt, outcome: Outcome) -> None:
         """Gives every reservation of an attempt back to the plugin that made it."""
-        while attempt.reservations:
-            plugin, reservation = attempt.reservations.pop()
-            if (call := self._settlers.get(plugin)) is not None:
-                self.background.call(call, (reservation, outcome))
+        reservations, attempt.reservations = attempt.reservations, []
+        for plugin, reservation in reversed(reservations):
+            if plugin in self._settlers:
+                self.background.call(self._settlers[plugin], (reservation, outcome))

@@ -166,7 +166,8 @@ class GuardedLedger(Shares):
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         if self.watch.since is None:
-            return self._try_hold(id, holds, lease)
+            short = self._local.hold(id, holds, lease)
+            return None if short is None else self._refused(short)
         told = self._try_hold(id, holds, lease) if self._goes_on() else NOT_NOW
         return self._let(id, holds, lease) if isinstance(told, NotNow) and self._is_open() else told
 

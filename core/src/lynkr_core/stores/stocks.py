@@ -30,12 +30,6 @@ class Stock:
         self.empty: tuple[int, float] = (0, 0.0)  # for so much there is nothing before then
         self.empty_until = 0.0  # and nobody needs to ask again before then
 
-    def undo(self, amount: int) -> None:
-        """So much was taken a moment ago, and is not wanted."""
-        self.free += amount
-        self.asked -= amount
-        self.count -= 1
-
 
 class Stocks:
     """Takes up to `part` of a bucket's capacity ahead, and gives back what nobody wanted for a tick."""
@@ -54,14 +48,14 @@ class Stocks:
 
     def try_take(self, buckets: Sequence[Bucket]) -> Wait | NotNow | None:
         """As `take`, at once; `NOT_NOW` when the ledger has to be asked."""
-        for place, bucket in enumerate(buckets):
-            stock, amount = self._stocks.get(bucket.name), bucket.amount
-            if stock is None or stock.free < amount:
-                for other in buckets[:place]:
-                    self._stocks[other.name].undo(other.amount)
+        for bucket in buckets:
+            stock = self._stocks.get(bucket.name)
+            if stock is None or stock.free < bucket.amount:
                 return NOT_NOW if stock is None else self._known_empty(stock, bucket) or NOT_NOW
-            stock.free -= amount
-            stock.asked += amount
+        for bucket in buckets:
+            stock = self._stocks[bucket.name]
+            stock.free -= bucket.amount
+            stock.asked += bucket.amount
             stock.count += 1
         return None
 
