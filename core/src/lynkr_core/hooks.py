@@ -30,8 +30,6 @@ STAGE_SECONDS = 5.0
 """How long the asynchronous plugins of one stage may take together."""
 SPARED = 63
 """Of a synchronous plugin's calls the 1st, 2nd, 4th, … 64th and each 64th after it are timed; each stands for those since the last."""
-NOBODY = (None, "")
-"""No answer, and of no plugin."""
 
 
 class Call:
@@ -178,8 +176,9 @@ class Hook:
         for call in self.calls:
             value = call.now(args)
             if value is not None:
-                return self._first(args, self.calls.index(call), value) if value.__class__ is CoroutineType else (value, call.plugin)
-        return NOBODY
+                waits = value.__class__ is CoroutineType
+                return self._first(args, self.calls.index(call), value) if waits else (value, call.plugin)
+        return None, ""
 
     def collect_now(self, *args: Any) -> list[tuple[Any, str]]:
         """As `collect`, where no plugin is asynchronous."""
@@ -201,7 +200,7 @@ class Hook:
                 return value, call.plugin
             if call.wait:  # what it has waited is not taken from those that come after it
                 until = max(until, time.monotonic() + self.deadline)
-        return NOBODY
+        return None, ""
 
     async def collect(self, *args: Any) -> list[tuple[Any, str]]:
         """Every answer with its plugin's name."""

@@ -13,7 +13,7 @@ from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
-from lynkr_policy_ratelimit import WaitingRateLimit, plugin
+from lynkr_policy_ratelimit import RateLimit, plugin
 from lynkr_policy_ratelimit.learned import Lane, span
 
 CLOUD, SPARE = factories.candidate("cloud/m"), factories.candidate("spare/m")
@@ -29,8 +29,7 @@ def limited(waiting=False, **limit):
     context = factories.context("ratelimit", "policy", stores=stores)
     policy = factories.build(plugin, {"limit": [limit] if limit else []}, context)
     if waiting:
-        policy, quick = WaitingRateLimit(policy.config, context), policy
-        policy.now, policy.memory = None, quick.now
+        policy = RateLimit(policy.config, context, here=False)
     policy.clock = lambda: clock[0]
     return policy, clock
 
@@ -144,7 +143,7 @@ async def test_a_far_store_is_asked_the_same():
     for _ in range(3):
         assert "2 requests per day" in (await ask(policy)).error.message
     await policy.shares.__aexit__(None, None, None)
-    assert [balance.held for balance in policy.memory.balances(policy.prefix).values()] == [0]
+    assert [balance.held for balance in policy.ledger.counters.balances(policy.prefix).values()] == [0]
 
 
 class Answered:
@@ -286,3 +285,9 @@ async def test_what_a_caller_pays_itself_takes_nothing_of_the_operators_credenti
         assert [(await client.post(CHAT, json=body, headers=own)).status for _ in range(3)] == [200] * 3
         assert policy.lanes == {}
         assert [(await client.post(CHAT, json=body)).status for _ in range(2)] == [200, 429]
+
+
+def test_among_several_providers_alone_there_is_somebody_to_be_chosen():
+    one, two = {"cloud": CLOUD.provider}, {"cloud": CLOUD.provider, "spare": SPARE.provider}
+    made = [factories.build(plugin, {}, factories.context("ratelimit", "policy", providers=given)) for given in (one, two)]
+    assert [hasattr(policy, "select_provider") for policy in made] == [False, True]

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 
 from msgspec import Meta, structs
 
@@ -16,7 +16,7 @@ from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Reject, Reser
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope
-from lynkr_core.stores import NOT_NOW, Bucket, Full, GuardedLedger, Ledger, MemoryStore, OnFailure, Wait
+from lynkr_core.stores import NOT_NOW, Bucket, Full, GuardedLedger, Ledger, MemoryStore, NotNow, OnFailure, Wait
 from lynkr_core.stores.counters import Counters
 from lynkr_core.waiting import last_at, stopped
 from lynkr_policy_ratelimit.learned import Lane
@@ -53,15 +53,15 @@ class Config(OnFailure, forbid_unknown_fields=True, kw_only=True):
 
 
 class RateLimit:
-    """All but the waiting, which differs."""
+    """Waits only where the ledger has to be asked."""
 
-    def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time) -> None:
-        """Raises `PluginError` for a scope that is none."""
+    def __init__(self, config: Config, context: Context, clock: Callable[[], float] = time.time, here: bool = True) -> None:
+        """`here`: what is in this process's memory need not be waited for. Raises `PluginError` for a scope that is none."""
         self.config = config
         self.clock = clock
         self.prefix = f"policy-{context.name}/"
         self.ledger: Ledger = context.stores.ledger(config.store)
-        self.now: Counters | None = self.ledger.counters if isinstance(self.ledger, MemoryStore) else None
+        self.now: Counters | None = self.ledger.counters if here and isinstance(self.ledger, MemoryStore) else None
         self.shares = GuardedLedger(self.ledger, config, f"policy.{context.name}", alone=True)
         self.demands = Demands([rule(self.prefix, place, limit, config, context) for place, limit in enumerate(config.limit)])
         self.counts_tokens = any(limit.tokens is not None for limit in config.limit)
@@ -92,29 +92,51 @@ class RateLimit:
         for id in list(self.live):
             await (self.shares if self.now is None else self.ledger).extend(id, LEASE)
 
-    def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
-        """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
-        if len(candidates) < 2 or not self.config.learn:
-            return None
-        models = [candidate.model for candidate in candidates]
-        if len(set(models)) == len(models):
-            return None
-        now, left = self.clock(), list(candidates)
-        order: list[Candidate] = []
-        for model in models:
-            best = min([one for one in left if one.model == model], key=lambda one: self._use(one, now))
-            left.remove(best)
-            order.append(best)
-        if all(one is other for one, other in zip(order, candidates, strict=True)):
-            return None
-        return Selection(order=tuple(order), reason=f"{order[0].provider.name} has most left")
+    def reserve(
+        self, exchange: Exchange, candidate: Candidate
+    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject]:
+        taken = self.wanted(exchange, candidate)
+        if not isinstance(taken, Taken):
+            return taken
+        if self.now is not None:
+            full = self._at_once(taken, self.now)
+        elif taken.holds:
+            full = NOT_NOW
+        else:
+            full = self.shares.try_take(taken.buckets)
+        if full is None:
+            return self.taken(exchange, taken)
+        return self._wait(exchange, taken) if isinstance(full, NotNow) else self.told(full)
 
-    def _use(self, candidate: Candidate, now: float) -> tuple[bool, float, int]:
-        lane = self.lanes.get(candidate)
-        if lane is None:
-            return False, -1.0, 0
-        lane.read(now)
-        return lane.wait(1, now) > 0, -round(lane.headroom(now), 1), lane.live
+    def _at_once(self, taken: Taken, now: Counters) -> Full | Wait | None:
+        """What cannot be taken gives the place back."""
+        full = now.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+        if full is not None:
+            return full
+        wait = now.take(taken.buckets)
+        if wait is not None and taken.holds:
+            self.give_back(taken.id)
+        return wait
+
+    async def _wait(self, exchange: Exchange, taken: Taken) -> Reservation | Reject:
+        try:
+            full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
+            if full is None:
+                full = await self._take(taken)
+        except OSError:
+            return Reject(unavailable())
+        return self.taken(exchange, taken) if full is None else self.told(full)
+
+    async def _take(self, taken: Taken) -> Wait | None:
+        """As `_at_once`. Raises `OSError`."""
+        try:
+            wait = await self.shares.take(taken.buckets) if taken.buckets else None
+        except BaseException:
+            self.give_back(taken.id)
+            raise
+        if wait is not None and taken.holds:
+            self.give_back(taken.id)
+        return wait
 
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
         """What an attempt takes, or that its provider has nothing left."""
@@ -211,64 +233,36 @@ def unavailable() -> Unavailable:
     return Unavailable(told, code="ratelimit_unavailable", retry_after=2.0)
 
 
-class WaitingRateLimit(RateLimit):
-    """With a ledger that has to be waited for, where what this process has of it is not enough."""
+class SpreadRateLimit(RateLimit):
+    """With several providers, among which may be several credentials for one model."""
 
-    def reserve(
-        self, exchange: Exchange, candidate: Candidate
-    ) -> Reservation | Reject | Coroutine[Any, Any, Reservation | Reject]:
-        taken = self.wanted(exchange, candidate)
-        if not isinstance(taken, Taken):
-            return taken
-        if taken.holds:
-            return self._wait(exchange, taken)
-        wait = self.shares.try_take(taken.buckets) if taken.buckets else None
-        if wait is NOT_NOW:
-            return self._wait(exchange, taken)
-        return self.taken(exchange, taken) if wait is None else self.told(wait)
+    def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
+        """One model behind several credentials: who has most left is asked first, in the places that they have in the order."""
+        if len(candidates) < 2 or not self.config.learn:
+            return None
+        models = [candidate.model for candidate in candidates]
+        if len(set(models)) == len(models):
+            return None
+        now, left = self.clock(), list(candidates)
+        order: list[Candidate] = []
+        for model in models:
+            best = min([one for one in left if one.model == model], key=lambda one: self._use(one, now))
+            left.remove(best)
+            order.append(best)
+        if all(one is other for one, other in zip(order, candidates, strict=True)):
+            return None
+        return Selection(order=tuple(order), reason=f"{order[0].provider.name} has most left")
 
-    async def _wait(self, exchange: Exchange, taken: Taken) -> Reservation | Reject:
-        try:
-            full = await self.shares.hold(taken.id, taken.holds, LEASE) if taken.holds else None
-            if full is None:
-                full = await self._take(taken)
-        except OSError:
-            return Reject(unavailable())
-        return self.taken(exchange, taken) if full is None else self.told(full)
-
-    async def _take(self, taken: Taken) -> Wait | None:
-        """What cannot be taken gives the place back. Raises `OSError`."""
-        try:
-            wait = await self.shares.take(taken.buckets) if taken.buckets else None
-        except BaseException:
-            self.give_back(taken.id)
-            raise
-        if wait is not None and taken.holds:
-            self.give_back(taken.id)
-        return wait
-
-
-class QuickRateLimit(RateLimit):
-    """With a ledger in this process's memory: nothing is waited for."""
-
-    def reserve(self, exchange: Exchange, candidate: Candidate) -> Reservation | Reject:
-        taken, now = self.wanted(exchange, candidate), cast("Counters", self.now)
-        if not isinstance(taken, Taken):
-            return taken
-        full = now.hold(taken.id, taken.holds, LEASE) if taken.holds else None
-        if full is not None:
-            return self.told(full)
-        wait = now.take(taken.buckets) if taken.buckets else None
-        if wait is None:
-            return self.taken(exchange, taken)
-        if taken.holds:
-            self.give_back(taken.id)
-        return self.told(wait)
+    def _use(self, candidate: Candidate, now: float) -> tuple[bool, float, int]:
+        lane = self.lanes.get(candidate)
+        if lane is None:
+            return False, -1.0, 0
+        lane.read(now)
+        return lane.wait(1, now) > 0, -round(lane.headroom(now), 1), lane.live
 
 
 def create(config: Config, context: Context) -> RateLimit:
-    quick = QuickRateLimit(config, context)
-    return quick if quick.now is not None else WaitingRateLimit(config, context)
+    return (RateLimit if len(context.providers) == 1 else SpreadRateLimit)(config, context)
 
 
 plugin = Plugin(api=1, config=Config, create=create, rank=35)
