@@ -166,9 +166,9 @@ class GuardedLedger(Shares):
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         if self.watch.since is None:
-            short = self._local.hold(id, holds, lease)
+            short = self._local.lacks(id, holds, lease)
             return None if short is None else self._refused(short)
-        told = self._try_hold(id, holds, lease) if self._goes_on() else NOT_NOW
+        told = Shares.try_hold(self, id, holds, lease) if self._goes_on() else NOT_NOW
         return self._let(id, holds, lease) if isinstance(told, NotNow) and self._is_open() else told
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from lynkr_core.stores.counters import Counter
 from lynkr_core.stores.protocols import Balance, Hold
 
 OFTEN = 5
@@ -32,7 +33,7 @@ class Change(Struct, frozen=True):
     ends: float
 
 
-class Share:
+class Share(Counter, eq=False, kw_only=True):
     """`allotted` is held for it in the ledger under `id`; attempts may hold and use up to `room`, which is less while it is made smaller.
     `held` is what they hold now, `used` what they have used and is not booked in the ledger yet.
 
@@ -41,26 +42,24 @@ class Share:
     and `counted`: how many lacked room, likewise.
     """
 
-    __slots__ = (
-        "allotted", "asked", "change", "closing", "count", "counted", "demand", "ends", "held", "id", "left", "limit", "lock", "name",
-        "part", "refusal", "room", "ticks", "until", "used", "wanted",
-    )  # fmt: skip
-
-    def __init__(self, name: str, until: float, part: float, ticks: int) -> None:
-        self.name = name
-        self.until = until
-        self.part = part
-        self.ticks = ticks
-        self.lock = asyncio.Lock()
-        self.id = ""
-        self.allotted = self.room = self.limit = self.left = 0
-        self.used = self.held = 0
-        self.asked = self.demand = self.wanted = 0
-        self.count = self.counted = 0
-        self.ends = 0.0
-        self.change: Change | None = None
-        self.closing: int | None = None
-        self.refusal: Refusal | None = None
+    name: str
+    part: float
+    ticks: int
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    id: str = ""
+    allotted: int = 0
+    room: int = 0
+    limit: int = 0
+    left: int = 0
+    asked: int = 0
+    demand: int = 0
+    wanted: int = 0
+    count: int = 0
+    counted: int = 0
+    ends: float = 0.0
+    change: Change | None = None
+    closing: int | None = None
+    refusal: Refusal | None = None
 
     def has(self, hold: Hold) -> bool:
         return self.limit <= hold.limit and self.ends > time.monotonic() and self.used + self.held + hold.amount <= self.room
@@ -75,11 +74,6 @@ class Share:
     def ahead(self, limit: int) -> int:
         """How much more than is held now would serve the attempts of the next ticks."""
         return max(0, min(self.ticks * max(self.demand, self.asked), int(limit * self.part), self.left // 8))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether attempts neither hold anything of it, nor have used anything that is not booked."""
-        return not (self.used or self.held)
 
     @property
     def is_used(self) -> bool:

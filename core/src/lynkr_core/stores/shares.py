@@ -62,15 +62,12 @@ class Shares:
 
     def try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
         """As `hold`, at once; `NOT_NOW` when the ledger has to be asked."""
-        return self._try_hold(id, holds, lease)
-
-    def _try_hold(self, id: str, holds: Sequence[Hold], lease: float) -> Full | NotNow | None:
-        short = self._local.hold(id, holds, lease)
+        short = self._local.lacks(id, holds, lease)
         return None if short is None else self._refused(short)
 
     def hold_anyway(self, id: str, holds: Sequence[Hold], lease: float) -> None:
         """Lets an attempt through though nobody has the room: what it uses is booked as soon as the ledger can be asked."""
-        self._local.let(id, holds, lease)
+        self._local.hold(id, holds, lease)
 
     def try_book(self, id: str, amounts: Mapping[str, int]) -> bool | NotNow:
         """As `book`, at once; `NOT_NOW` for what was held without this object."""
@@ -92,7 +89,7 @@ class Shares:
         waited = 0
         while True:
             self._local.sweep()
-            told = self._try_hold(id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
+            told = Shares.try_hold(self, id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
             short = None if not isinstance(told, NotNow) else await self._bring(id, holds, lease)
             if short is not None and waited < PATIENCE and self._is_hopeful(*short):
                 waited += bool(not self._direct)
@@ -109,7 +106,6 @@ class Shares:
         return await self._ledger.book(id, amounts) if isinstance(told, NotNow) else told
 
     async def extend(self, id: str, lease: float) -> bool:
-        self._local.sweep()
         if id in self._direct or id not in self._local:
             return await self._ledger.extend(id, lease) and (self._local.extend(id, lease) or id not in self._local)
         return self._local.extend(id, lease)
@@ -155,12 +151,12 @@ class Shares:
         self._tick()
         share = self._shares.get(hold.counter)
         if share is None:
-            share = self._shares[hold.counter] = Share(hold.counter, hold.until, self._part, self._ahead)
+            share = self._shares[hold.counter] = Share(hold.until, name=hold.counter, part=self._part, ticks=self._ahead)
         return share
 
     def _is_over(self, share: Share) -> bool:
         """Whether there is nothing in the ledger and nothing to be booked; then it is forgotten unless somebody wanted it."""
-        if share.is_used or not share.is_empty:
+        if share.is_used or share.used or share.held:
             return False
         if not share.count:
             del self._shares[share.name]
@@ -274,7 +270,7 @@ class Shares:
         if share.id:
             share.close(used)
             await self._finish(share)
-        if share.is_empty and not share.wanted and self._shares.get(share.name) is share:
+        if not (share.used or share.held or share.wanted) and self._shares.get(share.name) is share:
             del self._shares[share.name]
 
     def _tick(self) -> None:
