@@ -186,10 +186,11 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> tuple[str, int]:
 def _up_to_user(raw: Raw) -> tuple[list[str], int]:
     told: list[str] = []
     size = len(raw)
-    if opens_with(raw, b'"'):
-        return [_texts(_value(raw))], size
-    whole = _value(raw) if size <= FIRST else None  # a short one is read at once in a tenth of the time
-    for item, seen in zip(cast("list[Any]", whole), repeat(size)) if isinstance(whole, list) else _items(raw):
+    is_short = size <= FIRST  # a short one is read at once in a tenth of the time
+    whole = _value(raw) if is_short or opens_with(raw, b'"') else None
+    if whole.__class__ is str:
+        return [_texts(whole)], size
+    for item, seen in zip(whole, repeat(size)) if whole.__class__ is list else _items(raw):
         told.append(_texts(item))
         if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
             return told, seen
@@ -225,7 +226,7 @@ def _texts(value: Any) -> str:
     if value.__class__ is dict:
         value = value.get("text") or value.get("content") or value.get("parts")
     if value.__class__ is str:
-        return "" if value.startswith(VOLATILE) else value[:KEPT]
+        return "" if value.startswith(VOLATILE) else value if len(value) <= KEPT else value[:KEPT]
     if value.__class__ is list:
         return "".join([_texts(item) for item in value])
     return _texts(value) if value.__class__ is dict else ""
