@@ -186,11 +186,11 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> tuple[str, int]:
 def _up_to_user(raw: Raw) -> tuple[list[str], int]:
     told: list[str] = []
     size = len(raw)
-    is_short = size <= FIRST  # a short one is read at once in a tenth of the time
-    whole = _value(raw) if is_short or opens_with(raw, b'"') else None
-    if whole.__class__ is str:
+    # a short one is read at once in a tenth of the time
+    whole = _value(raw) if size <= FIRST or opens_with(raw, b'"') else None
+    if isinstance(whole, str):
         return [_texts(whole)], size
-    for item, seen in zip(whole, repeat(size)) if whole.__class__ is list else _items(raw):
+    for item, seen in zip(cast("list[Any]", whole), repeat(size)) if isinstance(whole, list) else _items(raw):
         told.append(_texts(item))
         if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
             return told, seen
