@@ -52,9 +52,8 @@ class Span(NamedTuple):
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Written]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    values: list[Any] = []
-    for part in parts(rows):
-        values += keep(connection, part)
+    facts = [fact for part in parts(rows) for fact in keep(connection, part)]
+    values = [0 if value is None else value for fact in facts for value in fact]
     some = SEVERAL * FACT_VALUES
     rest = len(values) - len(values) % some
     for start in range(0, rest, some):
@@ -77,18 +76,16 @@ def parts(rows: Iterable[Written]) -> Iterator[list[Written]]:
         yield part
 
 
-def keep(connection: sqlite3.Connection, rows: Sequence[Written]) -> list[Any]:
-    """Writes a batch; the values of its records' facts, one after the other. Raises `sqlite3.Error`."""
+def keep(connection: sqlite3.Connection, rows: Sequence[Written]) -> list[tuple[Any, ...]]:
+    """Writes a batch; its records' facts. Raises `sqlite3.Error`."""
     number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
-    values: list[Any] = []
+    facts: list[tuple[Any, ...]] = []
     at = 1  # as SQL counts
     for id, created, record, counts in rows:
         size = len(record)
-        values += (id, created, number, at, size)
-        values += [0 if text is None else text for text in counts[:TEXTS]]
-        values += counts[TEXTS:]
+        facts.append((id, created, number, at, size, *counts))
         at += size + 1
-    return values
+    return facts
 
 
 def count(rows: Iterable[spill.Row]) -> list[Written]:
