@@ -16,6 +16,7 @@ LONGEST_ASK = 4_000
 BYTES_PER_TOKEN, OUTPUT_TOKENS = 4, 500
 """For the price of what was not sent: tokens of the body, and of an answer."""
 NOTHING: Mapping[str, str] = {}
+NO_SCORE = Score(value=0.0)
 # structs whose fields are given in their order are made in a tenth of a dict's time, and written in half
 
 
@@ -91,7 +92,7 @@ def decision(exchange: Exchange, texts: bool = False, outcome: Outcome | None = 
     usage = (outcome.usage if outcome else None) or expected(exchange)
     order = [candidate.id for candidate in chosen]
     reason = selection.reason if selection else exchange.reply.reason if exchange.reply else ""
-    one = scores[0] if len(scores) == 1 else together(scores)
+    one = scores[0] if len(scores) == 1 else together(scores) if scores else NO_SCORE
     return Decision(
         exchange.id, exchange.dialect.name, exchange.dialect.operation, envelope.model if envelope else None, exchange.route,
         exchange.tier, exchange.score, first.provider.name if first else None, first.model if first else None, reason,
@@ -106,11 +107,10 @@ def decision(exchange: Exchange, texts: bool = False, outcome: Outcome | None = 
 
 def together(scores: Sequence[Score]) -> Score:
     """The gates, signals and points of several."""
-    both = Score(value=0.0)
-    for score in scores:
-        gates, signals, points = (*both.gates, *score.gates), {**both.signals, **score.signals}, {**both.points, **score.points}
-        both = Score(value=0.0, gates=gates, signals=signals, points=points)
-    return both
+    gates = tuple([gate for score in scores for gate in score.gates])
+    signals = {name: value for score in scores for name, value in score.signals.items()}
+    points = {name: value for score in scores for name, value in score.points.items()}
+    return Score(value=0.0, gates=gates, signals=signals, points=points)
 
 
 def said(score: Score, texts: bool) -> Said:

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from importlib.resources import files
-from itertools import repeat
 from typing import Any, cast
 
 import msgspec
@@ -47,6 +46,15 @@ class Session(Struct, frozen=True, gc=False):
     thread: str = ""
 
 
+class Turn(Struct, gc=False):
+    """What counts of a message."""
+
+    role: Any = None
+    text: Any = None
+    content: Any = None
+    parts: Any = None
+
+
 class Places(Struct, forbid_unknown_fields=True):
     """`sessions.toml`."""
 
@@ -71,6 +79,7 @@ SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
 
 _gap = re.compile(r"[\s,\[]*")
+_turns = msgspec.json.Decoder(list[Turn]).decode
 _item = json.JSONDecoder().raw_decode
 
 
@@ -186,11 +195,19 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> tuple[str, int]:
 def _up_to_user(raw: Raw) -> tuple[list[str], int]:
     told: list[str] = []
     size = len(raw)
-    # a short one is read at once in a tenth of the time
-    whole = _value(raw) if size <= FIRST or opens_with(raw, b'"') else None
-    if isinstance(whole, str):
-        return [_texts(whole)], size
-    for item, seen in zip(cast("list[Any]", whole), repeat(size)) if isinstance(whole, list) else _items(raw):
+    try:
+        turns = _turns(raw) if size <= FIRST else ()  # a short one is read at once, in a twentieth of the time
+    except UNREADABLE:
+        turns = ()  # of other things than messages
+    for turn in turns:
+        told.append(_texts(turn.text or turn.content or turn.parts))
+        if len(told) > MOST or turn.role == "user":
+            return told, size
+    if turns:
+        return told, size
+    if opens_with(raw, b'"'):
+        return [_texts(_value(raw))], size
+    for item, seen in _items(raw):
         told.append(_texts(item))
         if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
             return told, seen

@@ -154,13 +154,13 @@ def counted(columns: Row, counts: Row, amounts: Row, is_used: bool, billed: str 
     if cost is not None:  # attempts that came to nothing cost something too
         paid = spent or 0.0
         nano_usd = whole(paid if paid > cost else cost, 1e9)
-    return (
-        *columns, 1 if cost is not None and not is_callers else 0,
-        1, 1 if columns[STATUS] in FAILED else 0, 1 if grade == "local" else 0, 1 if grade == "cheap" else 0,
-        1 if is_used and cost is None and not is_callers else 0, asked, said, read, written, thought,
-        0 if is_callers else nano_usd, nano_usd if is_callers else 0,
-        spared, whole(saved, 1e9) if saved else 0, whole(duration, 1e6) if duration else 0,
+    numbers = (
+        1 if cost is not None and not is_callers else 0, 1, 1 if columns[STATUS] in FAILED else 0, 1 if grade == "local" else 0,
+        1 if grade == "cheap" else 0, 1 if is_used and cost is None and not is_callers else 0, asked, said, read, written, thought,
+        0 if is_callers else nano_usd, nano_usd if is_callers else 0, spared, whole(saved, 1e9) if saved else 0,
+        whole(duration, 1e6) if duration else 0,
     )  # fmt: skip
+    return columns + numbers
 
 
 def whole(value: float, scale: float) -> int:
