@@ -33,7 +33,8 @@ from lynkr_core.stores.totals import row_of_json
 from lynkr_core.testing import factories
 from lynkr_core.testing.factories import NamedProvider
 from lynkr_core.testing.waiting import quickest
-from lynkr_sink_journal import Config, plugin, record
+from lynkr_sink_journal import Config, plugin
+from lynkr_sink_journal.record import Recorder
 
 SECRET_TEXT = "my very private question"
 LOCAL, CLOUD = NamedProvider("local"), NamedProvider("cloud")
@@ -89,7 +90,7 @@ def ask(id: str, principal: str = "key:1") -> RouteRequest:
 
 def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Any = None) -> dict[str, Any]:
     """A record as its readers get it."""
-    id, created, written, counts = record.build(exchange, outcome, texts, tiers, bytearray(b"what was there before"))
+    id, created, written, counts = Recorder(texts, tiers).record(exchange, outcome)
     assert counts == row_of_json(written)
     found = msgspec.json.decode(written)
     assert (found["id"], found["created"]) == (id, created)
@@ -142,16 +143,23 @@ def test_a_request_that_came_to_nothing_has_a_record_too() -> None:
 
 def test_a_record_does_not_keep_the_exchange() -> None:
     made = Exchange(SimpleNamespace(name="openai.chat", operation="chat"), "/v1", {}, b"")  # type: ignore[arg-type]
-    told, watch = record.build(made, outcome(), True, None, bytearray()), weakref.ref(made)
+    told, watch = Recorder(texts=True).record(made, outcome()), weakref.ref(made)
     del made
     gc.collect()
     assert watch() is None
     assert told[0].startswith("req_")
 
 
+def test_a_recorder_may_be_used_again() -> None:
+    recorder = Recorder(texts=False)
+    for length in (5, 5_000, 50):
+        made, ended = exchange(tier="t" * length), outcome()
+        assert recorder.record(made, ended) == Recorder(texts=False).record(made, ended)
+
+
 def test_building_a_record_is_cheap() -> None:
-    made, ended, buffer = exchange(), outcome(), bytearray()
-    seconds = quickest(lambda: [record.build(made, ended, False, None, buffer) for _ in range(100)], 20) / 100
+    made, ended, recorder = exchange(), outcome(), Recorder(texts=False)
+    seconds = quickest(lambda: [recorder.record(made, ended) for _ in range(100)], 20) / 100
     assert seconds < 60e-6  # 10 µs where this was written
 
 

@@ -15,7 +15,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_core.process import ADMIN
 from lynkr_core.routes import Route, RouteRequest
 from lynkr_core.stores import Gathering, Written
-from lynkr_sink_journal.record import build
+from lynkr_sink_journal.record import Recorder
 from lynkr_sink_journal.usage import told
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ class JournalSink:
 
     def __init__(self, config: Config, context: Context) -> None:
         """Raises `PluginError` for a store that is not enabled."""
-        self._texts = config.texts
-        self._tiers = context.tiers
-        self._buffer = bytearray()
+        self._record = Recorder(config.texts, context.tiers).record
         try:
             self._journal = context.stores.journal(config.store)
         except KeyError:
@@ -50,7 +48,7 @@ class JournalSink:
         self._later = self._journal.append_later if isinstance(self._journal, Gathering) else self._append
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
-        self._later(partial(build, exchange, outcome, self._texts, self._tiers, self._buffer), len(exchange.body) > LONG)
+        self._later(partial(self._record, exchange, outcome), len(exchange.body) > LONG)
 
     def _append(self, make: Callable[[], Written], at_once: bool) -> None:
         self._journal.append(decode(make()[2]))

@@ -105,22 +105,30 @@ class Ending(Struct, gc=False):
 NONE = Tokens(0, 0, 0, 0, 0, 0, 0, 0, 0, {}, "", False)
 
 
-def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None, buffer: bytearray) -> Written:
-    """The decision, and what came of it, as one JSON object. It is written to `buffer`, which is made once for all."""
-    told = decision(exchange, texts, outcome)
-    end = ending(exchange, outcome, texts, tiers)
-    if texts:
-        redact(told, end)
-    return told.id, end.created, joined(told, end, buffer), counts(told, end)
+class Recorder:
+    """Makes the records of one journal."""
 
+    def __init__(self, texts: bool, tiers: Tiers | None = None) -> None:
+        self._texts = texts
+        self._tiers = tiers
+        self._buffer = bytearray()
 
-def joined(told: Decision, end: Ending, buffer: bytearray) -> bytes:
-    """One object of two."""
-    encode_into(told, buffer)
-    last = len(buffer) - 1
-    encode_into(end, buffer, last)
-    buffer[last] = COMMA
-    return bytes(buffer)
+    def record(self, exchange: Exchange, outcome: Outcome) -> Written:
+        """The decision, and what came of it, as one JSON object."""
+        told = decision(exchange, self._texts, outcome)
+        end = ending(exchange, outcome, self._texts, self._tiers)
+        if self._texts:
+            redact(told, end)
+        return told.id, end.created, self._joined(told, end), counts(told, end)
+
+    def _joined(self, told: Decision, end: Ending) -> bytes:
+        """One object of two."""
+        buffer = self._buffer
+        encode_into(told, buffer)
+        last = len(buffer) - 1
+        encode_into(end, buffer, last)
+        buffer[last] = COMMA
+        return bytes(buffer)
 
 
 def counts(told: Decision, end: Ending) -> Row:

@@ -85,7 +85,12 @@ class JournalContract(Contract):
     async def test_what_comes_written_is_found_and_counted_as_what_is_appended(self, store: Journal, at_once: bool) -> None:
         if not isinstance(store, Gathering):
             pytest.skip("it gathers nothing")
-        told: dict[str, Any] = record(1) | {"cost": 0.5, "usage": {"input_tokens": 7, "output_tokens": 2}, "status": "ok", "model": UNICODE}
+        told: dict[str, Any] = record(1) | {
+            "cost": 0.5,
+            "usage": {"input_tokens": 7, "output_tokens": 2},
+            "status": "ok",
+            "model": UNICODE,
+        }
         json = msgspec.json.encode(told)
         store.append_later(lambda: (told["id"], told["created"], json, row_of_json(json)), at_once)
         for _ in range(2):
