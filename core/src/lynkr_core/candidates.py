@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -125,7 +125,7 @@ class Catalog:
         card = next((card for card in cards if card), None)
         if card is None:
             return Candidate(provider=provider, model=model, price=price)
-        limits = {"context_window": card.context_window, "max_output": card.max_output}
+        limits: dict[str, Any] = {"context_window": card.context_window, "max_output": card.max_output}
         return Candidate(provider=provider, model=model, price=price or card.price, card=card, **limits)
 
     def resolve(self, name: str) -> Target | None:

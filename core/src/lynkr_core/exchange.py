@@ -9,7 +9,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from lynkr_core.cards import ModelCard, Price
 from lynkr_core.dialect import Dialect, Envelope, Headers
@@ -67,10 +67,10 @@ class Candidate(Struct, frozen=True, kw_only=True, eq=False):
     context_window: int | None = None
     max_output: int | None = None
     card: ModelCard | None = None
+    id: str = ""  # `provider/model`, which it sets itself
 
-    @property
-    def id(self) -> str:
-        return f"{self.provider.name}/{self.model}"
+    def __post_init__(self) -> None:
+        structs.force_setattr(self, "id", f"{self.provider.name}/{self.model}")
 
 
 class Score(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from importlib.resources import files
-from itertools import repeat
 from typing import Any, cast
 
 import msgspec
@@ -47,6 +46,15 @@ class Session(Struct, frozen=True, gc=False):
     thread: str = ""
 
 
+class Turn(Struct, gc=False):
+    """What counts of a message."""
+
+    role: Any = None
+    text: Any = None
+    content: Any = None
+    parts: Any = None
+
+
 class Places(Struct, forbid_unknown_fields=True):
     """`sessions.toml`."""
 
@@ -71,6 +79,7 @@ SETTLED: Key[bool] = Key("core.settled")
 """Set by whoever has chosen by what a conversation has been so far: it knows better than a rule for new ones."""
 
 _gap = re.compile(r"[\s,\[]*")
+_turns = msgspec.json.Decoder(list[Turn]).decode
 _item = json.JSONDecoder().raw_decode
 
 
@@ -186,10 +195,19 @@ def beginning(fields: Mapping[str, Raw], conversation: str) -> tuple[str, int]:
 def _up_to_user(raw: Raw) -> tuple[list[str], int]:
     told: list[str] = []
     size = len(raw)
+    try:
+        turns = _turns(raw) if size <= FIRST else ()  # a short one is read at once, in a twentieth of the time
+    except UNREADABLE:
+        turns = ()  # of other things than messages
+    for turn in turns:
+        told.append(_texts(turn.text or turn.content or turn.parts))
+        if len(told) > MOST or turn.role == "user":
+            return told, size
+    if turns:
+        return told, size
     if opens_with(raw, b'"'):
         return [_texts(_value(raw))], size
-    whole = _value(raw) if size <= FIRST else None  # a short one is read at once in a tenth of the time
-    for item, seen in zip(cast("list[Any]", whole), repeat(size)) if isinstance(whole, list) else _items(raw):
+    for item, seen in _items(raw):
         told.append(_texts(item))
         if len(told) > MOST or (item.__class__ is dict and item.get("role") == "user"):
             return told, seen
@@ -225,7 +243,7 @@ def _texts(value: Any) -> str:
     if value.__class__ is dict:
         value = value.get("text") or value.get("content") or value.get("parts")
     if value.__class__ is str:
-        return "" if value.startswith(VOLATILE) else value[:KEPT]
+        return "" if value.startswith(VOLATILE) else value if len(value) <= KEPT else value[:KEPT]
     if value.__class__ is list:
         return "".join([_texts(item) for item in value])
     return _texts(value) if value.__class__ is dict else ""

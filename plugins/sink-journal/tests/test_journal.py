@@ -29,11 +29,12 @@ from lynkr_core.process import ADMIN
 from lynkr_core.remarks import queue, save
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
+from lynkr_core.stores.totals import row_of_json
 from lynkr_core.testing import factories
 from lynkr_core.testing.factories import NamedProvider
 from lynkr_core.testing.waiting import quickest
 from lynkr_sink_journal import Config, plugin
-from lynkr_sink_journal.record import build
+from lynkr_sink_journal.record import Recorder
 
 SECRET_TEXT = "my very private question"
 LOCAL, CLOUD = NamedProvider("local"), NamedProvider("cloud")
@@ -87,28 +88,37 @@ def ask(id: str, principal: str = "key:1") -> RouteRequest:
     return RouteRequest(params={"id": id}, headers={}, body=b"", principal=Principal(id=principal))
 
 
+def build(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Any = None) -> dict[str, Any]:
+    """A record as its readers get it."""
+    id, created, written, counts = Recorder(texts, tiers).record(exchange, outcome)
+    assert counts == row_of_json(written)
+    found = msgspec.json.decode(written)
+    assert (found["id"], found["created"]) == (id, created)
+    return found
+
+
 def test_a_record_says_what_was_decided_and_why() -> None:
-    record = build(exchange(), outcome(), False)
-    assert (record["model_asked"], record["tier"], record["score"], record["route"]) == ("auto", "medium", 30.0, "auto")
-    assert record["candidates"] == record["order"] == ["local/small", "cloud/large"]
-    assert record["removed"] == [{"candidate": "old/model", "plugin": "selector.tier", "reason": "too small"}]
-    assert (record["reason"], record["selected_by"]) == ("tier medium", "selector.tier")
-    assert (record["signals"], record["gates"]) == ({"words": 4.0}, ["code"])
-    assert (record["principal"], record["agent"], record["tags"], record["session"]) == ("key:1", "kb", ["a"], "s1")
+    told = build(exchange(), outcome(), False)
+    assert (told["model_asked"], told["tier"], told["score"], told["route"]) == ("auto", "medium", 30.0, "auto")
+    assert told["candidates"] == told["order"] == ["local/small", "cloud/large"]
+    assert told["removed"] == [{"candidate": "old/model", "plugin": "selector.tier", "reason": "too small"}]
+    assert (told["reason"], told["selected_by"]) == ("tier medium", "selector.tier")
+    assert (told["signals"], told["gates"]) == ({"words": 4.0}, ["code"])
+    assert (told["principal"], told["agent"], told["tags"], told["session"]) == ("key:1", "kb", ["a"], "s1")
 
 
 def test_a_record_says_what_came_of_it() -> None:
-    record = build(exchange(), outcome(), False)
-    assert (record["provider"], record["model"]) == ("cloud", "large")
-    assert (record["status"], record["http_status"], record["cost"], record["stream"]) == ("ok", 200, 0.25, True)
-    assert record["usage"]["input_tokens"] == 100
-    assert record["usage"]["cache_read"] == 30
-    first, second = record["attempts"]
+    told = build(exchange(), outcome(), False)
+    assert (told["provider"], told["model"]) == ("cloud", "large")
+    assert (told["status"], told["http_status"], told["cost"], told["stream"]) == ("ok", 200, 0.25, True)
+    assert told["usage"]["input_tokens"] == 100
+    assert told["usage"]["cache_read"] == 30
+    first, second = told["attempts"]
     assert (first["candidate"], first["error"], first["status"], first["code"]) == ("local/small", "server", 503, "busy")
     assert first["seconds"] == pytest.approx(0.5)
     assert first["at"] <= second["at"]
     assert (second["error"], second["first_token"]) == (None, pytest.approx(0.1))
-    assert record["losses"] == ["logit_bias: no place for it"]
+    assert told["losses"] == ["logit_bias: no place for it"]
 
 
 def test_no_text_and_no_key_is_kept_unless_texts_are_asked_for() -> None:
@@ -117,33 +127,40 @@ def test_no_text_and_no_key_is_kept_unless_texts_are_asked_for() -> None:
     assert SECRET_TEXT.encode() not in written
     assert b"sk-1" not in written
     assert build(exchange(), failed, False)["error"] == "server 503 busy"
-    record = build(exchange(), failed, True)
-    assert record["scores"][0]["ask"] == SECRET_TEXT
-    assert record["error"].startswith("cannot answer")
+    told = build(exchange(), failed, True)
+    assert told["scores"][0]["ask"] == SECRET_TEXT
+    assert told["error"].startswith("cannot answer")
 
 
 def test_a_request_that_came_to_nothing_has_a_record_too() -> None:
     bare = Exchange(SimpleNamespace(name="openai.chat", operation="chat"), "/v1", {}, b"{")  # type: ignore[arg-type]
     refused = Outcome(status="refused", http_status=400, error="the body is not JSON" + "!" * 1000)
-    record = build(bare, refused, False)
-    assert (record["model_asked"], record["provider"], record["usage"], record["attempts"]) == (None, None, None, [])
-    assert record["error"].startswith("the body is not JSON!")
-    assert len(record["error"]) == 500
-    assert msgspec.json.decode(msgspec.json.encode(record)) == record
+    told = build(bare, refused, False)
+    assert (told["model_asked"], told["provider"], told["usage"], told["attempts"]) == (None, None, None, [])
+    assert told["error"].startswith("the body is not JSON!")
+    assert len(told["error"]) == 500
 
 
 def test_a_record_does_not_keep_the_exchange() -> None:
     made = Exchange(SimpleNamespace(name="openai.chat", operation="chat"), "/v1", {}, b"")  # type: ignore[arg-type]
-    record, watch = build(made, outcome(), True), weakref.ref(made)
+    told, watch = Recorder(texts=True).record(made, outcome()), weakref.ref(made)
     del made
     gc.collect()
     assert watch() is None
-    assert record["id"].startswith("req_")
+    assert told[0].startswith("req_")
+
+
+def test_a_recorder_may_be_used_again() -> None:
+    recorder = Recorder(texts=False)
+    for length in (5, 5_000, 50):
+        made, ended = exchange(tier="t" * length), outcome()
+        assert recorder.record(made, ended) == Recorder(texts=False).record(made, ended)
 
 
 def test_building_a_record_is_cheap() -> None:
-    made, ended = exchange(), outcome()
-    assert quickest(lambda: [build(made, ended, False) for _ in range(100)], 20) / 100 < 60e-6  # 6 µs where this was written
+    made, ended, recorder = exchange(), outcome(), Recorder(texts=False)
+    seconds = quickest(lambda: [recorder.record(made, ended) for _ in range(100)], 20) / 100
+    assert seconds < 60e-6  # 10 µs where this was written
 
 
 @pytest.mark.anyio
@@ -196,19 +213,19 @@ def test_a_record_has_task_queue_and_what_was_saved_by_whom() -> None:
     queue(made, 0.25)
     save(made, "compressor.json", 1000)
     save(made, "cache.exact", 50, usd=0.5)
-    record = build(made, outcome(candidate=large), False)
-    assert (record["task"], record["queue"], record["saved_tokens"]) == ("code", 0.75, 1050)
-    assert record["savings"] == [
+    told = build(made, outcome(candidate=large), False)
+    assert (told["task"], told["queue"], told["saved_tokens"]) == ("code", 0.75, 1050)
+    assert told["savings"] == [
         {"plugin": "compressor.json", "tokens": 1000, "usd": pytest.approx(0.002)},
         {"plugin": "cache.exact", "tokens": 50, "usd": 0.5},
     ]
-    assert record["saved_usd"] == pytest.approx(0.502)
+    assert told["saved_usd"] == pytest.approx(0.502)
 
 
 def test_what_a_saving_is_worth_is_null_where_nobody_knows() -> None:
     save(made := exchange(), "compressor.json", 1000)
-    record = build(made, outcome(), False)
-    assert (record["savings"][0]["usd"], record["saved_usd"], record["queue"], record["task"]) == (None, None, 0.0, None)
+    told = build(made, outcome(), False)
+    assert (told["savings"][0]["usd"], told["saved_usd"], told["queue"], told["task"]) == (None, None, 0.0, None)
 
 
 def test_a_record_says_whether_it_was_served_locally_or_cheaply() -> None:
@@ -228,6 +245,6 @@ def test_a_record_says_whether_it_was_served_locally_or_cheaply() -> None:
 def test_texts_that_are_kept_have_no_keys_in_them() -> None:
     made = exchange(scores=[Score(value=1, ask="mail bob@example.org, key sk-abcdefghijklmnop")])
     failed = outcome(status="error", error="no such key sk-abcdefghijklmnop", attempts=outcome().attempts[:1])
-    record = build(made, failed, True)
-    assert record["scores"][0]["ask"] == "mail [e-mail], key [key]"
-    assert record["error"] == "no such key [key]"
+    told = build(made, failed, True)
+    assert told["scores"][0]["ask"] == "mail [e-mail], key [key]"
+    assert told["error"] == "no such key [key]"

@@ -44,7 +44,7 @@ async def dry_run(prompt: str, model: str, config: Path) -> dict[str, Any]:
         exchange = Exchange(kernel.dialects[FRONT], "/v1/route", {}, body)
         exchange.dry_run = True
         await kernel.decide(exchange)
-    return decision(exchange, texts=True)
+    return msgspec.to_builtins(decision(exchange, texts=True))
 
 
 def explain(request_id: str, *, config: Path = DEFAULT, json: bool = False) -> None:

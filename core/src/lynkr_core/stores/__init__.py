@@ -23,6 +23,7 @@ from lynkr_core.stores.protocols import Wait as Wait
 from lynkr_core.stores.recent import Recent as Recent
 from lynkr_core.stores.shares import Shares as Shares
 from lynkr_core.stores.totals import Totals as Totals
+from lynkr_core.stores.totals import Written as Written
 
 
 class Stores:

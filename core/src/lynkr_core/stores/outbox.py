@@ -68,12 +68,15 @@ class Outbox:
             self._ahead.close()
 
     def append(self, record: Record) -> None:
+        self.take(lambda: (str(record["id"]), float(record["created"]), _encode(record)))
+
+    def take(self, make: Callable[[], Row]) -> None:
         """Raises nothing: what finds no room or is no JSON is counted and logged."""
         if len(self.waiting) >= self._limit:
             self._drop()
             return
         try:
-            row = (str(record["id"]), float(record["created"]), _encode(record))
+            row = make()
         except Exception as error:  # whatever is wrong with one record must not harm whoever appends
             self._lose(1, f"no JSON: {type(error).__name__}")
             return

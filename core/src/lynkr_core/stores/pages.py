@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 from lynkr_core.stores.outbox import Outbox
 from lynkr_core.stores.protocols import NOTHING, Record
 from lynkr_core.stores.spill import Row
-from lynkr_core.stores.totals import Totals, add, check, matches, row_of_json, sum_up, totals
+from lynkr_core.stores.totals import Totals, Written, add, check, matches, row_of_json, sum_up, totals
 
 PAGE_ROWS = 500
 
@@ -34,6 +34,9 @@ class PagedJournal:
 
     def append(self, record: Record) -> None:
         self.outbox.append(record)
+
+    def append_later(self, make: Callable[[], Written], at_once: bool = False) -> None:
+        self.outbox.take(lambda: make()[:3])
 
     async def flush(self) -> None:
         await self.outbox.flush()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from lynkr_core.stores.totals import Totals
+    from lynkr_core.stores.totals import Totals, Written
 
 Record = Mapping[str, Any]
 """A journal row: `id` (text, unique) and `created` (seconds since 1970), the rest JSON values."""
@@ -69,10 +69,10 @@ class Journal(Protocol):
 
 @runtime_checkable
 class Gathering(Protocol):
-    """A journal that has several records made at once, which costs half."""
+    """A journal that has several records made at once, which costs half, and takes them as they are written."""
 
-    def append_later(self, make: Callable[[], Record]) -> None:
-        """As `append`, with what `make` gives. It is called soon on the event loop, or whenever a record is asked for."""
+    def append_later(self, make: Callable[[], Written], at_once: bool = False) -> None:
+        """As `append`, with what `make` gives. It is called soon on the event loop, or whenever a record is asked for, unless `at_once`."""
         ...
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from lynkr_core.candidates import TIERS
 from lynkr_core.capabilities import permitted
-from lynkr_core.decision import decision
+from lynkr_core.decision import Decision, decision
 from lynkr_core.dialect import Headers
 from lynkr_core.errors import Forbidden, InvalidRequest, Unauthenticated
 from lynkr_core.exchange import Exchange, Principal
@@ -122,7 +122,7 @@ class Tools:
             tiers[tier] = [id for id in ids if id in allowed]
         return {"tiers": tiers, "models": names[:MOST], "left_out": max(len(names) - MOST, 0)}
 
-    async def _decided(self, asked: Routes, asking: Asking) -> dict[str, Any]:
+    async def _decided(self, asked: Routes, asking: Asking) -> Decision:
         """As a dry run decides. Raises `GatewayError`."""
         body = msgspec.json.encode({"model": asked.model, "messages": [{"role": "user", "content": asked.prompt}]})
         headers: Headers = {} if asking.principal is ADMIN else asking.headers

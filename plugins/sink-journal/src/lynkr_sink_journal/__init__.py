@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,8 +14,8 @@ from lynkr_core.exchange import Exchange, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.process import ADMIN
 from lynkr_core.routes import Route, RouteRequest
-from lynkr_core.stores import Gathering
-from lynkr_sink_journal.record import build
+from lynkr_core.stores import Gathering, Written
+from lynkr_sink_journal.record import Recorder
 from lynkr_sink_journal.usage import told
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LONG = 64 * 1024
 """Bytes of a request that is not kept any longer for its record."""
 encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -39,19 +40,18 @@ class JournalSink:
 
     def __init__(self, config: Config, context: Context) -> None:
         """Raises `PluginError` for a store that is not enabled."""
-        self._texts = config.texts
-        self._tiers = context.tiers
+        self._record = Recorder(config.texts, context.tiers).record
         try:
             self._journal = context.stores.journal(config.store)
         except KeyError:
             raise PluginError(f"$.store: there is no [store.{config.store}]") from None
-        self._later = self._journal.append_later if isinstance(self._journal, Gathering) else None
+        self._later = self._journal.append_later if isinstance(self._journal, Gathering) else self._append
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
-        if self._later is not None and len(exchange.body) <= LONG:
-            self._later(partial(build, exchange, outcome, self._texts, self._tiers))
-        else:
-            self._journal.append(build(exchange, outcome, self._texts, self._tiers))
+        self._later(partial(self._record, exchange, outcome), len(exchange.body) > LONG)
+
+    def _append(self, make: Callable[[], Written], at_once: bool) -> None:
+        self._journal.append(decode(make()[2]))
 
     def register_routes(self, kernel: Kernel) -> Sequence[Route]:
         async def usage(query: RouteRequest) -> Reply:

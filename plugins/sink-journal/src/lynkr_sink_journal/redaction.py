@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 LONGEST_TEXT = 4_000
 """Characters of a text that are looked at, and kept."""
@@ -28,12 +27,3 @@ def redacted(text: str) -> str:
     for instead, pattern in RULES:
         text = pattern.sub(instead, text)
     return text
-
-
-def redact(record: dict[str, Any]) -> None:
-    """The texts of a record, in place: of what was scored, and of an error."""
-    for place in (record, *record["scores"]):
-        if place.get("ask"):
-            place["ask"] = redacted(place["ask"])
-    if record["error"]:
-        record["error"] = redacted(record["error"])

@@ -20,11 +20,11 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Totals, Wait
 from lynkr_core.stores.protocols import NOTHING
-from lynkr_core.stores.totals import check, row_of
+from lynkr_core.stores.totals import Written, check, row_of
 from lynkr_store_sqlite import journal
 from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.doctor import findings
-from lynkr_store_sqlite.journal import Row, Span
+from lynkr_store_sqlite.journal import Span
 from lynkr_store_sqlite.removal import Identity, identity
 from lynkr_store_sqlite.schema import VersionError, connect, create
 from lynkr_store_sqlite.values import GET, Change, scan
@@ -63,7 +63,7 @@ class SQLiteStore:
         self._where = f"[{context.kind}.{context.name}] $.path"
         self._path = Path(config.path).expanduser().absolute()
         self._limit = config.pending
-        self._pending: dict[str, Row] = {}
+        self._pending: dict[str, Written] = {}
         self._changes: dict[str, Change] = {}
         self._changing = 0  # bytes of the values among them
         self._writer = Writer(self._path, config.retention_days * DAY, config.values_bytes, self._forget, self._limit // 2)
@@ -71,7 +71,7 @@ class SQLiteStore:
         self._read_file: Identity | None = None
         self._reading: CapacityLimiter | None = None
         self._full = False
-        self._unmade: list[Callable[[], Record]] = []
+        self._unmade: list[Callable[[], Written]] = []
         self._timer: asyncio.TimerHandle | None = None
         self.dropped = 0
 
@@ -101,15 +101,14 @@ class SQLiteStore:
         return list(findings(self._path))
 
     def append(self, record: Record) -> None:
-        self._unmade.append(lambda: record)
-        self._make()
+        self.append_later(lambda: row_from(record), at_once=True)
 
-    def append_later(self, make: Callable[[], Record]) -> None:
+    def append_later(self, make: Callable[[], Written], at_once: bool = False) -> None:
         """As `append`. Several are made one right after the other, which takes half the time: at the latest after `GATHER_SECONDS`, and
         whenever somebody asks for records.
         """
         self._unmade.append(make)
-        if self._reader is None or len(self._unmade) >= GATHERED:
+        if at_once or self._reader is None or len(self._unmade) >= GATHERED:
             self._make()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._make)
@@ -119,13 +118,13 @@ class SQLiteStore:
             self._timer.cancel()
             self._timer = None
         makes, self._unmade = self._unmade, []
-        rows: list[Row] = []
+        rows: list[Written] = []
         for make in makes:
             if len(self._pending) >= self._limit:
                 self._drop()
                 continue
             try:
-                row = row_from(make())
+                row = make()
             except Exception as error:
                 self._lose(error)
             else:
@@ -273,7 +272,7 @@ class SQLiteStore:
             before.close()
         return self._reader
 
-    def _forget(self, rows: list[Row]) -> None:
+    def _forget(self, rows: list[Written]) -> None:
         """Called by the writer's thread: these can be found in the file now."""
         for row in rows:
             if self._pending.get(row[0]) is row:
@@ -287,7 +286,7 @@ class SQLiteStore:
             log.error("%d records wait to be written to %s: new ones are dropped", self._limit, self._path)
 
 
-def row_from(record: Record) -> Row:
+def row_from(record: Record) -> Written:
     """Made where the record is still at hand, so that a waiting one is no tree of objects."""
     json = _encode(record)
     return str(record["id"]), float(record["created"]), json, row_of(record, json)

@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lynkr_core.stores import spill
-from lynkr_core.stores import totals as counting
 from lynkr_core.stores.protocols import Record
-from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, add, matches, row_of_json, sum_up, totals
+from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, Written, add, matches, row_of_json, sum_up, totals
 
-Row = tuple[str, float, bytes, counting.Row]
-"""Id, time, the record as JSON, and what it counts for."""
 BATCH_BYTES = 64 * 1024
 """Of records after which another batch is begun: whoever wants one of them reads all."""
 SEVERAL = 25
@@ -53,11 +50,10 @@ class Span(NamedTuple):
     where: Mapping[str, Any]
 
 
-def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def insert(connection: sqlite3.Connection, rows: Sequence[Written]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    values: list[Any] = []
-    for part in parts(rows):
-        values += keep(connection, part)
+    facts = [fact for part in parts(rows) for fact in keep(connection, part)]
+    values = [0 if value is None else value for fact in facts for value in fact]
     some = SEVERAL * FACT_VALUES
     rest = len(values) - len(values) % some
     for start in range(0, rest, some):
@@ -66,9 +62,9 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         connection.execute(COUNT, values[start : start + FACT_VALUES])
 
 
-def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def parts(rows: Iterable[Written]) -> Iterator[list[Written]]:
     """What goes into a batch each."""
-    part: list[Row] = []
+    part: list[Written] = []
     size = 0
     for row in rows:
         part.append(row)
@@ -80,21 +76,19 @@ def parts(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield part
 
 
-def keep(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
-    """Writes a batch; the values of its records' facts, one after the other. Raises `sqlite3.Error`."""
+def keep(connection: sqlite3.Connection, rows: Sequence[Written]) -> list[tuple[Any, ...]]:
+    """Writes a batch; its records' facts. Raises `sqlite3.Error`."""
     number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
-    values: list[Any] = []
+    facts: list[tuple[Any, ...]] = []
     at = 1  # as SQL counts
     for id, created, record, counts in rows:
         size = len(record)
-        values += (id, created, number, at, size)
-        values += [0 if text is None else text for text in counts[:TEXTS]]
-        values += counts[TEXTS:]
+        facts.append((id, created, number, at, size, *counts))
         at += size + 1
-    return values
+    return facts
 
 
-def count(rows: Iterable[spill.Row]) -> list[Row]:
+def count(rows: Iterable[spill.Row]) -> list[Written]:
     """Of records that are there as JSON only."""
     return [(id, created, record, row_of_json(record)) for id, created, record in rows]
 
@@ -110,7 +104,7 @@ def delete_old(connection: sqlite3.Connection, before: float, limit: int) -> int
 
 
 def query(
-    reader: sqlite3.Connection, waiting: Iterable[Row], span: Span, limit: int, before: tuple[float, str] | None
+    reader: sqlite3.Connection, waiting: Iterable[Written], span: Span, limit: int, before: tuple[float, str] | None
 ) -> list[Record]:
     """The last ones, of the file and of those that `waiting` are on their way to it."""
     clause, values = conditions(span)
@@ -145,7 +139,7 @@ def one(reader: sqlite3.Connection, id: str) -> bytes | None:
     return found[0] if found else None
 
 
-def usage(reader: sqlite3.Connection, waiting: Sequence[Row], by: Sequence[str], span: Span, limit: int) -> list[Totals]:
+def usage(reader: sqlite3.Connection, waiting: Sequence[Written], by: Sequence[str], span: Span, limit: int) -> list[Totals]:
     """Sums of the file without what `waiting` has a newer version of, and of `waiting`; names must have been checked."""
     clause, values = conditions(span)
     groups = [DAYS if name == DAY else f'"{name}"' for name in by]
@@ -170,5 +164,5 @@ def conditions(span: Span) -> tuple[str, list[Any]]:
     return " AND ".join(clauses), [span.since, span.until, *span.where.values()]
 
 
-def is_within(row: Row, span: Span) -> bool:
+def is_within(row: Written, span: Span) -> bool:
     return span.since <= row[1] <= span.until

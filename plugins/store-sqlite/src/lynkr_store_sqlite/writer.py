@@ -10,8 +10,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
+from lynkr_core.stores.totals import Written
 from lynkr_store_sqlite.books import Books
-from lynkr_store_sqlite.journal import Row, delete_old, insert
+from lynkr_store_sqlite.journal import delete_old, insert
 from lynkr_store_sqlite.removal import identity, put_back
 from lynkr_store_sqlite.schema import VersionError, connect, create, rollback
 from lynkr_store_sqlite.spill import Spill
@@ -27,7 +28,7 @@ RETRY_SECONDS = 1.0
 SLICE_ROWS = 5000
 SWEEP_SECONDS = 3600.0
 
-Queued = list[Row] | Work | Event | None
+Queued = list[Written] | Work | Event | None
 """Records, a call, somebody who waits until the records before are written, or the order to stop."""
 
 
@@ -39,7 +40,9 @@ class Writer:
     `values_limit` bytes of values, those that would be forgotten first go.
     """
 
-    def __init__(self, path: Path, retention: float, values_limit: int, written: Callable[[list[Row]], None], crowd: int) -> None:
+    def __init__(
+        self, path: Path, retention: float, values_limit: int, written: Callable[[list[Written]], None], crowd: int
+    ) -> None:
         self._path = path
         self._retention = retention
         self._values_limit = values_limit
@@ -50,7 +53,7 @@ class Writer:
         self._thread = Thread(target=self._run, name="lynkr-store-sqlite", daemon=True)
         self._hurry = Event()
         self._stopping = False
-        self._rows: list[Row] = []
+        self._rows: list[Written] = []
         self._rows_at = 0.0
         self._waiting: list[Event] = []
         self._failing = False
@@ -207,7 +210,7 @@ class Writer:
         self._written(self._rows[:count])
         del self._rows[:count]
 
-    def _give_up(self, rows: list[Row]) -> None:
+    def _give_up(self, rows: list[Written]) -> None:
         if not rows:
             return
         self._spilt = True
@@ -216,7 +219,7 @@ class Writer:
         else:
             self.lost += len(rows)
 
-    def _write(self, rows: list[Row]) -> bool:
+    def _write(self, rows: list[Written]) -> bool:
         try:
             connection = self._find_file()
             connection.execute("BEGIN IMMEDIATE")

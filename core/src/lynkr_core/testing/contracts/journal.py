@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from lynkr_core.stores import Journal, MemoryStore, Record
-from lynkr_core.stores.totals import COLUMNS, DAY, DAY_SECONDS
+from lynkr_core.stores import Gathering, Journal, MemoryStore, Record
+from lynkr_core.stores.totals import COLUMNS, DAY, DAY_SECONDS, row_of_json
 from lynkr_core.testing import factories
 from lynkr_core.testing.contracts.base import Contract
 from lynkr_core.testing.contracts.store import UNICODE, ids, record
@@ -77,6 +78,26 @@ class JournalContract(Contract):
             (told,) = await store.usage(["model"])
             assert (told.requests, told.nano_usd, told.input_tokens, told.unpriced, told.errors) == (1, 0, 9, 1, 1)
             assert told.group == {"model": "local/llama"}
+            await store.flush()
+
+    @pytest.mark.anyio
+    @pytest.mark.parametrize("at_once", [False, True])
+    async def test_what_comes_written_is_found_and_counted_as_what_is_appended(self, store: Journal, at_once: bool) -> None:
+        if not isinstance(store, Gathering):
+            pytest.skip("it gathers nothing")
+        told: dict[str, Any] = record(1) | {
+            "cost": 0.5,
+            "usage": {"input_tokens": 7, "output_tokens": 2},
+            "status": "ok",
+            "model": UNICODE,
+        }
+        json = msgspec.json.encode(told)
+        store.append_later(lambda: (told["id"], told["created"], json, row_of_json(json)), at_once)
+        for _ in range(2):
+            assert await store.find(told["id"]) == told
+            assert [(sums.nano_usd, sums.input_tokens) for sums in await store.usage(where={"model": UNICODE})] == [
+                (500_000_000, 7)
+            ]
             await store.flush()
 
     @pytest.mark.anyio
