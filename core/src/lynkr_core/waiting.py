@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct, field
+
 from lynkr_core.errors import Kind, UpstreamError
 from lynkr_core.request import Usage
 
@@ -61,33 +63,28 @@ async def stopped(*tasks: asyncio.Future[Any] | None) -> None:
         await asyncio.wait(left)
 
 
-class Attempt:
+class Attempt(Struct, eq=False):
     """One upstream try. Times are seconds on the monotonic clock.
 
-    `until`: when it has to end. `heard`: when its stream last said something. `expired`: which time limit ended it. `lost`: another
+    `until`: when it has to end. `heard`: when its stream last said something, 0 before. `expired`: which time limit ended it. `lost`: another
     attempt of the exchange was faster. `answered`: the tools that lynkr answered itself, before it asked again.
     """
 
-    __slots__ = (
-        "answered", "candidate", "ended", "error", "expired", "first_token", "heard", "losses", "lost", "reservations", "started", "stream",
-        "until", "upstream", "usage",
-    )  # fmt: skip
-
-    def __init__(self, candidate: Candidate) -> None:
-        self.candidate = candidate
-        self.started = self.heard = time.monotonic()
-        self.until = math.inf
-        self.expired = ""
-        self.lost = False
-        self.answered: tuple[str, ...] = ()
-        self.stream: Pulse | None = None
-        self.upstream: Abortable | None = None
-        self.losses: Sequence[str] = ()
-        self.first_token: float | None = None
-        self.ended: float | None = None
-        self.error: UpstreamError | None = None
-        self.usage: Usage | None = None
-        self.reservations: list[tuple[Any, Reservation]] = []
+    candidate: Candidate
+    started: float = field(default_factory=time.monotonic)
+    heard: float = 0.0
+    until: float = math.inf
+    expired: str = ""
+    lost: bool = False
+    answered: tuple[str, ...] = ()
+    stream: Pulse | None = None
+    upstream: Abortable | None = None
+    losses: Sequence[str] = ()
+    first_token: float | None = None
+    ended: float | None = None
+    error: UpstreamError | None = None
+    usage: Usage | None = None
+    reservations: list[tuple[Any, Reservation]] = []
 
     @property
     def kind(self) -> Kind | None:

@@ -59,4 +59,4 @@ def overdue(attempt: Attempt, limits: Limits, now: float) -> str:
         attempt.heard = now
         return ""
     limit = limits.gap if stream.committed and not stream.thinking else limits.reasoning
-    return f"said nothing for {limit:g} s" if now - attempt.heard >= limit else ""
+    return f"said nothing for {limit:g} s" if now - max(attempt.heard, attempt.started) >= limit else ""

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from lynkr_core.dialects import growth
 from lynkr_core.exchange import Exchange
+from lynkr_core.testing import factories
 from lynkr_scorer_heuristic import Config, Heuristic, Weights, around, plugin, question, signals
 from lynkr_scorer_heuristic.reading import read
 
@@ -175,3 +177,23 @@ def test_a_plain_text_is_searched_for_the_formulas_that_it_can_have(text):
         is signals.formula_for(f"{text} x^2")
     )
     assert quick.findall(text) == signals.formula_for("x = y").findall(text)
+
+
+TOOLS = [{"type": "function", "function": {"name": f"f{n}", "parameters": {"type": "object"}}} for n in range(3)]
+
+
+def test_where_a_conversation_goes_on_tools_and_turns_are_those_of_the_whole(monkeypatch):
+    monkeypatch.setattr(growth, "_beginnings", growth.Beginnings())
+    monkeypatch.setattr(growth.Beginnings, "again", lambda self, samples: True)
+    messages = [{"role": "system", "content": "z" * 9_000}]
+    for turns in range(1, 9):
+        messages.append({"role": "user", "content": "go on"})
+        sent = factories.exchange({"model": "auto", "tools": TOOLS, "messages": messages}, dialect="openai.chat")
+        assert (sent.envelope.grown.before is not None) == (turns > 1)
+        told = around.measured(sent.envelope, 1.0)
+        assert told["conversation_depth"] == around.conversation_depth(turns + 1)
+        fresh = around.measured(structs.replace(sent.envelope, grown=None), 1.0)
+        assert {name: told[name] for name in fresh if name.startswith("tool")} == {
+            n: v for n, v in fresh.items() if n.startswith("tool")
+        }
+        assert told["tool_count"] == around.tool_count(3)

@@ -46,7 +46,7 @@ class Beginning:
         self.size = size
         self.start = start
         self.head = head
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str | bytes, Any] = {}
         self.messages: tuple[Message, ...] = ()
         self._text = b""
         self._digest = self._weight = 0

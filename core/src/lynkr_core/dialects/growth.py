@@ -32,7 +32,7 @@ PLACES = 4
 BETWEEN = b"," + SPACE
 EMPTY = b"[]"
 NULL = Raw(b"null")
-BRACES = "braces"
+BRACE = b"{"
 
 
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -83,10 +83,21 @@ class Growth:
     @property
     def braces(self) -> int:
         """How many opening braces the whole body has."""
-        known = self.before.facts.get(BRACES, -1) if self.before else -1
-        start, so_far = (0, 0) if known < 0 else (self._start, known)
-        self.now.facts[BRACES] = so_far = so_far + self._body.count(b"{", start, self.now.size)
-        return so_far + self._body.count(b"{", self.now.size)
+        return self.counted(BRACE, 0)
+
+    def counted(self, sign: bytes, start: int | None = None) -> int:
+        """How often `sign` stands in the body, from its conversation on if nothing else is said: of what was there before it is known."""
+        known = self.before.facts.get(sign) if self.before else None
+        begin = self._start if known is not None else self.now.start if start is None else start
+        self.now.facts[sign] = so_far = (known or 0) + self._body.count(sign, begin, self.now.size)
+        return so_far + self._body.count(sign, self.now.size)
+
+    def leading(self, key: str) -> Raw | None:
+        """This key's value where it stands before the conversation: whoever goes on from it has the same there."""
+        for name, start, end in self.now.head:
+            if name == key:
+                return Raw(memoryview(self._body)[start:end])
+        return None
 
     def once(self, name: str, beside: object, find: Callable[[], tuple[T, int]]) -> T:
         """What `find` says of how the messages begin, and after how many bytes of them it knew. `beside`: on what else it depends."""

@@ -63,10 +63,9 @@ class Heuristic:
         if not ask.text:
             return self.ruled(Verdict("", UNKNOWN, "no human text"), ask.text)
         score = self.of_text(ask.text)
-        fields = exchange.envelope.fields
         if is_lasting(exchange):
             self.memory.remember(exchange, score.value)
-        found = around.measured(fields, score.signals.get("multi_step", 0.0))
+        found = around.measured(exchange.envelope, score.signals.get("multi_step", 0.0))
         return structs.replace(score, signals={**score.signals, **found}) if found else score
 
     def of_text(self, text: str) -> Score:

@@ -10,26 +10,38 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
+from lynkr_core.dialect import Envelope
 from lynkr_scorer_heuristic.signals import share
 
 ABSENT = dict.fromkeys(("tool_count", "tool_complexity", "tool_chain", "conversation_depth", "prior_tool_use"), 0.0)
 """What is told of them when there is nothing around the ask; as their points it is told always."""
 LOOKED_AT = 8_192
-"""Bytes looked at: of the tools the first, of the conversation the last."""
+"""Bytes looked at: of the tools the first, of a conversation that is new the last."""
 SCHEMAS = (b'"parameters"', b'"input_schema"')
+ROLE = b'"role"'
+"""In each turn."""
 _call = re.compile(rb'"tool_(?:use|calls)"|"function_call"')
 (UNDERSCORE,) = b"_"
 """In each of these; a byte is looked for in no time."""
 
 
-def tools_of(fields: Mapping[str, Raw]) -> bytes:
-    raw = fields.get("tools")
-    return bytes(memoryview(raw)[:LOOKED_AT]) if raw else b""
-
-
 def history_of(fields: Mapping[str, Raw]) -> bytes:
     raw = fields.get("messages") or fields.get("input")
     return b"" if not raw else bytes(raw) if len(raw) <= LOOKED_AT else bytes(memoryview(raw)[-LOOKED_AT:])
+
+
+def tools_of(envelope: Envelope) -> tuple[int, int]:
+    """How many tools are described, and in how many bytes. A conversation that goes on has them from before."""
+    grown = envelope.grown
+    tools = grown.leading("tools") if grown is not None else None
+    if grown is None or tools is None:
+        return described(envelope.fields.get("tools"))
+    return grown.once("tools", None, lambda: (described(tools), 0))
+
+
+def described(raw: Raw | None) -> tuple[int, int]:
+    tools = bytes(memoryview(raw)[:LOOKED_AT]) if raw else b""
+    return schemas(tools), len(tools)
 
 
 def schemas(tools: bytes) -> int:
@@ -52,9 +64,9 @@ def tool_chain(count: float, steps: float) -> float:
     return count * steps
 
 
-def conversation_depth(history: bytes) -> float:
+def conversation_depth(turns: int) -> float:
     """Turns after the first, full at twenty."""
-    return share(max(0, history.count(b'"role"') - 1), 20)
+    return share(max(0, turns - 1), 20)
 
 
 def prior_tool_use(history: bytes) -> float:
@@ -62,20 +74,17 @@ def prior_tool_use(history: bytes) -> float:
     return 1.0 if UNDERSCORE in history and _call.search(history) else 0.0
 
 
-def measured(fields: Mapping[str, Raw], steps: float) -> dict[str, float]:
+def measured(envelope: Envelope, steps: float) -> dict[str, float]:
     """Those that are not 0; `steps` is the ask's own `multi_step`."""
     found: dict[str, float] = {}
-    if tools := tools_of(fields):
-        number = schemas(tools)
+    grown = envelope.grown
+    number, size = tools_of(envelope)
+    if size:
         count = tool_count(number)
-        told = {
-            "tool_count": count,
-            "tool_complexity": tool_complexity(len(tools), number),
-            "tool_chain": tool_chain(count, steps),
-        }
+        told = {"tool_count": count, "tool_complexity": tool_complexity(size, number), "tool_chain": tool_chain(count, steps)}
         found = {name: value for name, value in told.items() if value}
-    history = history_of(fields)
-    if depth := conversation_depth(history):
+    history = history_of(envelope.fields)
+    if depth := conversation_depth(history.count(ROLE) if grown is None else grown.counted(ROLE)):
         found["conversation_depth"] = depth
         if used := prior_tool_use(history):
             found["prior_tool_use"] = used
