@@ -99,17 +99,18 @@ def test_a_title_wish_quoted_late_is_no_side_request():
     ],
 )
 def test_proofs_are_deep_thought(text):
-    found = gates.deep_thought(read(text), 10.0)
+    found = gates.deep_thought(read(text), 30.0)
     assert found is not None
     assert found.value > 75
+    assert gates.deep_thought(read(text), 20.0) is None
 
 
-def test_a_wish_to_think_lifts_an_easy_task_by_one_tier_only():
-    reading = read("ultrathink: fix the indentation of main.py")
-    easy, hard = gates.deep_thought(reading, 20.0), gates.deep_thought(reading, 40.0)
-    assert easy is not None
+def test_a_wish_to_think_lifts_what_is_hard_only():
+    reading = read("ultrathink: why do two of our replicas disagree after a failover?")
+    assert [gates.deep_thought(reading, value) for value in (20.0, 40.0)] == [None, None]
+    hard = gates.deep_thought(reading, 60.0)
     assert hard is not None
-    assert (easy.value, hard.value) == (40.0, 80.0)
+    assert hard.value == 80.0
 
 
 @pytest.mark.parametrize(
@@ -120,10 +121,13 @@ def test_a_wish_to_think_lifts_an_easy_task_by_one_tier_only():
         "Выведи содержимое файла, алгоритм не нужен",  # print it
         "Reime über Algorithmen, Beweise und verteilte Systeme",
         "请帮我写一份工作证明",
+        "Prove you're no robot: spell algorithm backwards",
+        "Prove to me that you can read the theorem",
+        "Докажи, что ты человек, теорема не нужна",
     ],
 )
 def test_no_deep_thought(text):
-    assert gates.deep_thought(read(text), 10.0) is None
+    assert gates.deep_thought(read(text), 60.0) is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,8 @@ def test_incidents_and_security_reviews(text, score):
 
 
 def test_a_question_about_incidents_is_none():
-    assert gates.incident(read("What is a data breach?")) is None
+    assert gates.incident(read("What is a data breach?"), 60.0) is None
+    assert gates.incident(read("Translate the heading 'Production is down since 9:00' into German"), 10.0) is None
 
 
 def test_tool_results_inherit(score):

@@ -82,13 +82,15 @@ def test_what_weak_models_fail_is_lifted():
     assert scale((1.5, 0.0, 0.0, 0.3), BOUNDS, (1.0, 1.0)) > scale((1.5, 0.0, 0.0, 0.0), BOUNDS, (1.0, 1.0)) > 25
 
 
-def test_a_strong_n_gram_is_told():
-    model = load({})
-    words = {"prove", "that"}
-    value, points = model.explained(words, {"formal": 1.0})
-    assert value > 75
-    assert points["formal"] > 5
-    assert {name for name in points if name.startswith('"')} <= {f'"{gram}"' for word in words for gram in cut(word)}
+def test_a_strong_n_gram_is_told(score):
+    text = "Prove that the algorithm terminates, and that no two processes are in the critical section at once."
+    found, reading = score(text, config=Config(gates=False)), read(text)
+    assert found.value > 75
+    assert found.points["formal"] > 5
+    told = {name for name in found.points if name.startswith('"')}
+    known = {f'"{gram}"' for word in words_of(reading) for gram in cut(word)}
+    assert told - {f'"{pair}"' for pair in pairs_of(reading.words)} <= known
+    assert told & known
 
 
 def test_the_weights_are_small_and_quickly_loaded():

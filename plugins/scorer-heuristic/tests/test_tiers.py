@@ -46,10 +46,10 @@ def tier(value: float) -> int:
 
 
 def test_prompts_that_were_not_learned_get_their_tier(score):
-    """What a model has learned is no list of cases: one in ten may be off, by one tier."""
+    """What a model has learned is no list of cases: one in twenty may be off, by one tier."""
     found = [(tier(score(prompt).value), expected, prompt) for expected, prompt in PROMPTS]
     missed = [(given, expected, prompt) for given, expected, prompt in found if given != expected]
-    assert len(missed) <= len(PROMPTS) / 10, missed
+    assert len(missed) <= len(PROMPTS) / 20, missed
     assert all(abs(given - expected) == 1 for given, expected, _ in missed)
 
 

@@ -1,4 +1,4 @@
-"""Prompts of an author whom no training has seen (`unseen.tsv`: acceptable tiers with the best one first, language, kind, text; Apache-2.0).
+"""Prompts of authors whom no training has seen (`unseen/`: acceptable tiers with the best one first, language, kind, text; Apache-2.0).
 
 Nothing may be learned from them, nor chosen by them: then somebody else has to write others.
 """
@@ -6,25 +6,36 @@ Nothing may be learned from them, nor chosen by them: then somebody else has to 
 from __future__ import annotations
 
 import csv
+from functools import cache
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
+AUTHORS = sorted(file.stem for file in (HERE / "unseen").glob("*.tsv"))
 LETTERS = "SMCR"
+SHORT = 12
+"""Characters up to which two authors may well have written the same."""
 
 
-def prompts():
-    with (HERE / "unseen.tsv").open(encoding="utf-8", newline="") as lines:
-        for tiers, _, _, text in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-            yield tiers, text.replace("\\n", "\n")
+@cache
+def prompts(author):
+    with (HERE / f"unseen/{author}.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [(tiers, kind, text.replace("\\n", "\n")) for tiers, _, kind, text in rows]
 
 
 def given(value):
     return LETTERS[sum(value > bound for bound in (25, 50, 75))]
 
 
-def test_their_tiers_are_acceptable(score):
-    found = [(given(score(text).value), tiers) for tiers, text in prompts()]
-    assert len(found) == 400
+def test_there_are_several():
+    assert {author: len(prompts(author)) for author in AUTHORS} == dict.fromkeys(("tenth", "twenty_first", "twenty_second"), 400)
+
+
+@pytest.mark.parametrize("author", AUTHORS)
+def test_their_tiers_are_acceptable(score, author):
+    found = [(given(score(text).value), tiers) for tiers, _, text in prompts(author)]
     places = [(LETTERS.index(tier), [LETTERS.index(right) for right in tiers]) for tier, tiers in found]
     shares = [
         sum(map(check, places)) / len(places)
@@ -36,12 +47,22 @@ def test_their_tiers_are_acceptable(score):
     assert over <= 0.12, shares
 
 
-def test_hard_ones_are_hardly_ever_taken_for_easy(score):
-    hard = [text for tiers, text in prompts() if set(tiers) <= set("CR")]
+@pytest.mark.parametrize("author", AUTHORS)
+def test_hard_ones_are_hardly_ever_taken_for_easy(score, author):
+    hard = [text for tiers, _, text in prompts(author) if set(tiers) <= set("CR")]
     low = [text for text in hard if given(score(text).value) in "SM"]
     assert len(low) <= len(hard) / 8, low
 
 
-def test_nothing_was_learned_from_them():
-    learned = "".join(file.read_text(encoding="utf-8") for file in (HERE.parent / "train").glob("*.tsv"))
-    assert [text for _, text in prompts() if len(text) > 40 and text.replace("\n", "\\n") in learned] == []
+@pytest.mark.parametrize("author", AUTHORS)
+def test_trigger_words_hardly_ever_bring_harmless_ones_into_the_top_tier(score, author):
+    harmless = [text for tiers, kind, text in prompts(author) if kind == "trigger" and set(tiers) <= set("SM")]
+    assert len(harmless) >= 29
+    assert len([text for text in harmless if given(score(text).value) == "R"]) <= len(harmless) / 20
+
+
+@pytest.mark.parametrize("author", AUTHORS)
+def test_nothing_was_learned_from_them(author):
+    files = (HERE.parent / "train").glob("*.tsv")
+    learned = {line.split("\t")[-1] for file in files for line in file.read_text(encoding="utf-8").split("\n")}
+    assert [text for _, _, text in prompts(author) if len(text) > SHORT and text.replace("\n", "\\n") in learned] == []

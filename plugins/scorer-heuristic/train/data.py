@@ -11,6 +11,16 @@
 `templates.tsv`    the same by a seventh author, templates of automation and pasted material (Apache-2.0)
 `sessions.tsv`     the same by an eighth author, sessions of coding agents and ordinary people, trigger words (Apache-2.0)
 `native.tsv`       the same by a ninth author, Russian, Spanish and German as they are typed (Apache-2.0)
+`abroad.tsv`       the same by an eleventh author: Spanish, French, Portuguese, Italian, Russian (Apache-2.0)
+`flows.tsv`        the same by a twelfth author: what programs and automations send (Apache-2.0)
+`brief.tsv`        the same by a thirteenth author: very short ones, harmless trigger words, hard ones in plain words (Apache-2.0)
+`coding.tsv`       the same by a fourteenth author: code, agents, operation (Apache-2.0)
+`week.tsv`         the same by a fifteenth author: a sample of everything (Apache-2.0)
+`german.tsv`       the same by a sixteenth author: everything, in German and English (Apache-2.0)
+`asian.tsv`        the same by a seventeenth author: everything, in Chinese, English, Japanese and Korean (Apache-2.0)
+`trades.tsv`       the same by an eighteenth author: business, data, operation, security and everyday life (Apache-2.0)
+`misleading.tsv`   the same by a nineteenth author: the same words in harmless and in hard prompts (Apache-2.0)
+`russian.tsv`      the same by a twentieth author: everything, in Russian, Spanish and English (Apache-2.0)
 `passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -40,9 +50,22 @@ LATER = {
     "templates": "seventh",
     "sessions": "eighth",
     "native": "ninth",
+    "abroad": "eleventh",
+    "flows": "twelfth",
+    "brief": "thirteenth",
+    "coding": "fourteenth",
+    "week": "fifteenth",
+    "german": "sixteenth",
+    "asian": "seventeenth",
+    "trades": "eighteenth",
+    "misleading": "nineteenth",
+    "russian": "twentieth",
 }
 """The files of later authors."""
-USUAL = ("fifth", "sixth", "seventh", "eighth", "ninth")
+USUAL = (
+    "fifth", "sixth", "seventh", "eighth", "ninth", "eleventh", "twelfth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+    "eighteenth", "twentieth",
+)  # fmt: skip
 """Authors who wrote what people and programs ask, not what is hard to tell: bounds are found on theirs."""
 FAMILIES = {
     "gsm8k": "arithmetic", "agentverse-mgsm": "arithmetic", "mbpp": "code", "human_eval": "code", "rb_mbpp": "code",

@@ -108,7 +108,7 @@ class Heuristic:
         if reading.shape == "lookup" or len(reading.words) > SAID_AGAIN * len(words):
             value = min(value, LOOK_UP)
         raised = self.gates and not gates.RAISING.isdisjoint(reading.hits)
-        verdict = (gates.deep_thought(reading, value) or gates.incident(reading)) if raised else None
+        verdict = (gates.deep_thought(reading, value) or gates.incident(reading, value)) if raised else None
         reason, found = why(points), ()
         if verdict is not None:
             value, reason, found = max(value, verdict.value), verdict.reason, (verdict.gate,)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from msgspec import Raw
 
-from lynkr_scorer_heuristic.reading import Reading
+from lynkr_scorer_heuristic.reading import QUOTES, Reading
+from lynkr_scorer_heuristic.signals import BRIEF
 from lynkr_scorer_heuristic.words import GREETING, PROOF, SIDE, SMALL_TALK
 
 MAX_SYSTEM = 6_000
@@ -20,7 +21,7 @@ MAX_SYSTEM = 6_000
 MAX_PROBE = 16
 """Answer tokens with which nothing but a probe, a label or a prefix can be meant."""
 MAX_SMALL_TALK = 10
-MEDIUM = 26.0
+MEDIUM, COMPLEX = 26.0, 51.0
 UNKNOWN = 40.0
 """The score of a request in which no human says anything: the cheaper half of medium."""
 DECAY = 0.97
@@ -68,9 +69,10 @@ SIDE_AT, SIDE_WORDS = 400, 80
 
 _proof = re.compile(
     r"(?:\A|[.!?;:,\n]\s{0,3}|\b(?:and|or|then|to|please|и|und|y)\s{1,3})"
-    r"(?:prove|disprove|derive(?! an? (?:new )?(?:class|type|struct))|докажи(?:те)?|demuestra|deriva)\b"
-    r"|\bprove (?:that|or|why|correctness|optimality)\b"
-    r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b"  # after a comma it is mostly the noun
+    r"(?:prove(?!,? (?:to me )?(?:that )?you)|disprove|derive(?! an? (?:new )?(?:class|type|struct))"
+    r"|докажи(?:те)?(?!,? что (?:ты|вы)\b)|demuestra|deriva)\b"
+    r"|\bprove (?:that(?! you)|or|why|correctness|optimality)\b"
+    r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b(?! mir)"  # after a comma it is mostly the noun
     r"|\bвыведи(?:те)?\s(?:\w+\s){0,2}(?:формул|уравнени|закон|неравенств|распределени|соотношени|оценк|тождеств|выражени)",  # else: print
     re.I,
 )
@@ -165,13 +167,15 @@ _small_chinese = re.compile(
 
 
 def deep_thought(reading: Reading, value: float) -> Verdict | None:
-    """An explicit wish for a proof or for long thought. Thought alone lifts an easy task by one tier at most."""
-    if reading.shape == "lookup":
+    """An explicit wish for a proof, or for long thought on something hard. `value`: what the signals say; of what is simple both are
+    words. By prompts whose authors the model had not seen, a wish to think says nothing of its own: 19 of 20 were not hard.
+    """
+    if reading.shape == "lookup" or value < MEDIUM:
         return None
     if reading.count("formal") and asks_for_proof(reading):
         return Verdict("deep_thought", 78.0, "a proof or derivation is asked for")
-    if reading.count("deep"):
-        return Verdict("deep_thought", 80.0 if value >= MEDIUM else 40.0, "deep thought is asked for")
+    if reading.count("deep") and value >= COMPLEX:
+        return Verdict("deep_thought", 80.0, "deep thought is asked for")
     return None
 
 
@@ -181,8 +185,12 @@ def asks_for_proof(reading: Reading) -> bool:
     return not reading.text.isascii() and _proof_chinese.search(reading.text) is not None
 
 
-def incident(reading: Reading) -> Verdict | None:
-    """Something is broken for everybody, or security is to be reviewed: the stakes are high."""
+def incident(reading: Reading, value: float) -> Verdict | None:
+    """Something is broken for everybody, or security is to be reviewed: the stakes are high. `value`: what the signals say; where that is
+    simple, the words must be the whole ask and no heading, quotation or ticket that is worked on.
+    """
     if reading.shape or not reading.count("incident"):
+        return None
+    if value < MEDIUM and (reading.units > BRIEF or not QUOTES.isdisjoint(reading.text)):
         return None
     return Verdict("incident", 62.0, "incident or security review")

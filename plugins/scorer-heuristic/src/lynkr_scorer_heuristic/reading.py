@@ -44,7 +44,7 @@ CHINESE_WORD = 0.6
 MAX_STRANGE = 8
 """Different characters that belong to no word and are blanked one by one; for more a pattern is quicker."""
 
-_quotes = frozenset('"“„«「')
+QUOTES = frozenset('"“„«「')
 _quoted = re.compile(r'"[^"\n]{40,}"|“[^“”]{15,}”|„[^„“”]{40,}[“”]|«[^«»]{40,}»|「[^「」]{15,}」')
 """Where Chinese is quoted, fewer characters are long."""
 CHOICE = re.compile(r"\n[ \t]{0,8}\(?[A-Ja-j][).][ \t]")
@@ -143,7 +143,7 @@ def asks(part: str) -> bool:
 
 def unquoted(prose: str) -> str:
     """Without long quotations, if more than pleasantries is said beside them."""
-    if _quotes.isdisjoint(prose):
+    if QUOTES.isdisjoint(prose):
         return prose
     without = _quoted.sub(" ", prose)
     return prose if _passed_over.issuperset(tokens(without)) else without

@@ -189,6 +189,11 @@ def risk(reading: Reading) -> float:
     return 0.0 if reading.shape else share(reading.count("incident"), 1)
 
 
+def closed(reading: Reading) -> float:
+    """The answer's form leaves little to think of: yes or no, a label, a translation, what is to be found in a text."""
+    return share(reading.count("closed"), 2)
+
+
 def lookup(reading: Reading) -> float:
     """The shape of a look-up."""
     return 1.0 if reading.shape == "lookup" else 0.0
@@ -203,7 +208,7 @@ TEXT: Mapping[str, Callable[[Reading], float]] = {
     each.__name__: each
     for each in (
         token_count, prompt_complexity, technical_depth, domain, multi_step, code_generation, analysis_depth, ambiguity, risk,
-        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, lookup, one_step, bulk,
+        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, closed, lookup, one_step, bulk,
     )
 }  # fmt: skip
 """In the order of the learned weights."""

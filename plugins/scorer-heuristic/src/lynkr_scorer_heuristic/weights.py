@@ -31,6 +31,7 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     quantity: Annotated[Weight | None, Meta(description="Numbers among the words, on a log scale.")] = None
     word_length: Annotated[Weight | None, Meta(description="The mean length of the first 200 words written in ASCII.")] = None
     brevity: Annotated[Weight | None, Meta(description="1 for no words, 0 from eight on.")] = None
+    closed: Annotated[Weight | None, Meta(description="Yes or no, a label, a translation: an answer of a small form.")] = None
     lookup: Annotated[Weight | None, Meta(description="The shape of a look-up.")] = None
     one_step: Annotated[Weight | None, Meta(description="The shape of one small step.")] = None
     bulk: Annotated[Weight | None, Meta(description="Words beyond 160, on a log scale.")] = None

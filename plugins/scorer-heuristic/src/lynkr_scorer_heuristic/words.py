@@ -193,6 +193,17 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
         máximo asegura garantiza
         """
     ),
+    "closed": words(
+        """
+        classify categorize categorise label labels category categories tag tags extract translate translation proofread typo typos
+        spelling grammar json csv synonym synonyms acronym abbreviation hashtag hashtags emoji slug sentiment
+        классифицируй категория категории категорию метка метки метку тег теги извлеки достань переведи перевод опечатки синоним синонимы
+        тональность
+        klassifiziere kategorie kategorien extrahiere übersetze übersetzen übersetzung rechtschreibung tippfehler synonym synonyme
+        clasifica categoría categorías etiqueta etiquetas extrae traduce traducción ortografía erratas sinónimo sinónimos
+        traduis traduction orthographe catégorie étiquette traduci traduzione categoria traduza tradução
+        """
+    ),
 }  # fmt: skip
 PHRASES: Mapping[str, tuple[str, ...]] = {
     "design": (
@@ -224,6 +235,18 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "constraints": (
         "at most", "at least", "no more than", "as few as", "up to", "не более", "не менее", "como máximo", "al menos",
     ),
+    "closed": (
+        "yes no", "yes or no", "y n", "true false", "true or false", "nothing else", "no explanation", "no explanations", "no commentary",
+        "one word", "single word", "one sentence", "one line", "one of", "pick one", "choose one", "output only", "return only",
+        "reply only", "answer only", "respond only", "reply with", "answer with", "respond with", "return the", "only the", "just the",
+        "да нет", "да или нет", "одним словом", "одно слово", "одной строкой", "одним предложением", "одно предложение", "без пояснений",
+        "без объяснений", "ничего больше", "верни только", "выведи только", "ответь одним",
+        "ja nein", "ja oder nein", "sonst nichts", "ohne erklärung", "ein wort", "ein satz", "einem satz", "einem wort", "nur die", "nur das",
+        "nur den", "gib nur", "antworte nur", "antworte mit",
+        "sí no", "sí o no", "nada más", "una palabra", "una frase", "una línea", "sin explicaciones", "sin explicación", "devuelve solo",
+        "devuelve sólo", "responde solo", "responde sólo", "solo el", "solo la", "oui non", "oui ou non", "un seul mot", "sans explication",
+        "sim não", "sim ou não", "sì no", "sì o no",
+    ),
 }  # fmt: skip
 CHINESE: Mapping[str, tuple[str, ...]] = {
     "language": ("函数", "代码", "脚本", "程序", "接口"),
@@ -246,6 +269,10 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
         "渗透测试",
     ),
     "one_step": ("翻译", "重命名", "打开", "列出", "转换"),
+    "closed": (
+        "分类", "标签", "提取", "抽取", "只输出", "只返回", "只回答", "只回复", "只要", "不要解释", "是/否", "是或否", "一句话", "一个词",
+        "错别字",
+    ),
 }  # fmt: skip
 
 KNOWN: Mapping[str, str] = {word: signal for signal, heard in VOCABULARY.items() for word in heard}
