@@ -70,8 +70,8 @@ def main() -> None:
 def hard_ones(given: np.ndarray, rows: Sequence[Row]) -> str:
     hard = np.array([row.tier >= 2 for row in rows])
     foreign = np.array([row.language != "en" or row.sub in PLAIN for row in rows])
-    low = given < 2
-    return f"hard ones below complex: {np.mean(low[hard]):.3f}, of those without jargon in English {np.mean(low[hard & foreign]):.3f}"
+    told = [("hard ones", hard), ("those without jargon in English", hard & foreign)]
+    return ", ".join([f"of {words} below complex {np.mean(given[which] < 2):.3f}" for words, which in told if which.any()])
 
 
 def shares(given: np.ndarray, rows: Sequence[Row]) -> str:
