@@ -82,6 +82,7 @@ async def test_a_batch_goes_with_the_last_of_its_records(path: Path, monkeypatch
 @pytest.mark.parametrize("version", [1, 3, 4, 5, 6])
 async def test_the_records_of_an_older_file_are_there_in_the_new_one(path: Path, version: int) -> None:
     records = [record(number) for number in range(1500)]
+    path.touch()
     with closing(schema.connect(path)) as old:
         schema.migrate(old, schema.MIGRATIONS[:version])
         rows = [(each["id"], each["created"], json.dumps(each).encode()) for each in records]

@@ -16,7 +16,7 @@ import pytest
 from lynkr_core import Context, Stores
 from lynkr_core.stores import Hold
 from lynkr_core.testing.waiting import until
-from lynkr_store_sqlite import Config, plugin, writer
+from lynkr_store_sqlite import Config, plugin, removal, schema, writer
 
 NOW = float(int(time.time()))
 COUNT = 3000
@@ -116,6 +116,32 @@ async def test_where_no_file_can_be_records_wait_or_are_spilt_and_come_back(path
         assert (await store.usage())[0].requests == 600 + COUNT // 2
         assert (store.lost, store.dropped) == (0, 0)
     assert rows(path) == 600 + COUNT // 2
+
+
+def test_a_folder_in_its_place_is_no_other_file_and_nothing_is_made_where_it_is_missing(path: Path) -> None:
+    schema.create(path)
+    connection = schema.connect(path)
+    try:
+        become_a_folder(path)
+        with pytest.raises(FileExistsError, match="no file"):
+            removal.put_back(path, connection)
+        path.rmdir()  # now: before, a new and empty file came into being here, and what the old one held was lost
+        with pytest.raises(FileNotFoundError):
+            schema.create(path, anew=False)
+        with pytest.raises(sqlite3.OperationalError):
+            schema.connect(path)
+        assert not path.exists()
+        assert removal.put_back(path, connection)
+    finally:
+        connection.close()
+    assert path.is_file()
+
+
+def test_a_path_may_have_signs_of_addresses_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "what? 50%25 #1&mode=ro.db"
+    schema.create(path)
+    schema.connect(path).close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
 @pytest.mark.anyio

@@ -243,6 +243,7 @@ async def test_the_file_is_for_its_owner_only_and_has_a_log(path: Path) -> None:
 
 
 def test_migrations_run_once_each_in_their_order(path: Path) -> None:
+    path.touch()
     connection = schema.connect(path)
     schema.migrate(connection, ("CREATE TABLE a (x); INSERT INTO a VALUES (1)",))
     schema.migrate(connection, ("CREATE TABLE a (x); INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)"))

@@ -88,8 +88,10 @@ class Beginnings:
         half = 1 << ((len(samples) - 1).bit_length() - 1)
         found = False
         for place in {half, half // 2 or half}:
-            found |= self._seen.pop(samples[place]) is not None
-            self._seen.set(samples[place], True)
+            if self._seen.get(samples[place]):
+                found = True
+            else:
+                self._seen.set(samples[place], True)
         return found
 
     def find(self, body: bytes, samples: list[int]) -> Beginning | None:

@@ -28,8 +28,10 @@ def put_back(path: Path, connection: sqlite3.Connection) -> bool:
 
     The log of the file that went is removed: nobody must play it into another one. Raises `OSError` or `sqlite3.Error`.
     """
-    if path.exists():
+    if identity(path) is not None:
         return False
+    if path.exists():  # to go on would make a file of nothing as soon as that is away
+        raise FileExistsError(f"{path} is no file now")
     part = path.with_name(f".{path.name}.part")
     claim(part)
     try:
@@ -38,7 +40,7 @@ def put_back(path: Path, connection: sqlite3.Connection) -> bool:
             connection.backup(copy)
         finally:
             copy.close()
-        if path.exists():
+        if identity(path) is not None:
             return False
         for name in ("-wal", "-shm"):
             path.with_name(path.name + name).unlink(missing_ok=True)

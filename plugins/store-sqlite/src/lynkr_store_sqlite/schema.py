@@ -63,9 +63,11 @@ class VersionError(Exception):
     """The file was written by a newer version."""
 
 
-def create(path: Path) -> None:
-    """Makes the file and brings it up to date. Raises `OSError`, `sqlite3.Error` or `VersionError`."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who called and what was asked is nobody else's business
+def create(path: Path, *, anew: bool = True) -> None:
+    """Makes the file, unless it has to be there already, and brings it up to date. Raises `OSError`, `sqlite3.Error` or `VersionError`."""
+    os.close(
+        os.open(path, os.O_RDWR | (os.O_CREAT if anew else 0), 0o600)
+    )  # who called and what was asked is nobody else's business
     connection = connect(path)
     try:
         # these have to come before the first table; larger pages hold more records, smaller ones make the ledger's changes cheaper
@@ -78,8 +80,9 @@ def create(path: Path) -> None:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection for one thread at a time, in autocommit. Raises `sqlite3.Error`."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    """A connection for one thread at a time, in autocommit, to a file that is there. Raises `sqlite3.Error`."""
+    file = f"{path.absolute().as_uri()}?mode=rw"  # an empty one in the place of one that was removed would hide that it was
+    connection = sqlite3.connect(file, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = NORMAL")  # with WAL a killed process loses nothing, a power cut the last moments
     connection.execute("PRAGMA temp_store = MEMORY")  # for what a statement has to undo should it fail
     if read_only:

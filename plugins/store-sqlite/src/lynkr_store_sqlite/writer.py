@@ -96,7 +96,7 @@ class Writer:
         if identity(self._path) != self._file or self._file is None:
             try:
                 self._kept = put_back(self._path, self._connection)
-                create(self._path)
+                create(self._path, anew=False)
             except (OSError, VersionError) as error:
                 raise sqlite3.OperationalError(f"{self._path} was removed: {error}") from error
             before = self._connection
