@@ -77,7 +77,7 @@ def test_nothing_that_is_written_makes_a_sum_overflow():
 def test_it_counts_the_same_however_it_is_read(changes):
     whole = {**dict.fromkeys(COLUMNS), "spent": 0, "billed": "operator", **RECORD, **changes}
     written = msgspec.json.encode(whole)
-    assert row_of(whole) == row_of(whole, written) == row_of_json(written)
+    assert row_of(whole) == row_of_json(written)
     assert {type(value) for value in row_of(whole)} <= {str, int, type(None)}
 
 

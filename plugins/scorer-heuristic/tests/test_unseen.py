@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lynkr_core.cli.metrics import tier
+
 HERE = Path(__file__).parent
 AUTHORS = sorted(file.stem for file in (HERE / "unseen").glob("*.tsv"))
 LETTERS = "SMCR"
@@ -26,7 +28,7 @@ def prompts(author):
 
 
 def given(value):
-    return LETTERS[sum(value > bound for bound in (25, 50, 75))]
+    return LETTERS[tier(value)]
 
 
 def test_there_are_several():

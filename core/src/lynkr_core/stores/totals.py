@@ -91,11 +91,7 @@ class Facts(Struct):
 
 
 COLUMN_OF = operator.attrgetter(*[{"class": "principal_class"}.get(name, name) for name in COLUMNS])
-COLUMNS_OF = operator.itemgetter(*COLUMNS)
-TOKENS_OF = operator.itemgetter("input_tokens", "output_tokens", "cache_read", "cache_write", "reasoning")
-AMOUNTS_OF = operator.itemgetter("cost", "spent", "saved_usd", "duration")
 NO_TOKENS = (0,) * 5
-TEXTS = frozenset((str, type(None)))
 decode = msgspec.json.Decoder(Facts).decode
 NOTHING = Facts()
 Row = tuple[Any, ...]
@@ -105,13 +101,8 @@ Written = tuple[str, float, bytes, Row]
 """Id, time, the record as JSON, and what it counts for."""
 
 
-def row_of(record: Record, json: bytes | None = None) -> Row:
-    """What a record counts for; `json` is the record, where it was written as such already."""
-    try:
-        return straight(record)
-    except (KeyError, TypeError):  # it is none of the journal's own
-        if json is not None:
-            return row_of_json(json)
+def row_of(record: Record) -> Row:
+    """What a record counts for."""
     try:
         return row(msgspec.convert(record, Facts, from_attributes=False))
     except msgspec.ValidationError:
@@ -126,15 +117,6 @@ def row_of_json(record: bytes) -> Row:
         return row(NOTHING)
 
 
-def straight(record: Record) -> Row:
-    """In a third of the time. Raises `KeyError` for one that has not all keys, and `TypeError` for one with other types."""
-    columns, usage = COLUMNS_OF(record), record["usage"]
-    if not TEXTS.issuperset(map(type, columns)):
-        raise TypeError("a column is no text")
-    counts = (*(TOKENS_OF(usage) if usage is not None else NO_TOKENS), record["saved_tokens"])
-    return counted(columns, counts, AMOUNTS_OF(record), usage is not None, record["billed"], record["grade"])
-
-
 def row(facts: Facts) -> Row:
     counts = (*(structs.astuple(facts.usage) if facts.usage else NO_TOKENS), facts.saved_tokens)
     amounts = (facts.cost, facts.spent, facts.saved_usd, facts.duration)
@@ -142,10 +124,7 @@ def row(facts: Facts) -> Row:
 
 
 def counted(columns: Row, counts: Row, amounts: Row, is_used: bool, billed: str | None, grade: str | None) -> Row:
-    """`counts`: tokens, and those that were saved. `amounts`: what it cost, what all attempts cost, what was saved, how long it took.
-
-    Raises `TypeError` for what are no numbers.
-    """
+    """`counts`: tokens, and those that were saved. `amounts`: what it cost, what all attempts cost, what was saved, how long it took."""
     asked, said, read, written, thought, spared = counts
     if not 0 <= asked | said | read | written | thought | spared < MOST:
         asked, said, read, written, thought, spared = [max(-MOST, min(count, MOST)) for count in counts]

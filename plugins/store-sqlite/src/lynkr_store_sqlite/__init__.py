@@ -20,7 +20,7 @@ from lynkr_core.errors import ConfigError
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Record, Totals, Wait
 from lynkr_core.stores.protocols import NOTHING
-from lynkr_core.stores.totals import Written, check, row_of
+from lynkr_core.stores.totals import Written, check, row_of_json
 from lynkr_store_sqlite import journal
 from lynkr_store_sqlite.books import Books
 from lynkr_store_sqlite.doctor import findings
@@ -289,7 +289,7 @@ class SQLiteStore:
 def row_from(record: Record) -> Written:
     """Made where the record is still at hand, so that a waiting one is no tree of objects."""
     json = _encode(record)
-    return str(record["id"]), float(record["created"]), json, row_of(record, json)
+    return str(record["id"]), float(record["created"]), json, row_of_json(json)
 
 
 plugin = Plugin(api=1, config=Config, create=SQLiteStore)
