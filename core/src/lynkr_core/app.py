@@ -47,18 +47,19 @@ class Application:
         self.passthrough = Passthrough(kernel, {path.split("/")[2] for path in paths if path.startswith("/v1/")})
         for name in kernel.catalog.providers.keys() - self.passthrough.providers.keys():
             log.info("the provider %s has no /v1/%s/ of its own: other routes have that path", name, name)
-        self.cors = None
+        self.dispatch = self.serve  # for our own server: a coroutine of its own would stand below every open stream
         if origins := kernel.config.server.cors_origins:
             from starlette.middleware.cors import CORSMiddleware
 
             self.cors = CORSMiddleware(self.serve, origins, ["*"], ["*"], expose_headers=EXPOSED)
+            self.dispatch = self.crossing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.dispatch(scope, receive, send)
 
-    def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """For our own server: a coroutine of its own would stand below every open stream."""
-        if self.cors is not None and scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
+    def crossing(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Where pages of other origins may call."""
+        if scope["type"] == "http" and any(name == b"origin" for name, _ in scope["headers"]):
             scope["extensions"] = {name: value for name, value in scope.get("extensions", {}).items() if name != EXTENSION}
             return self.cors(scope, receive, send)  # it adds its headers in `send`, which the server's own caller would pass by
         return self.serve(scope, receive, send)

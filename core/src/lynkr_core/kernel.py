@@ -31,7 +31,7 @@ from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
 from lynkr_core.routes import Fronts
 from lynkr_core.scores import note
-from lynkr_core.selecting import revise, select
+from lynkr_core.selecting import as_configured, revise, select
 from lynkr_core.settings import Limits
 from lynkr_core.stores import Stores
 from lynkr_core.unsupported import Unsupported
@@ -96,9 +96,12 @@ class Kernel:
 
     def take(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serves one POST to a front route of this dialect."""
-        exchange = Exchange(dialect, scope["path"], dict(scope["headers"]))
-        exchange.query, exchange.client = scope.get("query_string", b""), scope.get("client")
-        return self.journey(exchange, self.serve, caller_of(scope, receive, send), receive)
+        return self.journey(self.exchange(dialect, scope), self.serve, caller_of(scope, receive, send), receive)
+
+    def exchange(self, dialect: Dialect, scope: Scope) -> Exchange:
+        """What a request begins as."""
+        query, client = scope.get("query_string", b""), scope.get("client")
+        return Exchange(dialect, scope["path"], dict(scope["headers"]), query=query, client=client, config=self.config.hash)
 
     async def serve(self, exchange: Exchange, caller: Caller) -> Answer | Ended:
         """Stages 2 to 7: an answer that is still to be given, or how it ended."""
@@ -121,7 +124,6 @@ class Kernel:
     async def journey(self, exchange: Exchange, serve: Serve, caller: Caller, receive: Receive) -> None:
         """One exchange from its body to its settling; `serve` does what lies between, and whatever it raises is told."""
         remarks.CURRENT.set(exchange.id)
-        exchange.config = self.config.hash
         status: Status = "ok"
         error: str | None = None
         try:
@@ -158,7 +160,10 @@ class Kernel:
         if exchange.reply is None:
             if self.hooks.score.calls:
                 await self.score(exchange)
-            await select(self.hooks.select_provider, exchange, self.catalog.tiers)
+            if self.hooks.select_provider.calls:
+                await select(self.hooks.select_provider, exchange, self.catalog.tiers)
+            else:
+                exchange.selection = as_configured(exchange)
             if self.hooks.revise_selection.calls:
                 await revise(self.hooks.revise_selection, exchange)
 
@@ -226,11 +231,11 @@ class Kernel:
 
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
-        return self._upstream(front, candidate.provider.dialects_of(candidate.model))
+        spoken = candidate.provider.dialects_of(candidate.model)
+        return front if front.name in spoken else self._upstream(front, spoken)
 
     def _best(self, front: Dialect, spoken: tuple[str, ...]) -> Dialect | None:
-        names = (front.name,) if front.name in spoken else spoken
-        return next((d for name in names if (d := self.dialects.get(name)) and d.operation == front.operation), None)
+        return next((d for name in spoken if (d := self.dialects.get(name)) and d.operation == front.operation), None)
 
     def _told(self, front: Dialect, target: Target) -> tuple[bool, bool]:
         """Whether all its candidates speak this dialect, and whether any of them has a card."""

@@ -105,8 +105,7 @@ class Passthrough:
         return bool(slash) and name in self.providers and scope["path"].startswith(PREFIX) and scope["method"] in METHODS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(self._kernel.dialects["raw"], scope["path"], dict(scope["headers"]))
-        exchange.query, exchange.client = scope["query_string"], scope.get("client")
+        exchange = self._kernel.exchange(self._kernel.dialects["raw"], scope)
         provider = self.providers[scope["path"].split("/")[2]]
 
         async def serve(exchange: Exchange, caller: Caller) -> Ended:

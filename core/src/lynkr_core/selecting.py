@@ -39,7 +39,12 @@ async def select(hook: Hook, exchange: Exchange, tiers: Tiers) -> None:
         if len(equal) < 2:
             break
         hook = hook.after(plugin)
-    exchange.selection = found or Selection(order=exchange.candidates, reason=REASONS[exchange.route])
+    exchange.selection = found or as_configured(exchange)
+
+
+def as_configured(exchange: Exchange) -> Selection:
+    """What is selected when no selector says anything."""
+    return Selection(order=exchange.candidates, reason=REASONS[exchange.route])
 
 
 async def revise(hook: Hook, exchange: Exchange) -> None:

@@ -12,7 +12,7 @@ TICKS = 10_000_000_000
 """Of xAI's, in a dollar (https://docs.x.ai/developers/cost-tracking)."""
 
 
-class CostDetails(Struct):
+class CostDetails(Struct, gc=False):
     upstream_inference_cost: Any = None
 
 

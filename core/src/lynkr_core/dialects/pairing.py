@@ -120,9 +120,9 @@ def _checked(check: Callable[[Raw], bool], raw: Raw, mark: bytes, grown: Growth 
 
     Signatures may be thought of that came after this beginning another time: they are looked for in vain then.
     """
-    known = grown.before.facts.get(PAIRED) if grown is not None and grown.before is not None else None
     if grown is None:
         return _has(raw, mark) and check(raw)
+    known = grown.before.facts.get(PAIRED) if grown.before is not None else None
     found = None if known is None else _onward(check, grown, mark, known)
     if found is None:
         found = (check(raw), True) if _has(raw, mark) else (False, False)

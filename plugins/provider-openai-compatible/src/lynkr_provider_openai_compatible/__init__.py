@@ -19,6 +19,8 @@ PATHS: dict[Spoken, str] = {
     "anthropic.messages": "/messages",
 }
 LIMITS = ("max_tokens", "max_completion_tokens")
+OTHERS = {"max_tokens": ("max_completion_tokens",), "max_completion_tokens": ("max_tokens",), "either": ()}
+"""The keys in whose place the one that limits the answer is sent."""
 
 
 class Config(HTTPConfig, forbid_unknown_fields=True, kw_only=True):
@@ -61,8 +63,8 @@ class OpenAICompatible(HTTPProvider):
         if dialect.name != "openai.chat":
             return changed
         limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
-        for other in LIMITS:
-            if other != limit and other in fields and limit != "either":
+        for other in OTHERS.get(limit, LIMITS):
+            if other in fields:
                 fields.setdefault(limit, fields.pop(other))
                 changed = True
         return changed

@@ -13,19 +13,19 @@ from lynkr_core.dialects.billing import CostDetails, bill, service
 from lynkr_core.request import Usage
 
 
-class Prompt(Struct):
+class Prompt(Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
 
 
-class Completion(Struct):
+class Completion(Struct, gc=False):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
 
 
-class WireUsage(Struct):
+class WireUsage(Struct, gc=False):
     """`prompt_cache_hit_tokens` is DeepSeek's, `cached_tokens` beside the totals Moonshot's, `cost` OpenRouter's and Perplexity's.
 
     `cost_in_usd_ticks`, and `num_sources_used` for what its search bills by the source, are xAI's.
@@ -45,14 +45,14 @@ class WireUsage(Struct):
     num_sources_used: int | None = None
 
 
-class Groq(Struct):
+class Groq(Struct, gc=False):
     """`x_groq`, where Groq puts the usage and errors of a stream."""
 
     usage: WireUsage | None = None
     error: Any = None
 
 
-class Told(Struct):
+class Told(Struct, gc=False):
     """Where a whole answer tells its usage."""
 
     usage: WireUsage | None = None
