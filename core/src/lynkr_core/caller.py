@@ -18,7 +18,10 @@ from lynkr_core.errors import ClientGone, TooLarge
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-HeaderItems = list[tuple[bytes, bytes]]
+HeaderItems = list[tuple[bytes, bytes] | tuple[bytes]]
+"""Names with their values. What stands alone are lines that are written out already, because many answers have them in common."""
+PAIR = b": ".join
+"""A header as its line: half the time of formatting it. Of lines that are written out it gives those."""
 
 EXTENSION = "lynkr.caller"
 LYNKR_KEY = b"x-lynkr-key"
@@ -101,7 +104,9 @@ class AsgiCaller:
 
     async def begin(self, status: int, headers: HeaderItems) -> None:
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        lines = b"\r\n".join(map(PAIR, headers)).split(b"\r\n") if headers else ()
+        pairs = [(name, value) for name, _, value in [line.partition(b": ") for line in lines]]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def piece(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from functools import lru_cache
 
+from lynkr_core.caller import PAIR, HeaderItems
 from lynkr_core.errors import AllFailed, GatewayError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
 from lynkr_core.inner import INNER, costs
 from lynkr_core.pricing import cost
 from lynkr_core.remarks import cache_of
 
-HeaderItems = list[tuple[bytes, bytes]]
 MAX_VALUE = 500
 LONG_WAIT = 60.0
 """Seconds of a `retry-after` beyond which the SDKs come back at once instead."""
@@ -55,8 +55,8 @@ def common(exchange: Exchange, *first: tuple[bytes, bytes]) -> HeaderItems:
     selection, score = exchange.selection, exchange.score
     reason = selection.reason if selection else ""
     rounded = None if score is None else round(score)
-    headers = [*first, (exchange.dialect.id_header, id), (b"x-lynkr-request-id", id)]
-    headers += told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, rounded, reason)
+    lines = told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, rounded, reason)
+    headers: HeaderItems = [*first, (exchange.dialect.id_header, id), (b"x-lynkr-request-id", id), lines]
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:
         headers.append((b"x-lynkr-warning", ascii_value(warning)))
@@ -85,8 +85,8 @@ def losses_value(losses: tuple[str, ...]) -> bytes:
 @lru_cache(maxsize=4096)
 def told(
     config: str, attempts: int, cache: str, saved: int, served: Candidate | None, tier: str | None, score: int | None, reason: str,
-) -> tuple[tuple[bytes, bytes], ...]:  # fmt: skip
-    """What many answers have in common; looking it up costs a fifth of making it."""
+) -> tuple[bytes]:  # fmt: skip
+    """What many answers have in common, written out; looking it up costs a tenth of making it."""
     headers = [
         (b"x-lynkr-attempts", b"%d" % attempts),
         (b"x-lynkr-cache", cache.encode()),
@@ -102,7 +102,7 @@ def told(
         headers.append((b"x-lynkr-score", b"%d" % score))
     if reason:
         headers.append((b"x-lynkr-reason", ascii_value(reason)))
-    return tuple(headers)
+    return (b"\r\n".join(map(PAIR, headers)),)
 
 
 @lru_cache(maxsize=1024)

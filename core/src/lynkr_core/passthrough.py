@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
-from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, client_key, presented_key
+from lynkr_core.caller import Caller, HeaderItems, Receive, Scope, Send, caller_of, client_key, presented_key
 from lynkr_core.capabilities import confine, permitted
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, Forbidden, InvalidRequest, LynkrError, UpstreamError
@@ -224,7 +224,7 @@ def usage_of(dialect: Dialect, streamed: bool, body: bytes) -> Usage | None:
     return usage if usage and (usage.input_tokens or usage.output_tokens) else None
 
 
-def shown(exchange: Exchange, response: UpstreamResponse) -> list[tuple[bytes, bytes]]:
+def shown(exchange: Exchange, response: UpstreamResponse) -> HeaderItems:
     """The headers of an answer."""
     return [*((name, response.headers[name]) for name in SHOWN if name in response.headers), *common(exchange)]
 

@@ -8,15 +8,13 @@ from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-from lynkr_core.caller import HeaderItems
+from lynkr_core.caller import PAIR, HeaderItems
 
 if TYPE_CHECKING:
     from lynkr_core.cli.protocol import Protocol
 
 log = logging.getLogger("lynkr.server")
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
-PAIR = b": ".join
-"""A header as its line: half the time of formatting it."""
 JOIN_UNDER = 16 * 1024
 """Bodies under this many bytes are copied behind their head; above, the copy costs more than a second buffer."""
 OVER: MutableMapping[str, Any] = {"method": "a request", "path": "whose answer had begun"}
@@ -124,7 +122,7 @@ class Cycle:
     def _start(self, status: int, headers: HeaderItems) -> None:
         self.status = status
         bodyless = self.scope["method"] == "HEAD" or status in (204, 304)
-        self._chunked = not bodyless and all(name.lower() != b"content-length" for name, _ in headers)
+        self._chunked = not bodyless and all(pair[0].lower() != b"content-length" for pair in headers)
         self._head = self._lines(status, headers, self._framing() if self._chunked else b"\r\n")
 
     async def _body(self, data: bytes, more: bool) -> None:
@@ -135,7 +133,7 @@ class Cycle:
 
     # Caller
     def given(self, most: int) -> bytes:
-        if self._told or not self._whole or len(self._pieces) != 1 or self._size > min(most, HIGH_WATER):
+        if self._told or not self._whole or len(self._pieces) != 1 or self._size > most or self._size > HIGH_WATER:
             return b""
         self._told, self._size = True, 0
         return self._pieces.pop()
