@@ -22,14 +22,14 @@ MAX_TRIES = 50
 """Of one exchange, for plugins that never give up."""
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """Try this candidate after so many seconds."""
 
     candidate: Candidate
     delay: float = 0.0
 
 
-class Course(Struct, eq=False):
+class Course(Struct, eq=False, gc=False):
     """The way of one exchange. `fresh`: who was not tried yet, in order. `until` on the clock whose time every method is told; `fallback`
     overrules the table of kinds.
     """

@@ -100,7 +100,7 @@ class Removal(Struct, frozen=True):
     plugin: str = ""
 
 
-class Selection(Struct, frozen=True, kw_only=True):
+class Selection(Struct, frozen=True, kw_only=True, gc=False):
     """The try order. `reason` in a few words; `removed`: what was taken out and why.
 
     `peers`: so many at the front are as good as each other, and selectors after this one may order them; without peers the order stands.

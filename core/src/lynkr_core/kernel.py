@@ -71,13 +71,12 @@ class Kernel:
         self.metered = bool(hooks.post_response.calls or hooks.settle.calls)
         self._settlers = {call.plugin: call for call in hooks.settle.calls}
         self._known = lru_cache(MAX_DYNAMIC)(self._told)
-        self._upstream = lru_cache(MAX_DYNAMIC)(self._best)
         self.background = Background()
         routing = config.routing
         self.hedges = Hedges(routing.hedge_after, routing.hedge_share) if routing.hedge_after else None
         self.unsupported = Unsupported()
         self.watch = Watch()
-        self._limits: dict[tuple[Provider, bool], Limits] = {}
+        self.limits = lru_cache(MAX_DYNAMIC)(self._limited)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -232,9 +231,8 @@ class Kernel:
     def upstream_dialect(self, front: Dialect, candidate: Candidate) -> Dialect | None:
         """In which dialect this model is asked: the caller's own, else its first one for the operation, if it has one."""
         spoken = candidate.provider.dialects_of(candidate.model)
-        return front if front.name in spoken else self._upstream(front, spoken)
-
-    def _best(self, front: Dialect, spoken: tuple[str, ...]) -> Dialect | None:
+        if front.name in spoken:
+            return front
         return next((d for name in spoken if (d := self.dialects.get(name)) and d.operation == front.operation), None)
 
     def _told(self, front: Dialect, target: Target) -> tuple[bool, bool]:
@@ -251,15 +249,10 @@ class Kernel:
         hedged = {"hedged": self.hedges.extra, "hedgeable": self.hedges.requests} if self.hedges else {}
         return {"config": self.config.hash, "attempts": len(self.watch), "unsupported": len(self.unsupported.known), **hedged}
 
-    def limits(self, provider: Provider, stream: bool) -> Limits:
+    def _limited(self, provider: Provider, stream: bool) -> Limits:
         """The time limits of this provider's attempts."""
-        found = self._limits.get((provider, stream))
-        if found is None:
-            found = structs.replace(self.config.routing.limits, **provider.limits)
-            if stream:
-                found = structs.replace(found, attempt=min(found.attempt, found.first_event))
-            self._limits[provider, stream] = found
-        return found
+        found = structs.replace(self.config.routing.limits, **provider.limits)
+        return structs.replace(found, attempt=min(found.attempt, found.first_event)) if stream else found
 
     async def refuse(self, exchange: Exchange, caller: Caller, error: GatewayError) -> None:
         """Tells the caller of an error, in its dialect, wherever the answer stands."""
@@ -277,11 +270,10 @@ class Kernel:
         last = exchange.attempts[-1] if exchange.attempts else None
         if not (self.hooks.post_response.calls or (last and last.reservations)):
             return
-        now = time.monotonic()
         if last and last.usage is None and status in ("cancelled", "cut"):
             last.usage = consumed(exchange, last)
         outcome = Outcome(
-            status=status, http_status=http_status, candidate=exchange.chosen, error=error, duration=now - exchange.started,
+            status=status, http_status=http_status, candidate=exchange.chosen, error=error, duration=time.monotonic() - exchange.started,
             usage=last.usage if last else None, cost=cost(last.usage, last.candidate.price) if last else None,
             first_token=last.first_token - exchange.started if last and last.first_token else None, attempts=exchange.attempts,
             resumed=exchange.resumed,
