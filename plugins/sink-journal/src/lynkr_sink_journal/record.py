@@ -149,8 +149,9 @@ def ending(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | Non
     attempts: list[Tried] = []
     spent = 0.0
     for attempt in outcome.attempts:
-        attempts.append(one := tried(attempt, exchange.started, used if attempt.usage is usage else None))
-        spent += one.cost or 0.0
+        own = (used, usd) if attempt.usage is usage else took(attempt)
+        attempts.append(tried(attempt, exchange.started, *own))
+        spent += own[1] or 0.0
     savings, saved = saved_by(exchange, outcome)
     notes = exchange.selection.notes if exchange.selection else NOTHING
     return Ending(
@@ -235,12 +236,16 @@ def tokens(usage: Usage) -> Tokens:
     )  # fmt: skip
 
 
-def tried(attempt: Attempt, began: float, used: Tokens | None) -> Tried:
-    """`used` where the tokens of the attempt's usage are known already."""
-    error, started, usage, candidate = attempt.error, attempt.started, attempt.usage, attempt.candidate
+def took(attempt: Attempt) -> tuple[Tokens | None, float | None]:
+    """Tokens and USD."""
+    usage = attempt.usage
+    return tokens(usage) if usage else None, cost(usage, attempt.candidate.price)
+
+
+def tried(attempt: Attempt, began: float, used: Tokens | None, usd: float | None) -> Tried:
+    error, started = attempt.error, attempt.started
     return Tried(
-        candidate.id, error.kind if error else None, error.status if error else None, error.code if error else None, attempt.answered,
-        started - began, attempt.ended - started if attempt.ended is not None else None,
-        attempt.first_token - started if attempt.first_token is not None else None, used or (tokens(usage) if usage else None),
-        cost(usage, candidate.price),
+        attempt.candidate.id, error.kind if error else None, error.status if error else None, error.code if error else None,
+        attempt.answered, started - began, attempt.ended - started if attempt.ended is not None else None,
+        attempt.first_token - started if attempt.first_token is not None else None, used, usd,
     )  # fmt: skip
