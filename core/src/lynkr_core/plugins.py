@@ -221,7 +221,7 @@ def stand_in(instance: Any) -> Any:
     """Another object of its class for pluggy, which looks into all that it registers: CPython 3.11 finds attributes and methods of what was
     looked into the long way ever after. The object itself where its class compares or makes its objects in a way of its own.
     """
-    kind: type[Any] = type(instance)
+    kind = cast("type[Any]", type(instance))
     try:
         return object.__new__(kind) if kind.__eq__ is object.__eq__ else instance
     except TypeError:
