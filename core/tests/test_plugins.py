@@ -162,6 +162,37 @@ def test_order_is_by_kind_then_name_and_can_be_overridden():
     assert next(call.plugin for call in compiled(found, {"cache.a": 5}, "f", []).pre_route.calls) == "cache.a"
 
 
+def test_nobody_looks_into_a_plugin_to_find_its_hooks():
+    looked = []
+
+    class Watched:
+        def __dir__(self):
+            looked.append(self)
+            return super().__dir__()
+
+        def score(self, exchange):
+            return self
+
+    watched = Watched()
+    (call,) = compiled([loaded(watched)], {}, "f", []).score.calls
+    assert call.function("exchange", ()) is watched
+    assert not any(each is watched for each in looked)
+
+
+MADE = type("Made", (dict,), {"__eq__": object.__eq__, "__hash__": object.__hash__})
+COMPARED = type("Compared", (), {"__eq__": lambda self, other: self.number == other.number})
+
+
+@pytest.mark.parametrize("base", [MADE, COMPARED])
+def test_a_plugin_whose_class_makes_or_compares_its_objects_in_a_way_of_its_own_is_registered_itself(base):
+    own = type("Own", (base,), {"score": lambda self, exchange: self})
+    found = [loaded(own(), name=str(number)) for number in range(2)]
+    for number, plugin in enumerate(found):
+        plugin.instance.number = number
+    calls = compiled(found, {}, "f", []).score.calls
+    assert [call.function("exchange", ()).number for call in calls] == [0, 1]
+
+
 def test_two_instances_of_one_plugin_keep_their_own_calls():
     found = [loaded(Good(Config(1)), name="a"), loaded(Good(Config(2)), name="b")]
     assert [call.plugin for call in compiled(found, {}, "f", []).score.calls] == ["scorer.a", "scorer.b"]

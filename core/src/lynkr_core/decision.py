@@ -99,7 +99,7 @@ def decision(exchange: Exchange, texts: bool = False, outcome: Outcome | None = 
         exchange.selected_by, dict(selection.notes) if selection and selection.notes else NOTHING, session.id if session else None,
         session.source if session else None, order,
         order if chosen == exchange.candidates else [candidate.id for candidate in exchange.candidates],
-        considered(exchange, chosen, usage), Priced(usage.input_tokens, usage.output_tokens, usage.estimated), exchange.removed,
+        considered(exchange, chosen, usage, outcome), Priced(usage.input_tokens, usage.output_tokens, usage.estimated), exchange.removed,
         exchange.skipped, one.gates, one.signals, one.points, [said(score, texts) for score in scores] if scores else (),
         next((score.ask[:LONGEST_ASK] for score in scores if score.ask), None) if texts else UNSET,
     )  # fmt: skip
@@ -125,20 +125,23 @@ def expected(exchange: Exchange) -> Usage:
     return Usage(input_tokens=len(exchange.body) // BYTES_PER_TOKEN + 1, output_tokens=output, estimated=True)
 
 
-def considered(exchange: Exchange, order: Sequence[Candidate], usage: Usage) -> list[Considered]:
+def considered(exchange: Exchange, order: Sequence[Candidate], usage: Usage, outcome: Outcome | None) -> list[Considered]:
     selection, by = exchange.selection, exchange.selected_by
+    # what the one that served costs is known, and forgotten by `cost`: others have ended meanwhile
+    last = outcome.attempts[-1] if outcome and outcome.attempts else None
+    paid = last.candidate if last and last.usage is usage else None
     why = (selection.reason if selection else "") or "kept"
     found: list[Considered] = []
     for place, candidate in enumerate(order, 1):
         reason = why if place == 1 else f"stands by, {place - 1} before it"
-        found.append(Considered(candidate.id, place, by, reason, cost(usage, candidate.price)))
+        usd = outcome.cost if outcome and candidate is paid else cost(usage, candidate.price)
+        found.append(Considered(candidate.id, place, by, reason, usd))
     if order == exchange.candidates and not exchange.removed:
         return found  # all of them
     known = {candidate.id: candidate for candidate in exchange.candidates}
     told = {*[candidate.id for candidate in order], *[removal.candidate for removal in exchange.removed]}
     for removal in exchange.removed:
-        candidate = known.get(removal.candidate)
-        usd = cost(usage, candidate.price) if candidate else None
+        usd = cost(usage, known[removal.candidate].price) if removal.candidate in known else None
         found.append(Considered(removal.candidate, None, removal.plugin, removal.reason, usd))
     left = [candidate for id, candidate in known.items() if id not in told] if selection else []
     return found + [Considered(c.id, None, by, "left out of the order", cost(usage, c.price)) for c in left]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from importlib.resources import files
@@ -209,17 +209,25 @@ def compiled(plugins: Sequence[Loaded], order: Mapping[str, int], file: str, mis
     calls: list[Call] = []
     for plugin in sorted(plugins, key=lambda plugin: (order.get(plugin.id, KINDS[plugin.kind] + plugin.rank), plugin.name)):
         try:
-            registry.register(plugin.instance, plugin.id)
+            registry.register(shown := stand_in(plugin.instance), plugin.id)
         except (PluginError, pluggy.PluginValidationError) as error:
             mistakes.append(f"{file}: [{plugin.id}]: the plugin {plugin.use!r} {error}")
         else:
-            calls += calls_of(registry, plugin)
+            calls += calls_of(registry.get_hookcallers(shown) or [], plugin)
     return Hooks(calls)
 
 
-def calls_of(registry: Registry, plugin: Loaded) -> Iterator[Call]:
-    for caller in registry.get_hookcallers(plugin.instance) or []:
-        for implementation in caller.get_hookimpls():
-            if implementation.plugin is plugin.instance:
-                function = cast("Callable[..., Any]", implementation.function)
-                yield Call(caller.name, plugin.kind, plugin.id, function, parameters(caller.name))
+def stand_in(instance: Any) -> Any:
+    """Another object of its class for pluggy, which looks into all that it registers: CPython 3.11 finds attributes and methods of what was
+    looked into the long way ever after. The object itself where its class compares or makes its objects in a way of its own.
+    """
+    kind = cast("type[Any]", type(instance))
+    try:
+        return object.__new__(kind) if kind.__eq__ is object.__eq__ else instance
+    except TypeError:
+        return instance
+
+
+def calls_of(callers: Iterable[pluggy.HookCaller], plugin: Loaded) -> Iterator[Call]:
+    for name in [caller.name for caller in callers]:
+        yield Call(name, plugin.kind, plugin.id, getattr(plugin.instance, name), parameters(name))

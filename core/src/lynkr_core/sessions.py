@@ -71,7 +71,7 @@ class Places(Struct, forbid_unknown_fields=True):
 PLACES = msgspec.convert(tomllib.loads(files("lynkr_core").joinpath("sessions.toml").read_text()), Places)
 HEADERS = tuple([(name.encode(), f"header {name}") for name in PLACES.headers])
 # most requests have none of these: that is seen at once for all of them
-NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, "metadata"])
+NAMING = frozenset([*[header for header, _ in HEADERS], *PLACES.fields, *PLACES.elsewhere, "metadata"])
 PROMPTS, ELSEWHERE, VOLATILE = frozenset(PLACES.prompts), frozenset(PLACES.elsewhere), tuple(PLACES.volatile)
 SESSION: Key[Session | None] = Key("core.session")
 MISSING = cast("Session", SESSION)
@@ -104,12 +104,12 @@ def named(exchange: Exchange) -> Session | None:
 
 
 def _found(exchange: Exchange) -> Session | None:
-    fields = exchange.envelope.fields
-    thread = _thread(exchange) if ELSEWHERE.isdisjoint(fields) else ""
+    says = not NAMING.isdisjoint(fields := exchange.envelope.fields)
+    thread = "" if says and not ELSEWHERE.isdisjoint(fields) else _thread(exchange)
     for header, source in () if NAMING.isdisjoint(exchange.headers) else HEADERS:
         if value := exchange.header(header).strip():
             return Session(short(value), source, thread)
-    for name, source in () if NAMING.isdisjoint(fields) else _named(fields):
+    for name, source in _named(fields) if says else ():
         return Session(short(name), source, thread)
     return Session(f"begins:{thread}", "beginning", thread) if thread else None
 
@@ -240,10 +240,10 @@ def _items(raw: Raw) -> Iterator[tuple[Any, int]]:
 
 def _texts(value: Any) -> str:
     """All texts in a message, a part, or a list of them."""
-    if value.__class__ is dict:
-        value = value.get("text") or value.get("content") or value.get("parts")
     if value.__class__ is str:
-        return "" if value.startswith(VOLATILE) else value if len(value) <= KEPT else value[:KEPT]
+        return "" if value.startswith(VOLATILE) else value[:KEPT]
     if value.__class__ is list:
         return "".join([_texts(item) for item in value])
-    return _texts(value) if value.__class__ is dict else ""
+    if value.__class__ is dict:
+        return _texts(value.get("text") or value.get("content") or value.get("parts"))
+    return ""

@@ -107,6 +107,15 @@ def test_a_record_says_what_was_decided_and_why() -> None:
     assert (told["principal"], told["agent"], told["tags"], told["session"]) == ("key:1", "kb", ["a"], "s1")
 
 
+def test_what_the_last_attempt_cost_is_told_as_it_was_worked_out_at_its_end() -> None:
+    ended = outcome()
+    ended.attempts[-1].usage = ended.usage
+    told = build(exchange(), ended, False)
+    assert [each["usd"] for each in told["considered"]] == [None, 0.25, None]
+    assert [each["cost"] for each in told["attempts"]] == [None, 0.25]
+    assert told["spent"] == told["cost"] == 0.25
+
+
 def test_a_record_says_what_came_of_it() -> None:
     told = build(exchange(), outcome(), False)
     assert (told["provider"], told["model"]) == ("cloud", "large")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct, field
 
 from lynkr_core.candidates import TIERS, Tiers
 from lynkr_core.decision import Decision, decision
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
 from lynkr_core.remarks import QUEUED, SAVINGS, Saving, cache_of
@@ -59,14 +60,8 @@ class Tried(Struct, gc=False):
     cost: float | None
 
 
-class Ending(Struct, gc=False):
-    """Who asked, who served, and what came of it. Times are in seconds, `cost` in USD.
-
-    `key`: the name of the key that was shown. `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
-    `spent` is what all attempts cost, as far as that is known. `provider_cost` is what the provider says it takes, `computed_cost` what the
-    price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
-    have cost without what plugins have saved.
-    """
+class Asking(Struct, gc=False):
+    """Who asked. `key`: the name of the key that was shown."""
 
     principal: str
     key: str | None
@@ -75,6 +70,17 @@ class Ending(Struct, gc=False):
     agent: str | None
     principal_class: str | None = field(name="class")
     tags: Sequence[str]
+
+
+class Ending(Struct, gc=False):
+    """Who served, and what came of it. Times are in seconds, `cost` in USD.
+
+    `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
+    `spent` is what all attempts cost, as far as that is known. `provider_cost` is what the provider says it takes, `computed_cost` what the
+    price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
+    have cost without what plugins have saved.
+    """
+
     created: float
     stream: bool
     propensity: float
@@ -119,22 +125,31 @@ class Recorder:
         end = ending(exchange, outcome, self._texts, self._tiers)
         if self._texts:
             redact(told, end)
-        return told.id, end.created, self._joined(told, end), counts(told, end)
+        who = exchange.principal
+        return told.id, end.created, self._joined(told, who, end), counts(told, who, end)
 
-    def _joined(self, told: Decision, end: Ending) -> bytes:
-        """One object of two."""
+    def _joined(self, told: Decision, who: Principal, end: Ending) -> bytes:
+        """One object of three."""
         buffer = self._buffer
         encode_into(told, buffer)
+        buffer[-1] = COMMA
+        buffer += asking(who)
         last = len(buffer) - 1
         encode_into(end, buffer, last)
         buffer[last] = COMMA
         return bytes(buffer)
 
 
-def counts(told: Decision, end: Ending) -> Row:
+@lru_cache(maxsize=4096)
+def asking(who: Principal) -> bytes:
+    """The rest of an object, whose comma stands before: it is the same for all requests of a caller."""
+    return msgspec.json.encode(Asking(who.id, who.key, who.user, who.team, who.agent, who.principal_class, who.tags))[1:]
+
+
+def counts(told: Decision, who: Principal, end: Ending) -> Row:
     """What the record counts for, as `totals.row_of_json` finds it."""
     columns = (
-        told.model, told.provider, end.key, end.user, end.team, end.agent, end.principal, end.principal_class, told.tier, told.session,
+        told.model, told.provider, who.key, who.user, who.team, who.agent, who.id, who.principal_class, told.tier, told.session,
         end.task, end.status,
     )  # fmt: skip
     used, amounts = end.usage or NONE, (end.cost, end.spent, end.saved_usd, end.duration)
@@ -143,19 +158,19 @@ def counts(told: Decision, end: Ending) -> Row:
 
 
 def ending(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | None) -> Ending:
-    who, envelope, served, usage, usd = exchange.principal, exchange.envelope, outcome.candidate, outcome.usage, outcome.cost
+    envelope, served, usage, usd = exchange.envelope, outcome.candidate, outcome.usage, outcome.cost
     price, billed = served.price if served else None, usage.billed if usage else None
     used = tokens(usage) if usage else None
     attempts: list[Tried] = []
     spent = 0.0
     for attempt in outcome.attempts:
-        attempts.append(one := tried(attempt, exchange.started, used if attempt.usage is usage else None))
-        spent += one.cost or 0.0
+        tokens_own, cost_own = (used, usd) if attempt.usage is usage else took(attempt)
+        attempts.append(tried(attempt, exchange.started, tokens_own, cost_own))
+        spent += cost_own or 0.0
     savings, saved = saved_by(exchange, outcome)
     notes = exchange.selection.notes if exchange.selection else NOTHING
     return Ending(
-        who.id, who.key, who.user, who.team, who.agent, who.principal_class, who.tags, exchange.created,
-        envelope.stream if envelope else False, propensity(notes) if notes else 1.0, task(exchange, notes),
+        exchange.created, envelope.stream if envelope else False, propensity(notes) if notes else 1.0, task(exchange, notes),
         "caller" if served and billed_to_caller(exchange, served) else "operator", grade(served, tiers) if served else None,
         outcome.status, outcome.http_status, exchange.losses, cache_of(exchange), exchange.get(QUEUED) or 0.0, outcome.duration,
         outcome.first_token, used, usd, attempts, spent, billed,
@@ -235,12 +250,16 @@ def tokens(usage: Usage) -> Tokens:
     )  # fmt: skip
 
 
-def tried(attempt: Attempt, began: float, used: Tokens | None) -> Tried:
-    """`used` where the tokens of the attempt's usage are known already."""
-    error, started, usage, candidate = attempt.error, attempt.started, attempt.usage, attempt.candidate
+def took(attempt: Attempt) -> tuple[Tokens | None, float | None]:
+    """Tokens and USD."""
+    usage = attempt.usage
+    return tokens(usage) if usage else None, cost(usage, attempt.candidate.price)
+
+
+def tried(attempt: Attempt, began: float, used: Tokens | None, usd: float | None) -> Tried:
+    error, started = attempt.error, attempt.started
     return Tried(
-        candidate.id, error.kind if error else None, error.status if error else None, error.code if error else None, attempt.answered,
-        started - began, attempt.ended - started if attempt.ended is not None else None,
-        attempt.first_token - started if attempt.first_token is not None else None, used or (tokens(usage) if usage else None),
-        cost(usage, candidate.price),
+        attempt.candidate.id, error.kind if error else None, error.status if error else None, error.code if error else None,
+        attempt.answered, started - began, attempt.ended - started if attempt.ended is not None else None,
+        attempt.first_token - started if attempt.first_token is not None else None, used, usd,
     )  # fmt: skip

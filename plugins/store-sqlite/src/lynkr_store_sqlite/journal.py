@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -18,16 +19,17 @@ from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, Writt
 
 BATCH_BYTES = 64 * 1024
 """Of records after which another batch is begun: whoever wants one of them reads all."""
-SEVERAL = 25
-"""Facts that are written by one statement: between two the event loop takes its turn, which costs more than the writing."""
+SIZES = (64, 16, 4, 1)
+"""How many facts one statement writes. Around each the event loop takes its turn some three times, which costs more than the writing."""
 BATCH = "INSERT INTO batch (newest, records) VALUES (?, ?)"
+ANOTHER = ", (?, ?)"
 TEXTS = len(COLUMNS)
 QUOTED = [f'"{name}"' for name in NAMES]
 # Python's sqlite3 takes as long for five nulls as for the rest of a row, so it is given zeros instead of them
 FACT = f"(?, ?, ?, ?, ?{', nullif(?, 0)' * TEXTS}{', ?' * (len(NAMES) - TEXTS)})"
 COUNT = f"INSERT OR REPLACE INTO fact (id, created, batch, at, size, {', '.join(QUOTED)}) VALUES {FACT}"  # noqa: S608
 FACT_VALUES = 5 + len(NAMES)
-COUNT_SEVERAL = COUNT + f", {FACT}" * (SEVERAL - 1)
+COUNTS = [(size * FACT_VALUES, COUNT + f", {FACT}" * (size - 1)) for size in SIZES]
 RECORDS = "SELECT records FROM batch WHERE number = ?"
 FIND = "SELECT record FROM journal WHERE id = ?"
 OLD_FACTS = "DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE created < ? LIMIT ?)"
@@ -52,14 +54,11 @@ class Span(NamedTuple):
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Written]) -> None:
     """Within the caller's transaction. Raises `sqlite3.Error`."""
-    facts = [fact for part in parts(rows) for fact in keep(connection, part)]
-    values = [0 if value is None else value for fact in facts for value in fact]
-    some = SEVERAL * FACT_VALUES
-    rest = len(values) - len(values) % some
-    for start in range(0, rest, some):
-        connection.execute(COUNT_SEVERAL, values[start : start + some])
-    for start in range(rest, len(values), FACT_VALUES):
-        connection.execute(COUNT, values[start : start + FACT_VALUES])
+    values, place = facts(connection, list(parts(rows))), 0
+    for length, sql in COUNTS:
+        while len(values) - place >= length:
+            connection.execute(sql, values[place : place + length])
+            place += length
 
 
 def parts(rows: Iterable[Written]) -> Iterator[list[Written]]:
@@ -76,16 +75,21 @@ def parts(rows: Iterable[Written]) -> Iterator[list[Written]]:
         yield part
 
 
-def keep(connection: sqlite3.Connection, rows: Sequence[Written]) -> list[tuple[Any, ...]]:
-    """Writes a batch; its records' facts. Raises `sqlite3.Error`."""
-    number = connection.execute(BATCH, (max([row[1] for row in rows]), b"\n".join([row[2] for row in rows]))).lastrowid
-    facts: list[tuple[Any, ...]] = []
-    at = 1  # as SQL counts
-    for id, created, record, counts in rows:
-        size = len(record)
-        facts.append((id, created, number, at, size, *counts))
-        at += size + 1
-    return facts
+def facts(connection: sqlite3.Connection, batches: Sequence[Sequence[Written]]) -> list[Any]:
+    """Writes batches; the values of their records' facts, one after the other. Raises `sqlite3.Error`."""
+    written = [(max([row[1] for row in rows]), b"\n".join([row[2] for row in rows])) for rows in batches]
+    last = connection.execute(BATCH + ANOTHER * (len(batches) - 1), [*chain(*written)]).lastrowid or 0
+    values: list[Any] = []
+    for number, rows in enumerate(batches, last - len(batches) + 1):  # nobody else writes meanwhile
+        at = 1  # as SQL counts
+        for id, created, record, counts in rows:
+            size = len(record)
+            values += id, created, number, at, size
+            for text in counts[:TEXTS]:
+                values.append(0 if text is None else text)
+            values += counts[TEXTS:]
+            at += size + 1
+    return values
 
 
 def count(rows: Iterable[spill.Row]) -> list[Written]:
