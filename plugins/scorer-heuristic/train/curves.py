@@ -8,8 +8,8 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (1.2, 2.0, 2.0)
-"""How much dearer one row below a bound is than one above it."""
+UNDER = (1.2, 2.0, 1.0)
+"""How much dearer one row below a bound is than one above it. Of the top tier it is no dearer: the tier below is nearly as good."""
 LIFT = 7.0, 40.0, 80.0
 """Log odds for one unit of "a weak model fails this": to pass a bound, within a tier, and to pass one where there are answers
 to choose from."""
