@@ -26,6 +26,8 @@
 `east.tsv`         the same by a twenty-seventh author: Chinese, Japanese, Korean, Russian, English (Apache-2.0)
 `west.tsv`         the same by a twenty-eighth author: German, Spanish, French, Portuguese, Italian, English (Apache-2.0)
 `banter.tsv`       the same by a twenty-ninth author: mostly English (Apache-2.0)
+`terse.tsv`        the same by a thirtieth author: very short ones and plain words, hard and easy (Apache-2.0)
+`homely.tsv`       the same by a thirty-first author: the same (Apache-2.0)
 `passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -70,6 +72,8 @@ LATER = {
     "east": "twenty-seventh",
     "west": "twenty-eighth",
     "banter": "twenty-ninth",
+    "terse": "thirtieth",
+    "homely": "thirty-first",
 }
 """The files of later authors."""
 USUAL = (
