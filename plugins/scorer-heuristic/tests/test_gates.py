@@ -99,10 +99,10 @@ def test_a_title_wish_quoted_late_is_no_side_request():
     ],
 )
 def test_proofs_are_deep_thought(text):
-    found = gates.deep_thought(read(text), 30.0)
+    found = gates.deep_thought(read(text), 60.0)
     assert found is not None
     assert found.value > 75
-    assert gates.deep_thought(read(text), 20.0) is None
+    assert gates.deep_thought(read(text), 40.0) is None
 
 
 def test_a_wish_to_think_lifts_what_is_hard_only():
@@ -124,6 +124,12 @@ def test_a_wish_to_think_lifts_what_is_hard_only():
         "Prove you're no robot: spell algorithm backwards",
         "Prove to me that you can read the theorem",
         "Докажи, что ты человек, теорема не нужна",
+        "Докажи, что у тебя есть вкус: шутка про теорему",
+        "Prove to me that lemma rhymes with dilemma",
+        "Find the race and prove it with a failing test",
+        "Demuestra que sabes contar un chiste de algoritmos",
+        "Beweise, dass du Humor hast: ein Witz über einen Satz",
+        "证明一下你会讲笑话",
     ],
 )
 def test_no_deep_thought(text):

@@ -59,11 +59,12 @@ def test_remembered_words_are_bounded():
 
 
 BOUNDS = (1.0, 2.0, 3.0)
+LIFT = (1.0, 1.0, 1.0)
 
 
 def test_the_bounds_are_where_tiers_meet_and_more_is_more():
     def at(odds: float) -> float:
-        return scale((odds, odds, odds, 0.0), BOUNDS, (1.0, 1.0))
+        return scale((odds, odds, odds, 0.0), BOUNDS, LIFT)
 
     values = [at(step / 10) for step in range(-200, 201)]
     assert values == sorted(values)
@@ -74,12 +75,17 @@ def test_the_bounds_are_where_tiers_meet_and_more_is_more():
 
 
 def test_a_tier_needs_every_lower_bound_passed():
-    assert scale((9.0, 0.0, 9.0, 0.0), BOUNDS, (1.0, 1.0)) < 50
-    assert scale((9.0, 9.0, 0.0, 0.0), BOUNDS, (1.0, 1.0)) < 75 < scale((9.0, 9.0, 9.0, 0.0), BOUNDS, (1.0, 1.0))
+    assert scale((9.0, 0.0, 9.0, 0.0), BOUNDS, LIFT) < 50
+    assert scale((9.0, 9.0, 0.0, 0.0), BOUNDS, LIFT) < 75 < scale((9.0, 9.0, 9.0, 0.0), BOUNDS, LIFT)
 
 
 def test_what_weak_models_fail_is_lifted():
-    assert scale((1.5, 0.0, 0.0, 0.3), BOUNDS, (1.0, 1.0)) > scale((1.5, 0.0, 0.0, 0.0), BOUNDS, (1.0, 1.0)) > 25
+    assert scale((1.5, 0.0, 0.0, 0.3), BOUNDS, LIFT) > scale((1.5, 0.0, 0.0, 0.0), BOUNDS, LIFT) > 25
+
+
+def test_the_highest_bound_has_a_lift_of_its_own():
+    sums = (9.0, 9.0, 2.5, 1.0)
+    assert scale(sums, BOUNDS, (1.0, 1.0, 0.0)) < 75 < scale(sums, BOUNDS, (0.0, 1.0, 1.0))
 
 
 def test_a_strong_n_gram_is_told(score):

@@ -32,7 +32,8 @@ def given(value):
 
 
 def test_there_are_several():
-    assert {author: len(prompts(author)) for author in AUTHORS} == dict.fromkeys(("tenth", "twenty_first", "twenty_second"), 400)
+    assert {author: len(prompts(author)) for author in AUTHORS} == dict.fromkeys(AUTHORS, 400)
+    assert len(AUTHORS) == 5
 
 
 @pytest.mark.parametrize("author", AUTHORS)
@@ -57,10 +58,10 @@ def test_hard_ones_are_hardly_ever_taken_for_easy(score, author):
 
 
 @pytest.mark.parametrize("author", AUTHORS)
-def test_trigger_words_hardly_ever_bring_harmless_ones_into_the_top_tier(score, author):
+def test_trigger_words_bring_no_harmless_ones_into_the_top_tier_but_one_in_forty(score, author):
     harmless = [text for tiers, kind, text in prompts(author) if kind == "trigger" and set(tiers) <= set("SM")]
     assert len(harmless) >= 29
-    assert len([text for text in harmless if given(score(text).value) == "R"]) <= len(harmless) / 20
+    assert len([text for text in harmless if given(score(text).value) == "R"]) <= len(harmless) / 40
 
 
 @pytest.mark.parametrize("author", AUTHORS)

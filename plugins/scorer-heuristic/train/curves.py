@@ -8,16 +8,16 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import score
 
-UNDER = (1.2, 2.0, 2.0)
-"""How much dearer one row below a bound is than one above it."""
-LIFT = 7.0, 40.0, 80.0
-"""Log odds for one unit of "a weak model fails this": to pass a bound, within a tier, and to pass one where there are answers
-to choose from."""
+UNDER = (1.2, 2.0, 0.7)
+"""How much dearer one row below a bound is than one above it. Of the top tier it is cheaper: the one below is nearly as good."""
+LIFT = 7.0, 40.0, 2.0, 80.0
+"""Log odds for one unit of "a weak model fails this": to pass the two lower bounds, within a tier, to pass the highest, and to pass
+any where there are answers to choose from."""
 
 
 def bounds(heads: np.ndarray, tiers: np.ndarray) -> tuple[float, float, float]:
     """The least log odds of medium, complex and reasoning, by prompts without answers to choose from."""
-    lifted = heads[:, :3] + LIFT[0] * heads[:, 3:]
+    lifted = heads[:, :3] + heads[:, 3:] * [LIFT[0], LIFT[0], LIFT[2]]
     first, second, third = (cut(lifted[:, least - 1], tiers >= least, UNDER[least - 1]) for least in (1, 2, 3))
     return first, second, third
 
@@ -31,6 +31,7 @@ def cut(values: np.ndarray, above: np.ndarray, under: float) -> float:
 
 def scores(found: Sequence[float], heads: np.ndarray, choice: np.ndarray) -> np.ndarray:
     """`choice`: which have answers to choose from."""
-    lifts = [(LIFT[2] if each else LIFT[0], LIFT[1]) for each in choice]
+    usual, within, highest, chosen = LIFT
+    lifts = [(chosen, within, chosen) if each else (usual, within, highest) for each in choice]
     cuts = found[0], found[1], found[2]
     return np.array([score([float(x) for x in row], cuts, lift) for row, lift in zip(heads, lifts, strict=True)])

@@ -21,6 +21,13 @@
 `trades.tsv`       the same by an eighteenth author: business, data, operation, security and everyday life (Apache-2.0)
 `misleading.tsv`   the same by a nineteenth author: the same words in harmless and in hard prompts (Apache-2.0)
 `russian.tsv`      the same by a twentieth author: everything, in Russian, Spanish and English (Apache-2.0)
+`idioms.tsv`       the same by a twenty-third author: words that look hard as names, idioms and topics, and real proofs (Apache-2.0)
+`harmless.tsv`     the same by a twenty-fourth author: the same, and honest wishes of middling difficulty with such words (Apache-2.0)
+`east.tsv`         the same by a twenty-seventh author: Chinese, Japanese, Korean, Russian, English (Apache-2.0)
+`west.tsv`         the same by a twenty-eighth author: German, Spanish, French, Portuguese, Italian, English (Apache-2.0)
+`banter.tsv`       the same by a twenty-ninth author: mostly English (Apache-2.0)
+`terse.tsv`        the same by a thirtieth author: very short ones and plain words, hard and easy (Apache-2.0)
+`homely.tsv`       the same by a thirty-first author: the same (Apache-2.0)
 `passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -60,6 +67,13 @@ LATER = {
     "trades": "eighteenth",
     "misleading": "nineteenth",
     "russian": "twentieth",
+    "idioms": "twenty-third",
+    "harmless": "twenty-fourth",
+    "east": "twenty-seventh",
+    "west": "twenty-eighth",
+    "banter": "twenty-ninth",
+    "terse": "thirtieth",
+    "homely": "thirty-first",
 }
 """The files of later authors."""
 USUAL = (

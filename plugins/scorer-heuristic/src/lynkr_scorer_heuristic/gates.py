@@ -69,14 +69,16 @@ SIDE_AT, SIDE_WORDS = 400, 80
 
 _proof = re.compile(
     r"(?:\A|[.!?;:,\n]\s{0,3}|\b(?:and|or|then|to|please|и|und|y)\s{1,3})"
-    r"(?:prove(?!,? (?:to me )?(?:that )?you)|disprove|derive(?! an? (?:new )?(?:class|type|struct))"
-    r"|докажи(?:те)?(?!,? что (?:ты|вы)\b)|demuestra|deriva)\b"
+    r"(?:prove(?!,? (?:to me\b|(?:that )?you|(?:me|it)\b))|disprove|derive(?! an? (?:new )?(?:class|type|struct))"
+    r"|докажи(?:те)?(?!,? что (?:ты|вы|у тебя|у вас)\b)|demuestra(?!,? que (?:sabes|puedes|eres|tienes)\b)|deriva)\b"
     r"|\bprove (?:that(?! you)|or|why|correctness|optimality)\b"
-    r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b(?! mir)"  # after a comma it is mostly the noun
+    r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b(?! mir|,? dass du\b)"  # after a comma it is mostly the noun
     r"|\bвыведи(?:те)?\s(?:\w+\s){0,2}(?:формул|уравнени|закон|неравенств|распределени|соотношени|оценк|тождеств|выражени)",  # else: print
     re.I,
 )
-_proof_chinese = re.compile(r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信)|(?:归纳法|反证法|并)证明|推导")
+_proof_chinese = re.compile(
+    r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信|(?:一下)?[你我他她])|(?:归纳法|反证法|并)证明|推导"
+)
 
 
 def tool_results(steps: int, inherited: float | None) -> Verdict:
@@ -167,14 +169,15 @@ _small_chinese = re.compile(
 
 
 def deep_thought(reading: Reading, value: float) -> Verdict | None:
-    """An explicit wish for a proof, or for long thought on something hard. `value`: what the signals say; of what is simple both are
-    words. By prompts whose authors the model had not seen, a wish to think says nothing of its own: 19 of 20 were not hard.
+    """An explicit wish for a proof or for long thought, of something hard. `value`: what the signals say; of what is easy by them both are
+    words. By prompts whose authors the model had not seen: 19 of 20 with a wish to think were not hard, and of 45 with the imperative of
+    proof that the signals called simple or medium, 19 were.
     """
-    if reading.shape == "lookup" or value < MEDIUM:
+    if reading.shape == "lookup" or value < COMPLEX:
         return None
     if reading.count("formal") and asks_for_proof(reading):
         return Verdict("deep_thought", 78.0, "a proof or derivation is asked for")
-    if reading.count("deep") and value >= COMPLEX:
+    if reading.count("deep"):
         return Verdict("deep_thought", 80.0, "deep thought is asked for")
     return None
 

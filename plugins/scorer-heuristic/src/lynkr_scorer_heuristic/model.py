@@ -43,8 +43,9 @@ class Stored(Struct, frozen=True, forbid_unknown_fields=True):
     signals: dict[str, Four]
     base: Four
     bounds: tuple[float, float, float]
-    lift: tuple[float, float, float]
-    """Log odds for one unit of the fourth sum: to pass a bound, within a tier, and to pass one where there are answers to choose from."""
+    lift: Four
+    """Log odds for one unit of the fourth sum: to pass the two lower bounds, within a tier, to pass the highest, and to pass any where
+    there are answers to choose from."""
 
 
 class Model:
@@ -108,12 +109,12 @@ class Model:
                 points[name] = round(added, 2)
         return value, points
 
-    def lift_for(self, signals: Mapping[str, float]) -> tuple[float, float]:
+    def lift_for(self, signals: Mapping[str, float]) -> tuple[float, float, float]:
         """An exam's question asks for little that the rubric knows of: there, what weak models fail counts for more."""
-        usual, within, chosen = self.lift
-        return chosen if signals.get(CHOICE) else usual, within
+        usual, within, highest, chosen = self.lift
+        return (chosen, within, chosen) if signals.get(CHOICE) else (usual, within, highest)
 
-    def value(self, sums: Part, lift: tuple[float, float]) -> float:
+    def value(self, sums: Part, lift: tuple[float, float, float]) -> float:
         left, right = sums
         return score((left.real, left.imag, right.real, right.imag), self.bounds, lift)
 

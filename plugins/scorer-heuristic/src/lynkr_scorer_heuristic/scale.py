@@ -14,11 +14,11 @@ BAND, MARGIN = 24.0, 0.6
 STEEPEST = 4.0
 
 
-def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tuple[float, float]) -> float:
+def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tuple[float, float, float]) -> float:
     """`heads`: log odds of at least medium, complex and reasoning, and how much more often than usual weak models fail (-1 to 1).
 
     The tier is the highest whose bound, and every lower one, is passed. Within it the distances from the two bounds decide, and what
-    weak models fail. `lift`: log odds for a unit of that, to pass the bounds and within a tier.
+    weak models fail. `lift`: log odds for a unit of that, to pass the two lower bounds, within a tier, and to pass the highest.
     """
     lifted = lift[0] * heads[3]
     steep = -lift[1] * heads[3]
@@ -29,7 +29,7 @@ def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tupl
     middle = min(low, heads[1] + lifted - bounds[1])
     if middle <= 0:
         return 25 + MARGIN + BAND * low / (low - middle * within)
-    high = min(middle, heads[2] + lifted - bounds[2])
+    high = min(middle, heads[2] + lift[2] * heads[3] - bounds[2])
     if high <= 0:
         return 50 + MARGIN + BAND * middle / (middle - high * within)
     return 75 + MARGIN + BAND * high / (high + SOFT * within)

@@ -194,6 +194,11 @@ def closed(reading: Reading) -> float:
     return share(reading.count("closed"), 2)
 
 
+def lay(reading: Reading) -> float:
+    """Meant for laymen or an occasion: a recipe, a speech, a joke, for a child, without formulas."""
+    return share(reading.count("lay"), 2)
+
+
 def lookup(reading: Reading) -> float:
     """The shape of a look-up."""
     return 1.0 if reading.shape == "lookup" else 0.0
@@ -208,7 +213,7 @@ TEXT: Mapping[str, Callable[[Reading], float]] = {
     each.__name__: each
     for each in (
         token_count, prompt_complexity, technical_depth, domain, multi_step, code_generation, analysis_depth, ambiguity, risk,
-        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, closed, lookup, one_step, bulk,
+        agentic_pattern, formal, make, code, constraints, quantity, word_length, brevity, closed, lay, lookup, one_step, bulk,
     )
 }  # fmt: skip
 """In the order of the learned weights."""

@@ -32,6 +32,9 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     word_length: Annotated[Weight | None, Meta(description="The mean length of the first 200 words written in ASCII.")] = None
     brevity: Annotated[Weight | None, Meta(description="1 for no words, 0 from eight on.")] = None
     closed: Annotated[Weight | None, Meta(description="Yes or no, a label, a translation: an answer of a small form.")] = None
+    lay: Annotated[
+        Weight | None, Meta(description="Meant for laymen or an occasion: a recipe, a speech, a joke, for a child.")
+    ] = None
     lookup: Annotated[Weight | None, Meta(description="The shape of a look-up.")] = None
     one_step: Annotated[Weight | None, Meta(description="The shape of one small step.")] = None
     bulk: Annotated[Weight | None, Meta(description="Words beyond 160, on a log scale.")] = None

@@ -196,12 +196,32 @@ VOCABULARY: Mapping[str, frozenset[str]] = {
     "closed": words(
         """
         classify categorize categorise label labels category categories tag tags extract translate translation proofread typo typos
-        spelling grammar json csv synonym synonyms acronym abbreviation hashtag hashtags emoji slug sentiment
+        spelling spelled spelt grammar json csv synonym synonyms acronym abbreviation hashtag hashtags emoji slug sentiment
+        pronounce pronounced pronunciation rhymes anagram syllables vowels
         классифицируй категория категории категорию метка метки метку тег теги извлеки достань переведи перевод опечатки синоним синонимы
-        тональность
+        тональность произносится ударение пишется рифма заглавными прописными строчными
         klassifiziere kategorie kategorien extrahiere übersetze übersetzen übersetzung rechtschreibung tippfehler synonym synonyme
+        aussprache ausgesprochen geschrieben großbuchstaben kleinbuchstaben
         clasifica categoría categorías etiqueta etiquetas extrae traduce traducción ortografía erratas sinónimo sinónimos
+        pronuncia mayúsculas minúsculas rima
         traduis traduction orthographe catégorie étiquette traduci traduzione categoria traduza tradução
+        """
+    ),
+    "lay": words(
+        """
+        recipe recipes joke jokes pun puns riddle poem limerick haiku rhyme speech toast sketch skit quiz trivia slogan nickname
+        anecdote fable bedtime lullaby lyrics caption captions postcard invitation invite flyer leaflet poster newsletter blog advert
+        cartoon comic funny playful witty cosy heartfelt cheerful layman laymen beginner beginners grader graders teenager teenagers
+        рецепт анекдот анекдоты шутка шутку шутки стих стихи стишок частушку четверостишие тост сценку сценка викторину викторина
+        загадку загадка прозвище слоган отзыв сказку сказка песню объявление листовку плакат открытку приглашение поздравление юбилей
+        смешно смешной смешную весело ласково доброжелательно детям школьнику школьников первоклассникам бабушке дедушке
+        rezept witz witze witzig wortspiel wortspiele rätsel gedicht limerick reim rede trinkspruch sketch pointe kneipenquiz quizfragen
+        spitzname spruch sprüche anekdote märchen gutenachtgeschichte liedtext postkarte grußkarte glückwunschkarte einladung aushang
+        plakat rundbrief vereinsheft werbetext lustig liebevoll humorvoll augenzwinkernd kindgerecht laien laie anfänger
+        receta recetas chiste chistes poema discurso brindis adivinanza trivial apodo eslogan anécdota cuento fábula nana postal
+        felicitación invitación cartel folleto boletín divertido divertida gracioso graciosa cariñoso cariñosa entrañable principiantes
+        recette blague poème discours devinette invitation affiche dépliant rigolo receita piada poema convite cartaz ricetta
+        barzelletta poesia filastrocca invito volantino
         """
     ),
 }  # fmt: skip
@@ -238,7 +258,7 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "closed": (
         "yes no", "yes or no", "y n", "true false", "true or false", "nothing else", "no explanation", "no explanations", "no commentary",
         "one word", "single word", "one sentence", "one line", "one of", "pick one", "choose one", "output only", "return only",
-        "reply only", "answer only", "respond only", "reply with", "answer with", "respond with", "return the", "only the", "just the",
+        "odd one out", "how many letters", "count the words", "count the letters", "reply only", "answer only", "respond only", "reply with", "answer with", "respond with", "return the", "only the", "just the",
         "да нет", "да или нет", "одним словом", "одно слово", "одной строкой", "одним предложением", "одно предложение", "без пояснений",
         "без объяснений", "ничего больше", "верни только", "выведи только", "ответь одним",
         "ja nein", "ja oder nein", "sonst nichts", "ohne erklärung", "ein wort", "ein satz", "einem satz", "einem wort", "nur die", "nur das",
@@ -246,6 +266,15 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         "sí no", "sí o no", "nada más", "una palabra", "una frase", "una línea", "sin explicaciones", "sin explicación", "devuelve solo",
         "devuelve sólo", "responde solo", "responde sólo", "solo el", "solo la", "oui non", "oui ou non", "un seul mot", "sans explication",
         "sim não", "sim ou não", "sì no", "sì o no",
+    ),
+    "lay": (
+        "year old", "year olds", "5th grade", "6th grade", "7th grade", "8th grade", "9th grade", "in plain words", "in simple words", "plain english", "no formulas", "without formulas",
+        "for kids", "for children", "for dummies", "high school", "middle school",
+        "простыми словами", "без формул", "на пальцах", "для детей", "для чайников", "для школьников",
+        "für kinder", "für laien", "für die klasse", "ohne formeln", "keine formeln", "in einfachen worten", "mit einfachen worten",
+        "für meine oma", "für den aushang",
+        "para niños", "para principiantes", "sin fórmulas", "palabras sencillas", "en cristiano", "pour enfants", "sans formules",
+        "sem fórmulas", "senza formule",
     ),
 }  # fmt: skip
 CHINESE: Mapping[str, tuple[str, ...]] = {
@@ -271,7 +300,14 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
     "one_step": ("翻译", "重命名", "打开", "列出", "转换"),
     "closed": (
         "分类", "标签", "提取", "抽取", "只输出", "只返回", "只回答", "只回复", "只要", "不要解释", "是/否", "是或否", "一句话", "一个词",
-        "错别字",
+        "错别字", "数一数", "几个字", "怎么读", "怎么念", "读音", "拼音", "谐音", "押韵",
+    ),
+    "lay": (
+        "菜谱", "家常做法", "笑话", "段子", "打油诗", "小诗", "顺口溜", "祝福语", "祝词", "致辞", "发言稿", "邀请函", "朋友圈", "文案", "海报",
+        "传单", "口号", "标语", "谜语", "小品", "外号", "童话", "儿歌", "寄语", "启事", "招募", "小朋友", "大白话", "通俗", "搞笑", "幽默", "温馨",
+        "接地气", "初一", "初二", "初中生", "小学生", "不要公式", "不用公式", "别用公式", "没有公式",
+        "レシピ", "冗談", "だじゃれ", "スピーチ", "お知らせ", "チラシ", "中学生", "やさしい言葉", "数式なし", "레시피", "농담", "초대장",
+        "초등학생", "중학생",
     ),
 }  # fmt: skip
 
