@@ -258,7 +258,8 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     "closed": (
         "yes no", "yes or no", "y n", "true false", "true or false", "nothing else", "no explanation", "no explanations", "no commentary",
         "one word", "single word", "one sentence", "one line", "one of", "pick one", "choose one", "output only", "return only",
-        "odd one out", "how many letters", "count the words", "count the letters", "reply only", "answer only", "respond only", "reply with", "answer with", "respond with", "return the", "only the", "just the",
+        "odd one out", "how many letters", "count the words", "count the letters", "reply only", "answer only", "respond only",
+        "reply with", "answer with", "respond with", "return the", "only the", "just the",
         "да нет", "да или нет", "одним словом", "одно слово", "одной строкой", "одним предложением", "одно предложение", "без пояснений",
         "без объяснений", "ничего больше", "верни только", "выведи только", "ответь одним",
         "ja nein", "ja oder nein", "sonst nichts", "ohne erklärung", "ein wort", "ein satz", "einem satz", "einem wort", "nur die", "nur das",
@@ -268,7 +269,8 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
         "sim não", "sim ou não", "sì no", "sì o no",
     ),
     "lay": (
-        "year old", "year olds", "5th grade", "6th grade", "7th grade", "8th grade", "9th grade", "in plain words", "in simple words", "plain english", "no formulas", "without formulas",
+        "year old", "year olds", "5th grade", "6th grade", "7th grade", "8th grade", "9th grade", "in plain words", "in simple words",
+        "plain english", "no formulas", "without formulas",
         "for kids", "for children", "for dummies", "high school", "middle school",
         "простыми словами", "без формул", "на пальцах", "для детей", "для чайников", "для школьников",
         "für kinder", "für laien", "für die klasse", "ohne formeln", "keine formeln", "in einfachen worten", "mit einfachen worten",
@@ -303,8 +305,10 @@ CHINESE: Mapping[str, tuple[str, ...]] = {
         "错别字", "数一数", "几个字", "怎么读", "怎么念", "读音", "拼音", "谐音", "押韵",
     ),
     "lay": (
-        "菜谱", "家常做法", "笑话", "段子", "打油诗", "小诗", "顺口溜", "祝福语", "祝词", "致辞", "发言稿", "邀请函", "朋友圈", "文案", "海报",
-        "传单", "口号", "标语", "谜语", "小品", "外号", "童话", "儿歌", "寄语", "启事", "招募", "小朋友", "大白话", "通俗", "搞笑", "幽默", "温馨",
+        "菜谱", "家常做法", "笑话", "段子", "打油诗", "小诗", "顺口溜", "祝福语", "祝词", "致辞", "发言稿", "邀请函", "朋友圈", "文案",
+        "海报",
+        "传单", "口号", "标语", "谜语", "小品", "外号", "童话", "儿歌", "寄语", "启事", "招募", "小朋友", "大白话", "通俗", "搞笑", "幽默",
+        "温馨",
         "接地气", "初一", "初二", "初中生", "小学生", "不要公式", "不用公式", "别用公式", "没有公式",
         "レシピ", "冗談", "だじゃれ", "スピーチ", "お知らせ", "チラシ", "中学生", "やさしい言葉", "数式なし", "레시피", "농담", "초대장",
         "초등학생", "중학생",
