@@ -74,7 +74,7 @@ LARGER = {
     "extension-dashboard": 620,  # the feed, its sums, and the page's files
     "cache-exact": 800,  # and what the other caches share
     "cache-semantic": 540,  # two embedders and those of providers, the guard and its vocabulary
-    "scorer-heuristic": 1400,
+    "scorer-heuristic": 1250,
     "scorer-codegraph": 450,  # nine languages, and a survey in a process of its own
     "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
     "store-postgres": 560,
