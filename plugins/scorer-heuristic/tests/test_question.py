@@ -6,6 +6,7 @@ from lynkr_scorer_heuristic import Config, Heuristic
 from lynkr_scorer_heuristic.model import load
 from lynkr_scorer_heuristic.question import FORM
 from lynkr_scorer_heuristic.reading import read
+from lynkr_scorer_heuristic.scale import lift_for
 
 EXAM = (
     "A train covers 120 km in 1.5 hours. What is its mean speed?\nA. 60 km/h\nB. 80 km/h\nC. 100 km/h\nD. none of these\nAnswer:"
@@ -49,8 +50,8 @@ def test_what_weak_models_fail_counts_for_more_where_answers_are_given():
     model = load({})
     usual, within, highest, chosen = model.lift
     assert chosen > usual
-    assert model.lift_for({"choice": 1.0}) == (chosen, within, chosen)
-    assert model.lift_for({}) == (usual, within, highest)
+    assert lift_for(model.lift, True) == (chosen, within, chosen)
+    assert lift_for(model.lift, False) == (usual, within, highest)
 
 
 def test_a_questions_form_is_told_with_its_points():

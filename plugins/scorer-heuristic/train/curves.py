@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lynkr_scorer_heuristic.scale import score
+from lynkr_scorer_heuristic.scale import lift_for, score
 
 UNDER = (1.2, 2.0, 0.7)
 """How much dearer one row below a bound is than one above it. Of the top tier it is cheaper: the one below is nearly as good."""
@@ -31,7 +31,6 @@ def cut(values: np.ndarray, above: np.ndarray, under: float) -> float:
 
 def scores(found: Sequence[float], heads: np.ndarray, choice: np.ndarray) -> np.ndarray:
     """`choice`: which have answers to choose from."""
-    usual, within, highest, chosen = LIFT
-    lifts = [(chosen, within, chosen) if each else (usual, within, highest) for each in choice]
+    lifts = [lift_for(LIFT, bool(each)) for each in choice]
     cuts = found[0], found[1], found[2]
     return np.array([score([float(x) for x in row], cuts, lift) for row, lift in zip(heads, lifts, strict=True)])

@@ -69,7 +69,7 @@ SIDE_AT, SIDE_WORDS = 400, 80
 
 _proof = re.compile(
     r"(?:\A|[.!?;:,\n]\s{0,3}|\b(?:and|or|then|to|please|и|und|y)\s{1,3})"
-    r"(?:prove(?!,? (?:to me\b|(?:that )?you|(?:me|it)\b))|disprove|derive(?! an? (?:new )?(?:class|type|struct))"
+    r"(?:prove(?!,? (?:(?:to )?me\b|it\b|(?:that )?you))|disprove|derive(?! an? (?:new )?(?:class|type|struct))"
     r"|докажи(?:те)?(?!,? что (?:ты|вы|у тебя|у вас)\b)|demuestra(?!,? que (?:sabes|puedes|eres|tienes)\b)|deriva)\b"
     r"|\bprove (?:that(?! you)|or|why|correctness|optimality)\b"
     r"|(?:\A|[.!?;:\n]\s{0,3}|\b(?:und|bitte|dann)\s{1,3})beweisen?\b(?! mir|,? dass du\b)"  # after a comma it is mostly the noun

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from lynkr_scorer_heuristic.grams import cut
-from lynkr_scorer_heuristic.scale import score
+from lynkr_scorer_heuristic.scale import lift_for, score
 
 MAX_WORDS = 8_192
 """Words whose sum is remembered; when there are more, all are forgotten."""
@@ -98,7 +98,7 @@ class Model:
         parts = {name: scaled(self.signals[name], amount) for name, amount in signals.items() if amount}
         found = self.of_pairs(pairs, len(words) ** 0.5 or 1.0)
         whole = total((self.base, self.of_words(words), *parts.values(), *found.values()))
-        lift = self.lift_for(signals)
+        lift = lift_for(self.lift, bool(signals.get(CHOICE)))
         value = self.value(whole, lift)
         points = {
             name: round(value - self.value(less(whole, parts[name]), lift), 2) if name in parts else 0.0 for name in signals
@@ -108,11 +108,6 @@ class Model:
             if abs(added := value - self.value(less(whole, each), lift)) >= LEAST:
                 points[name] = round(added, 2)
         return value, points
-
-    def lift_for(self, signals: Mapping[str, float]) -> tuple[float, float, float]:
-        """An exam's question asks for little that the rubric knows of: there, what weak models fail counts for more."""
-        usual, within, highest, chosen = self.lift
-        return (chosen, within, chosen) if signals.get(CHOICE) else (usual, within, highest)
 
     def value(self, sums: Part, lift: tuple[float, float, float]) -> float:
         left, right = sums

@@ -14,6 +14,14 @@ BAND, MARGIN = 24.0, 0.6
 STEEPEST = 4.0
 
 
+def lift_for(lift: tuple[float, float, float, float], is_choice: bool) -> tuple[float, float, float]:
+    """The lift that `score` takes, of the stored four: an exam's question, with answers to choose from, asks for little that the rubric
+    knows of, so what weak models fail counts for more there.
+    """
+    usual, within, highest, chosen = lift
+    return (chosen, within, chosen) if is_choice else (usual, within, highest)
+
+
 def score(heads: Sequence[float], bounds: tuple[float, float, float], lift: tuple[float, float, float]) -> float:
     """`heads`: log odds of at least medium, complex and reasoning, and how much more often than usual weak models fail (-1 to 1).
 

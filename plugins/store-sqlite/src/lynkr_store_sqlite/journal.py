@@ -19,8 +19,10 @@ from lynkr_core.stores.totals import COLUMNS, DAY, NAMES, NUMBERS, Totals, Writt
 
 BATCH_BYTES = 64 * 1024
 """Of records after which another batch is begun: whoever wants one of them reads all."""
-SIZES = (64, 16, 4, 1)
-"""How many facts one statement writes. Around each the event loop takes its turn some three times, which costs more than the writing."""
+SIZES = (30, 8, 2, 1)
+"""How many facts one statement writes. Around each the event loop takes its turn some three times, which costs more than the writing; and
+SQLite before 3.32 takes 999 values at most.
+"""
 BATCH = "INSERT INTO batch (newest, records) VALUES (?, ?)"
 ANOTHER = ", (?, ?)"
 TEXTS = len(COLUMNS)
