@@ -14,9 +14,9 @@ from lynkr_core import capabilities
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest, UpstreamError
 from lynkr_core.events import Event, Examiner
-from lynkr_core.exchange import Attempt, Candidate, Exchange, Key, Outcome, Reject, Removal, Reservation, Status
+from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify
-from lynkr_core.inner import CLOSED, INNER, Said
+from lynkr_core.inner import Said
 from lynkr_core.joining import Joined
 from lynkr_core.recall import recalled
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 MAX_ERROR_BODY = 256 * 1024
 NOTHING: Mapping[str, str] = {}
-CHANGES: Key[tuple[str, ...]] = Key("kernel.changes")
-"""What a `pre_route` has changed of the request, as `field: why`: told among the losses of each attempt."""
 encode = msgspec.json.Encoder().encode
 Before = Resumable | Joined
 """The stream that this one goes on from."""
@@ -162,9 +160,9 @@ async def transformed(kernel: Kernel, exchange: Exchange, candidate: Candidate, 
     if exchange.saved_tokens:  # by an attempt before
         unsaved(exchange)
     if exchange.envelope.stream and kernel.hooks.transform_stream.calls:
-        exchange.set(CLOSED, True)
+        exchange.closed = True
     changed = await kernel.hooks.transform_request.fold(exchange, original, candidate)
-    inner = exchange.get(INNER)
+    inner = exchange.inner
     if inner is not None:
         changed = inner.extended(await recalled(kernel.stores.key_value(), exchange, changed))
     return request if changed is original else changed
@@ -175,7 +173,7 @@ def outgoing(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: Dial
     envelope, candidate = exchange.envelope, attempt.candidate
     same = dialect is exchange.dialect
     changed = not same or request is not None
-    attempt.losses = exchange.losses = losses = list(exchange.get(CHANGES) or ())
+    attempt.losses = exchange.losses = losses = list(exchange.changes)
     refused = capabilities.refused(exchange, candidate.card) if candidate.card else NOTHING
     if refused and changed:
         request = capabilities.without(request or exchange.request, refused)
@@ -201,7 +199,7 @@ async def whole(kernel: Kernel, exchange: Exchange, attempt: Attempt, dialect: D
     body = await response.read()
     same = dialect is exchange.dialect
     examiner = exchange.examine(attempt.candidate) if exchange.examine else None
-    inner, said = exchange.get(INNER), None
+    inner, said = exchange.inner, None
     if same and not kernel.hooks.transform_response.calls and not exchange.observers and examiner is None and inner is None:
         attempt.usage = dialect.usage(body)
         if attempt.usage is None:
@@ -261,7 +259,7 @@ def fidelity(
     decoder = dialect.decoder() if dialect.names_model else Named(dialect.decoder(), model)
     if before is not None:
         return before.after(response, decoder, observer)
-    inner = exchange.get(INNER)
+    inner = exchange.inner
     if dialect is exchange.dialect and not hooks.transform_stream.calls and not resumable and inner is None:
         return Metered(response, dialect, kernel.metered and not envelope.usage_asked, observer)
     request = exchange.request

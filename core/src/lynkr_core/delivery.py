@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
 from lynkr_core.attempts import Answer, timed_out
@@ -15,6 +16,9 @@ from lynkr_core.rounds import another, completed
 
 if TYPE_CHECKING:
     from lynkr_core.kernel import Kernel
+
+Put = Callable[[bytes], Awaitable[object] | None]
+"""Writes a piece to the caller: see `Caller.put`."""
 
 
 async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer) -> tuple[Status, str | None]:
@@ -45,7 +49,7 @@ async def respond(kernel: Kernel, exchange: Exchange, caller: Caller, answer: An
 
 async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answer, stream: Stream) -> UpstreamError | None:
     """Gives the caller the stream to its end. Gives back why it was cut, of which the caller has not been told."""
-    put = exchange.tapped(caller.put)
+    put = tapped(exchange, caller.put)
     try:
         await stream.give(put, answer.body)
         answer.body = b""  # the caller has it, and the stream may last
@@ -63,3 +67,16 @@ async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answ
         answer.attempt.usage = stream.usage
         kernel.watch.discard(answer.attempt)
     return None
+
+
+def tapped(exchange: Exchange, put: Put) -> Put:
+    """`put`, with every piece shown to the exchange's taps before."""
+    if not exchange.taps:
+        return put
+
+    def show(data: bytes) -> Awaitable[object] | None:
+        for tap in exchange.taps:
+            tap(data)
+        return put(data)
+
+    return show

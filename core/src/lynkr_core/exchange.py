@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
@@ -20,11 +20,15 @@ from lynkr_core.waiting import Abortable, Pause
 from lynkr_core.waiting import Attempt as Attempt  # plugins import it from here
 
 if TYPE_CHECKING:
+    from lynkr_core.inner import Inner
     from lynkr_core.provider import Provider
+    from lynkr_core.remarks import Saving
+    from lynkr_core.upstream import HeaderList
 
 T = TypeVar("T")
 Status = Literal["ok", "error", "refused", "cut", "cancelled"]
 Route = Literal["auto", "tier", "alias", "exact"]
+Cached = Literal["hit", "semantic", "miss", "off"]
 
 
 class Key(Generic[T]):
@@ -122,7 +126,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
     reason: str = ""
-    cache: Literal["hit", "semantic", "miss", "off"] = "off"
+    cache: Cached = "off"
 
 
 class Reject(Struct, frozen=True):
@@ -200,8 +204,12 @@ class Exchange(Struct, eq=False, weakref=True):
     selection: Selection | None = None
     selected_by: str = ""
     chosen: Candidate | None = None
+    changes: tuple[str, ...] = ()  # what a `pre_route` has changed of the request, as `field: why`: among each attempt's losses
     losses: Sequence[str] = ()
     saved_tokens: int = 0
+    savings: tuple[Saving, ...] = ()
+    queued: float = 0.0  # seconds in queues of lynkr's
+    cache: Cached = "off"  # `miss`: a cache has looked for an answer and found none
     reply: Reply | None = None
     dry_run: bool = False
     gone: bool = False
@@ -212,6 +220,9 @@ class Exchange(Struct, eq=False, weakref=True):
     """Called with the whole answer, or each event of a stream, of this exchange; must neither raise nor wait. See `observe`."""
     taps: tuple[Callable[[bytes], None], ...] = ()
     examine: Callable[[Candidate], Examiner | None] | None = None  # who sees an attempt's answer first; set before attempts
+    onward: Mapping[Candidate, HeaderList] = {}  # headers that a `reserve` adds to a call: which trace it belongs to
+    inner: Inner | None = None  # lynkr's own tools that were offered
+    closed: bool = False  # none can be: what wraps a stream must see one stream from beginning to end
     skipped: tuple[str, ...] = ()  # plugins that failed or were off, with the hook and why: what was decided without them
     parsed: Request | None = None  # `request`, once it was read; a stream that flows lets it go
     _slots: dict[Key[Any], Any] | None = None
@@ -259,18 +270,6 @@ class Exchange(Struct, eq=False, weakref=True):
     def tap(self, callback: Callable[[bytes], None]) -> None:
         """As `observe`, for the bytes that the caller is sent: the body, or each piece of a stream, wherever it is cut."""
         self.taps = (*self.taps, callback)
-
-    def tapped(self, put: Callable[[bytes], Awaitable[object] | None]) -> Callable[[bytes], Awaitable[object] | None]:
-        """`put`, with every piece shown to the taps before."""
-        if not self.taps:
-            return put
-
-        def show(data: bytes) -> Awaitable[object] | None:
-            for tap in self.taps:
-                tap(data)
-            return put(data)
-
-        return show
 
     def rewrite(self, fields: Mapping[str, Any]) -> None:
         """Puts another body, by its top-level keys, in the place of the caller's; for `pre_route`. Raises `InvalidRequest`."""

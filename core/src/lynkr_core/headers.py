@@ -8,9 +8,8 @@ from functools import lru_cache
 from lynkr_core.caller import PAIR, HeaderItems
 from lynkr_core.errors import AllFailed, GatewayError
 from lynkr_core.exchange import Attempt, Candidate, Exchange
-from lynkr_core.inner import INNER, costs
+from lynkr_core.inner import costs
 from lynkr_core.pricing import cost
-from lynkr_core.remarks import cache_of
 
 MAX_VALUE = 500
 LONG_WAIT = 60.0
@@ -21,7 +20,7 @@ def response_headers(exchange: Exchange, content_type: bytes, attempt: Attempt |
     """Of a provider's answer. `attempt` when its usage is already known."""
     headers = common(exchange, (b"content-type", content_type))
     if attempt is not None:
-        inner = exchange.get(INNER)
+        inner = exchange.inner
         spent = costs((*inner.rounds, attempt)) if inner else cost(attempt.usage, attempt.candidate.price)
         if spent is not None:
             headers.append((b"x-lynkr-cost-usd", b"%.9f" % spent))
@@ -51,11 +50,12 @@ def failure_headers(exchange: Exchange, error: GatewayError) -> HeaderItems:
 def common(exchange: Exchange, *first: tuple[bytes, bytes]) -> HeaderItems:
     id = exchange.id.encode()
     served = exchange.chosen or (exchange.attempts[-1].candidate if exchange.attempts else None)
-    cache = cache_of(exchange)
     selection, score = exchange.selection, exchange.score
     reason = selection.reason if selection else ""
     rounded = None if score is None else round(score)
-    lines = told(exchange.config, len(exchange.attempts), cache, exchange.saved_tokens, served, exchange.tier, rounded, reason)
+    lines = told(
+        exchange.config, len(exchange.attempts), exchange.cache, exchange.saved_tokens, served, exchange.tier, rounded, reason
+    )
     headers: HeaderItems = [*first, (exchange.dialect.id_header, id), (b"x-lynkr-request-id", id), lines]
     warning = served.card.warning(date.today()) if served and served.card and served.card.ends else None
     if warning:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from msgspec import structs
 
-from lynkr_core.exchange import Attempt, Exchange, Key, Outcome
+from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.pricing import cost
 from lynkr_core.request import FinishReason, Message, Part, Reasoning, Request, Response, Text, ToolCall, ToolCallResponse, Usage
 from lynkr_core.tokens import estimate_text
@@ -163,10 +163,6 @@ class Inner:
 
 
 COUNTS = tuple([field.name for field in structs.fields(Usage) if field.type is int])
-INNER: Key[Inner] = Key("kernel.inner")
-
-CLOSED: Key[bool] = Key("kernel.inner-closed")
-"""Nothing can be offered: what wraps a stream must see one stream from beginning to end."""
 
 
 def offer(exchange: Exchange, name: str, answer: Answering, seconds: float = SECONDS) -> bool:
@@ -176,11 +172,11 @@ def offer(exchange: Exchange, name: str, answer: Answering, seconds: float = SEC
     False where it must not be added: the caller has a tool of this name, or asks for several answers at once, or a plugin wraps streams.
     """
     request = exchange.request
-    if exchange.get(CLOSED) or (request.n or 1) > 1 or any(tool.name == name for tool in request.tools):
+    if exchange.closed or (request.n or 1) > 1 or any(tool.name == name for tool in request.tools):
         return False
-    inner = exchange.get(INNER)
-    if inner is None:
-        exchange.set(INNER, inner := Inner())
+    if exchange.inner is None:
+        exchange.inner = Inner()
+    inner = exchange.inner
     inner.tools[name], inner.seconds[name] = answer, seconds
     return True
 

@@ -25,7 +25,7 @@ from lynkr_core.failover import attempt, local
 from lynkr_core.headers import failure_headers, reply_headers, response_headers
 from lynkr_core.hedging import Hedges
 from lynkr_core.hooks import Background, Hooks
-from lynkr_core.inner import INNER, whole
+from lynkr_core.inner import whole
 from lynkr_core.plugins import Loaded
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
@@ -176,7 +176,8 @@ class Kernel:
             answer, _ = told if isinstance(told := self.hooks.pre_route.first_now(exchange), tuple) else await told
             if isinstance(answer, Reject):
                 raise answer.error
-            exchange.reply = answer
+            if answer is not None:
+                exchange.reply, exchange.cache = answer, answer.cache
 
     def known(self, answer: Any) -> Principal:
         """Who is calling, by what `authenticate` says. Raises `GatewayError` for who may not, or where plugins ask and none knows him."""
@@ -280,7 +281,7 @@ class Kernel:
         )  # fmt: skip
         if last and last.reservations:
             self.settle(last, outcome)
-        inner = exchange.get(INNER)
+        inner = exchange.inner
         if inner is not None and inner.rounds:
             outcome = whole(outcome, inner)
         for call in self.hooks.post_response.calls:

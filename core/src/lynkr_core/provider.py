@@ -22,7 +22,6 @@ from lynkr_core.errors import InvalidRequest, Kind, UpstreamError
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.lending import Lending
 from lynkr_core.plugins import Context
-from lynkr_core.remarks import onward
 from lynkr_core.secret import Secret
 from lynkr_core.settings import LimitName, Positive
 from lynkr_core.upstream import Call, Endpoint, HeaderList, Timeouts
@@ -216,7 +215,10 @@ class HTTPProvider(Provider):
 
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> Call:
         endpoint = self._fixed.get(dialect.name) or self.addressed(dialect.name, candidate.model, exchange.envelope.stream)
-        return self._transport.send(endpoint, self.forwarded(exchange, dialect) + onward(exchange, candidate), body)
+        headers = self.forwarded(exchange, dialect)
+        if exchange.onward:
+            headers += exchange.onward.get(candidate, ())
+        return self._transport.send(endpoint, headers, body)
 
     def raw(self, method: str, path: str, headers: HeaderList, body: bytes) -> Call:
         """To `path` under the base URL. The provider's own headers win over the given ones, but for the type of the content."""

@@ -14,7 +14,7 @@ from lynkr_core.attempts import Answer
 from lynkr_core.errors import GatewayError, UpstreamError
 from lynkr_core.exchange import Attempt, Exchange, Outcome
 from lynkr_core.failover import course_of, follow
-from lynkr_core.inner import INNER, Said
+from lynkr_core.inner import Said
 from lynkr_core.joining import Joined
 from lynkr_core.recall import remember
 from lynkr_core.resuming import Resumable, may_resume
@@ -39,7 +39,7 @@ async def completed(kernel: Kernel, exchange: Exchange, answer: Answer) -> Answe
 
 async def ended(kernel: Kernel, exchange: Exchange, answer: Answer) -> None:
     """Its rounds are remembered for the next turn, if it has any."""
-    inner, said = exchange.get(INNER), answer.stream.said if isinstance(answer.stream, Joined) else answer.said
+    inner, said = exchange.inner, answer.stream.said if isinstance(answer.stream, Joined) else answer.said
     if inner is not None and said is not None:
         await remember(kernel.stores.key_value(), exchange, inner, said)
 
@@ -78,7 +78,7 @@ async def unless_gone(exchange: Exchange, work: Coroutine[Any, Any, None]) -> No
 
 async def go_on(kernel: Kernel, exchange: Exchange, answer: Answer, said: Said) -> Answer:
     """The next round. Raises as `failover.attempt`."""
-    attempt, inner = answer.attempt, exchange.get(INNER)
+    attempt, inner = answer.attempt, exchange.inner
     assert inner is not None, "only who has inner tools is asked"
     dialect = kernel.upstream_dialect(exchange.dialect, attempt.candidate)
     kernel.settle(attempt, Outcome(status="ok", http_status=200, candidate=attempt.candidate, usage=attempt.usage))

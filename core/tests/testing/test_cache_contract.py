@@ -5,7 +5,6 @@ import pytest
 CACHE = """
 from lynkr_core.errors import UpstreamError
 from lynkr_core.exchange import Key, Reply
-from lynkr_core.remarks import missed
 from lynkr_core.testing.contracts.cache import CacheContract
 
 KEY = Key("good.key")
@@ -23,7 +22,7 @@ class Good:
         if key in self.kept:
             headers = ((b"content-type", exchange.dialect.content_type if exchange.envelope.stream else b"application/json"),)
             return Reply(body=self.kept[key], headers=headers, cache="hit")
-        missed(exchange)
+        exchange.cache = "miss"
         pieces = []
         exchange.tap(pieces.append)
         exchange.set(KEY, (key, pieces))

@@ -5,7 +5,7 @@ import pytest
 from lynkr_compressor_cache_guard.governor import FEWEST, Governor
 from lynkr_compressor_cache_guard.receipt import Factors, by_caching, lost, priced, unit
 from lynkr_core.cards import Price
-from lynkr_core.remarks import SAVINGS, Saving, save
+from lynkr_core.remarks import Saving, save
 from lynkr_core.request import Message, Request, Text, Usage
 from lynkr_core.tokens import Tokens
 
@@ -92,7 +92,7 @@ async def test_new_conversations_go_on_without_a_plugin_that_lost(make, talk):
     await running.turn("go on")
     assert "padding" not in str(later.sent[0])
     assert "padding" in str(running.sent[-1]), "its cache depends on that"
-    assert all(saving.plugin != "compressor.loser" for saving in later.exchange.get(SAVINGS))
+    assert all(saving.plugin != "compressor.loser" for saving in later.exchange.savings)
 
 
 class Saver:
@@ -109,7 +109,7 @@ async def test_what_was_left_out_would_have_been_cached_too(make, talk):
     for turn in range(4):
         await made.turn(FACT.format(turn) * 60)
     usage, factor = made.bills[-1], made.guard.factors.of(made.candidate.id)
-    told = {saving.plugin: saving.usd for saving in made.exchange.get(SAVINGS)}
+    told = {saving.plugin: saving.usd for saving in made.exchange.savings}
     billed = usage.cache_read * 0.3 + usage.cache_write * 3.75
     assert told["compressor.saver"] == pytest.approx(factor * (500 * 0.3 + 200 * 3.75) / 1e6)
     assert sum(told.values()) == pytest.approx(((usage.input_tokens + factor * 700) * 3 - billed) / 1e6)
@@ -121,7 +121,7 @@ async def test_the_savings_of_a_conversation_add_up_to_what_it_would_have_cost(t
     earned = 0.0
     for turn in range(6):
         await made.turn(FACT.format(turn) * 60)
-        earned += sum(saving.usd for saving in made.exchange.get(SAVINGS))
+        earned += sum(saving.usd for saving in made.exchange.savings)
     billed = sum(
         (u.input_tokens - u.cache_read - u.cache_write) * 3 + u.cache_read * 0.3 + u.cache_write * 3.75 for u in made.bills
     )

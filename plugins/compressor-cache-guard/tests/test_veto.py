@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lynkr_core.remarks import SAVINGS, save
+from lynkr_core.remarks import save
 from lynkr_core.request import Text
 
 FACT = "A fact of some length, number {}. "
@@ -63,7 +63,7 @@ async def test_who_rewrites_what_was_sent_is_left_out_from_then_on(make, talk, c
     for before, usage in zip(made.bills, made.bills[1:], strict=False):
         assert usage.cache_read == before.input_tokens
     assert all("short" in text and len(text) > 100 for text in texts(made.sent[-1])[::2])
-    assert [saving.plugin for saving in made.exchange.get(SAVINGS)] == ["compressor.steady", "compressor.cache-guard"]
+    assert [saving.plugin for saving in made.exchange.savings] == ["compressor.steady", "compressor.cache-guard"]
 
 
 @pytest.mark.anyio
@@ -134,7 +134,7 @@ async def test_what_a_veto_costs_is_the_plugins_loss(make, talk):
     await turns(made, 1)
     made.cache._kept.clear()  # as if the provider had lost it, which is what a rewritten beginning comes to
     await turns(made, 1)
-    lost = [saving for saving in made.exchange.get(SAVINGS) if saving.plugin == "compressor.cutter"]
+    lost = [saving for saving in made.exchange.savings if saving.plugin == "compressor.cutter"]
     usage = made.bills[0]
     assert lost[0].usd == pytest.approx(-usage.input_tokens * (3.75 - 0.3) / 1e6)
 

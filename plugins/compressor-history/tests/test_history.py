@@ -17,7 +17,6 @@ from lynkr_core.config import parse
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Candidate, Exchange, Principal
 from lynkr_core.kernel import Kernel
-from lynkr_core.remarks import SAVINGS
 from lynkr_core.request import Message, Request, Text, ToolCall, ToolCallResponse
 from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
@@ -143,7 +142,7 @@ async def test_an_edited_history_is_a_new_one() -> None:
 
 async def test_each_turn_is_priced_and_the_first_is_charged() -> None:
     made, bodies = history(), turns(40)
-    first, rest = [exchange.get(SAVINGS) for exchange, _ in [await send(made, body, SMALL) for body in bodies[-2:]]]
+    first, rest = [exchange.savings for exchange, _ in [await send(made, body, SMALL) for body in bodies[-2:]]]
     assert first is not None
     assert rest is not None
     assert first[0].plugin == rest[0].plugin == "compressor.history"

@@ -17,7 +17,6 @@ from msgspec import structs
 from lynkr_compressor_mcp import Remote, plugin
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.exchange import Principal
-from lynkr_core.inner import INNER
 from lynkr_core.request import ToolCall
 from lynkr_core.testing import factories
 from lynkr_core.testing.waiting import PATIENCE, until
@@ -50,7 +49,7 @@ def offered(mcp: Any, exchange: Any) -> list[str]:
 async def answer(mcp: Any, name: str, arguments: str = '{"city": "Bern"}', **more: Any) -> str:
     exchange = asked(**more)
     assert f"mcp__box__{name}" in offered(mcp, exchange)
-    return await exchange.get(INNER).tools[f"mcp__box__{name}"](ToolCall(id="1", name=f"mcp__box__{name}", arguments=arguments))
+    return await exchange.inner.tools[f"mcp__box__{name}"](ToolCall(id="1", name=f"mcp__box__{name}", arguments=arguments))
 
 
 async def test_tools_are_listed_and_called(box):
@@ -284,7 +283,7 @@ async def test_tools_that_no_model_could_take_are_left_out(box):
         assert len(request.tools[0].description) == 4_000
         assert not [name for name in names[1:] if not name.startswith("mcp__box__t")]
         assert 400 < len(names) < 500
-        assert (await exchange.get(INNER).tools[names[0]](ToolCall(id="1", name=names[0], arguments="{}"))) == "Rain in None"
+        assert (await exchange.inner.tools[names[0]](ToolCall(id="1", name=names[0], arguments="{}"))) == "Rain in None"
         assert box.calls[-1][0] == "a.b/c d"
 
 

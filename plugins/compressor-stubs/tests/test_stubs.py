@@ -12,7 +12,6 @@ from lynkr_compressor_stubs import EXPAND, plugin
 from lynkr_compressor_stubs.sources import may_be_stub
 from lynkr_compressor_stubs.stubs import LONGEST, id_of, lines_of, stub
 from lynkr_core.exchange import Principal
-from lynkr_core.inner import INNER
 from lynkr_core.request import ToolCall
 from lynkr_core.stores import MemoryStore, Stores
 from lynkr_core.testing import factories
@@ -69,7 +68,7 @@ async def sent(made, front, *turns, principal="p", **more):
 
 
 async def expanded(exchange, **arguments):
-    return await exchange.get(INNER).tools[EXPAND](ToolCall(id="1", name=EXPAND, arguments=json.dumps(arguments)))
+    return await exchange.inner.tools[EXPAND](ToolCall(id="1", name=EXPAND, arguments=json.dumps(arguments)))
 
 
 def marks(text):
@@ -165,7 +164,7 @@ async def test_nobody_gets_what_is_anothers():
 async def test_without_tools_nothing_happens():
     exchange, messages, _ = await sent(stubs(), "openai.chat", tools=[])
     assert messages is None
-    assert exchange.get(INNER) is None
+    assert exchange.inner is None
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,6 @@ import pytest
 from lynkr_compressor_tool_index import CALL, FIND, plugin
 from lynkr_compressor_tool_index.calling import found, passed_on
 from lynkr_compressor_tool_index.catalogue import Catalogue, first_sentence
-from lynkr_core.inner import INNER
-from lynkr_core.remarks import SAVINGS
 from lynkr_core.request import Tool, ToolCall
 from lynkr_core.testing import factories
 
@@ -77,7 +75,7 @@ def test_the_provider_reads_an_index(index, front):
     listed = request.tools[-1].description
     assert all(name.removeprefix("mcp__web__").removeprefix("mcp__box__") in listed for name in NAMES)
     assert "at length" not in listed
-    assert exchange.get(SAVINGS)[0].plugin == "compressor.tool-index"
+    assert exchange.savings[0].plugin == "compressor.tool-index"
     assert exchange.saved_tokens > 0
     assert "wordword" not in json.dumps(wire(exchange, request))
 
@@ -112,7 +110,7 @@ def test_it_stays_as_it_was_decided_on_the_first_turn(index):
     assert fewer.tools[1:] == first.tools[1:]
     assert more.tools[1:] == first.tools[1:]
     exchange, _ = sent(index, "openai.chat", names=("Read", *NAMES, "mcp__new__thing"))
-    call = exchange.get(INNER).tools[CALL]
+    call = exchange.inner.tools[CALL]
     assert (
         call(ToolCall(id="1", name=CALL, arguments='{"name":"mcp__new__thing","arguments":{"city":"x"}}')).name
         == "mcp__new__thing"

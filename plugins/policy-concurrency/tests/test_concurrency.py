@@ -9,7 +9,6 @@ from lynkr_core.app import Application
 from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.exchange import Principal
-from lynkr_core.remarks import QUEUED
 from lynkr_core.testing import factories
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
@@ -152,5 +151,5 @@ async def test_how_long_it_waited_is_noted():
     await asyncio.sleep(0.05)
     policy.post_response(first)
     assert await waiting is None
-    assert first.get(QUEUED) is None
-    assert second.get(QUEUED) >= 0.04
+    assert first.queued == 0.0
+    assert second.queued >= 0.04

@@ -26,7 +26,7 @@ from lynkr_core import (
 )
 from lynkr_core.cards import Price
 from lynkr_core.process import ADMIN
-from lynkr_core.remarks import queue, save
+from lynkr_core.remarks import save
 from lynkr_core.request import Usage
 from lynkr_core.routes import RouteRequest
 from lynkr_core.stores.totals import row_of_json
@@ -218,8 +218,8 @@ async def test_it_writes_to_the_store_it_was_told() -> None:
 def test_a_record_has_task_queue_and_what_was_saved_by_whom() -> None:
     large = Candidate(provider=CLOUD, model="large", price=Price(input=2.0, output=4.0))
     made = exchange(selection=Selection(order=(large,), notes={"task": "code"}))
-    queue(made, 0.5)
-    queue(made, 0.25)
+    made.queued += 0.5
+    made.queued += 0.25
     save(made, "compressor.json", 1000)
     save(made, "cache.exact", 50, usd=0.5)
     told = build(made, outcome(candidate=large), False)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from lynkr_core.exchange import ANONYMOUS, Outcome
-from lynkr_core.remarks import queue, save
+from lynkr_core.remarks import save
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
 from lynkr_core.testing.process import Gateway, gateway
@@ -65,7 +65,7 @@ def test_savings_queues_and_retries() -> None:
     exchange = factories.exchange(BODY)
     save(exchange, "compressor.x", 1000)
     save(exchange, "cache.y", 10, 0.5)
-    queue(exchange, 0.2)
+    exchange.queued += 0.2
     attempts = [factories.outcome("ok", chosen=one).attempts[0] for one in (CHEAP, CHEAP, LARGE, CHEAP)]
     usage = Usage(input_tokens=10, output_tokens=5)
     sink.post_response(exchange, Outcome(status="ok", http_status=200, candidate=CHEAP, usage=usage, attempts=attempts))

@@ -23,7 +23,7 @@ from lynkr_cache_exact.wishes import Wishes, tags, wishes
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.exchange import Exchange, Key, Reply
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.remarks import missed, save
+from lynkr_core.remarks import save
 from lynkr_core.request import Choice, Generic, Response
 from lynkr_core.routes import Route
 
@@ -121,7 +121,7 @@ class EmbeddingsCache:
         if not plan.wanted:
             save(exchange, self.name, saved, sum([entry.cost or 0.0 for entry in plan.found.values()]))
             return self._reply(exchange, plan)
-        missed(exchange)
+        exchange.cache = "miss"
         exchange.set(self._plan, plan)
         if plan.found:
             items = items_of(exchange.envelope.fields["input"])

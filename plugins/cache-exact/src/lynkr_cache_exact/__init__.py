@@ -18,7 +18,6 @@ from lynkr_cache_exact.wishes import MAX_DIGITS, Wishes
 from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Exchange, Key, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.remarks import missed
 from lynkr_core.routes import Route
 from lynkr_core.stores import KeyValue
 
@@ -127,7 +126,7 @@ class ExactCache:
 
     def _miss(self, exchange: Exchange, ticket: Ticket) -> None:
         self.clerk.counts["misses"] += 1
-        missed(exchange)
+        exchange.cache = "miss"
         self.clerk.gather(exchange, ticket)
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:

@@ -26,7 +26,6 @@ from lynkr_cache_semantic.local import Vector
 from lynkr_core.errors import LynkrError
 from lynkr_core.exchange import Exchange, Key, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.remarks import missed
 from lynkr_core.request import Blob, Message, Request, Text
 from lynkr_core.routes import Route
 
@@ -127,7 +126,7 @@ class SemanticCache:
             if reply is not None:
                 return reply
         self.clerk.counts["misses"] += 1
-        missed(exchange)
+        exchange.cache = "miss"
         exchange.set(self._ticket, (ticket, asked))
         self.clerk.gather(exchange, ticket)
         return None

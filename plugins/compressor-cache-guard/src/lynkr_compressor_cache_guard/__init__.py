@@ -15,7 +15,7 @@ from lynkr_compressor_cache_guard.rules import Rule, Rules
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.pricing import rates_of
-from lynkr_core.remarks import SAVINGS, Saving
+from lynkr_core.remarks import Saving
 from lynkr_core.request import Request
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class CacheGuard:
             self.account(exchange, turn, outcome)
         if turn.talk is not None:
             turn.talk.tokens = usage.input_tokens
-            turn.talk.saved = {saving.plugin: saving.tokens for saving in exchange.get(SAVINGS) or () if saving.tokens}
+            turn.talk.saved = {saving.plugin: saving.tokens for saving in exchange.savings if saving.tokens}
 
     def account(self, exchange: Exchange, turn: Turn, outcome: Outcome) -> None:
         """Each plugin's saving in dollars, and what this one and those that it vetoed have added."""
@@ -137,14 +137,14 @@ class CacheGuard:
         assert served is not None
         assert served.price is not None
         rates, talk = rates_of(served.price, usage), turn.talk
-        saved, factor = exchange.get(SAVINGS) or (), self.factors.of(turn.candidate)
+        saved, factor = exchange.savings, self.factors.of(turn.candidate)
         told = priced(saved, talk.saved if talk else {}, usage, rates, factor)
         if turn.marked:
             told.append(Saving(self.id, 0, by_caching(usage, rates) + of_saved(saved, told, rates, factor)))
         if turn.culprits and talk is not None:
             share = lost(talk.tokens, usage, rates) / len(turn.culprits)
             told += [Saving(plugin, 0, -share) for plugin in sorted(turn.culprits)]
-        exchange.set(SAVINGS, tuple(told))
+        exchange.savings = tuple(told)
         for saving in told:
             if saving.usd is not None and saving.plugin != self.id:
                 self.governor.book(saving.plugin, saving.usd)

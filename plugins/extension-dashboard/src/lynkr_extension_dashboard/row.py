@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Principal, Status
 from lynkr_core.pricing import rates_of
-from lynkr_core.remarks import SAVINGS, Saving
+from lynkr_core.remarks import Saving
 from lynkr_core.request import Usage
 
 LONGEST_ERROR = 300
@@ -90,7 +90,7 @@ def row(exchange: Exchange, outcome: Outcome) -> Row:
         envelope.model if envelope else None, exchange.route, exchange.tier, exchange.score, outcome.candidate,
         selection.reason if selection else (reply.reason if reply else ""), exchange.selected_by, outcome.status,
         outcome.http_status, fault(outcome) if outcome.error else None, outcome.cost, outcome.usage, exchange.saved_tokens,
-        exchange.get(SAVINGS) or (), reply.cache if reply else "off", outcome.duration, outcome.first_token,
+        exchange.savings, reply.cache if reply else "off", outcome.duration, outcome.first_token,
         len(outcome.attempts), fell_back(exchange, outcome),
     )  # fmt: skip
 

@@ -14,7 +14,6 @@ from lynkr_core.dialect import UNREADABLE, Dialect
 from lynkr_core.dialects.sums import summed
 from lynkr_core.errors import InvalidRequest
 from lynkr_core.exchange import Candidate, Exchange, Key
-from lynkr_core.inner import INNER
 from lynkr_core.pricing import dearest, total, worst_case
 from lynkr_core.request import Blob, File, Part, Request, ToolCallResponse, Uri
 from lynkr_core.tokens import estimate
@@ -66,7 +65,7 @@ def worst(exchange: Exchange, candidate: Candidate, doubt: float, otherwise: int
         return Amounts(0, 0, 1)
     asked, unseen = most_input(exchange, doubt)
     window = candidate.context_window
-    inner = exchange.get(INNER)
+    inner = exchange.inner
     if inner is not None:
         asked += round(inner.added * doubt)
     if unseen:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct
 
-from lynkr_core.attempts import CHANGES
 from lynkr_core.capabilities import length
 from lynkr_core.errors import Forbidden, GatewayError, InvalidRequest, PluginError, TooLarge, Unavailable
 from lynkr_core.exchange import Exchange, Reject
@@ -132,7 +131,7 @@ class Caps:
             param = why.partition(":")[0]
             raise InvalidRequest(f"{param} may be at most {most}", code="max_tokens_exceeded", param=param)
         exchange.rewrite(fields)
-        exchange.set(CHANGES, (*(exchange.get(CHANGES) or ()), why))
+        exchange.changes += (why,)
         self.counts["lowered"] += 1
 
     async def step(self, exchange: Exchange, most: int) -> None:

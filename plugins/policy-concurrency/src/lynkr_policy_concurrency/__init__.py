@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 from lynkr_core.errors import ClientGone, GatewayError, Unavailable
 from lynkr_core.exchange import Candidate, Exchange, Key, Outcome, Principal, Reject, Reservation
 from lynkr_core.plugins import Plugin
-from lynkr_core.remarks import queue
 from lynkr_policy_concurrency import memory
 from lynkr_policy_concurrency.gate import Gate
 
@@ -138,7 +137,7 @@ class Concurrency:
         finally:
             timer.cancel()
             exchange.waiting = None
-            queue(exchange, time.monotonic() - began)
+            exchange.queued += time.monotonic() - began
             gate.leave(place)
             if word != "in" and place.admission:
                 gate.release()  # it gave up in the moment of its admission

@@ -12,11 +12,9 @@ from typing import Annotated, Any, Literal, Self
 from msgspec import Meta, Struct, field, structs
 from phonenumbers import SUPPORTED_REGIONS
 
-from lynkr_core.attempts import CHANGES
 from lynkr_core.errors import Forbidden, PluginError
 from lynkr_core.events import Event
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Reject
-from lynkr_core.inner import CLOSED
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.request import Request, Response
 from lynkr_core.secret import Secret
@@ -141,7 +139,7 @@ class Guardrails:
         look = self._look(exchange)
         exchange.set(LOOK, look)
         if self._closes:
-            exchange.set(CLOSED, True)  # what lynkr's own tools say would go back to the model without being looked at
+            exchange.closed = True  # what lynkr's own tools say would go back to the model without being looked at
         if len(exchange.body) > THREADED or self.means.detectors:
             return self._in_thread(exchange, look)
         return self._judged(exchange, look, self._through(exchange, look))
@@ -171,7 +169,7 @@ class Guardrails:
             exchange.local_only = look.local
         if masked is not None:
             exchange.rewrite(exchange.dialect.encode_request(masked, []))
-            exchange.set(CHANGES, (*(exchange.get(CHANGES) or ()), f"{exchange.dialect.conversation}: guardrails"))
+            exchange.changes += (f"{exchange.dialect.conversation}: guardrails",)
         tell(exchange, look)
         return None
 

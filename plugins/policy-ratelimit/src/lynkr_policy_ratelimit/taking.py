@@ -10,7 +10,6 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.dialects.sums import tokens
 from lynkr_core.errors import InvalidRequest, RateLimited
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
-from lynkr_core.inner import INNER
 from lynkr_core.stores import Bucket, Hold
 from lynkr_policy_ratelimit.learned import Lane
 
@@ -37,7 +36,7 @@ def weigh(exchange: Exchange, candidate: Candidate, output: int) -> int:
     """Tokens that a request will take, about: it is put right afterwards."""
     asked, most = exchange.envelope.max_tokens or output, candidate.max_output
     said = 0 if exchange.operation not in ANSWERS else min(asked, most) if most else asked
-    inner = exchange.get(INNER)
+    inner = exchange.inner
     said += inner.added if inner is not None else 0
     if len(exchange.body) <= LONG:
         return len(exchange.body) // 4 + said

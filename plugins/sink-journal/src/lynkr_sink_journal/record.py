@@ -13,7 +13,7 @@ from lynkr_core.decision import Decision, decision
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Principal
 from lynkr_core.lending import billed_to_caller
 from lynkr_core.pricing import computed, cost, rates_of
-from lynkr_core.remarks import QUEUED, SAVINGS, Saving, cache_of
+from lynkr_core.remarks import Saving
 from lynkr_core.request import Usage
 from lynkr_core.stores.totals import Row, Written, counted
 from lynkr_sink_journal.redaction import redacted
@@ -172,7 +172,7 @@ def ending(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | Non
     return Ending(
         exchange.created, envelope.stream if envelope else False, propensity(notes) if notes else 1.0, task(exchange, notes),
         "caller" if served and billed_to_caller(exchange, served) else "operator", grade(served, tiers) if served else None,
-        outcome.status, outcome.http_status, exchange.losses, cache_of(exchange), exchange.get(QUEUED) or 0.0, outcome.duration,
+        outcome.status, outcome.http_status, exchange.losses, exchange.cache, exchange.queued, outcome.duration,
         outcome.first_token, used, usd, attempts, spent, billed,
         usd if billed is None else computed(usage, price), price.source if price else None, savings, exchange.saved_tokens, saved,
         None if usd is None or served is None else usd + (saved or 0.0), fault(outcome, texts) if outcome.error else None,
@@ -198,7 +198,7 @@ def task(exchange: Exchange, notes: Mapping[str, str]) -> str | None:
 
 def saved_by(exchange: Exchange, outcome: Outcome) -> tuple[Sequence[Saving], float | None]:
     """What each plugin has saved, and USD as far as they are known."""
-    said = exchange.get(SAVINGS)
+    said = exchange.savings
     if not said:
         return (), None
     savings = [saving(each, outcome) for each in said]

@@ -16,7 +16,6 @@ from lynkr_core.errors import PluginError
 from lynkr_core.exchange import Candidate, Exchange, Outcome
 from lynkr_core.hooks import Call
 from lynkr_core.plugins import Context, Plugin
-from lynkr_core.remarks import ONWARD
 from lynkr_core.secret import Secret
 from lynkr_core.stores import MemoryStore
 from lynkr_core.upstream import HeaderList
@@ -112,7 +111,7 @@ class OtelSink:
         if self._config.traces and self._config.propagate and exchange.attempts:
             trace = trace_of(exchange, self._config.sample)
             told = trace.headers(trace.span(exchange.attempts[-1]))
-            exchange.set(ONWARD, {**(exchange.get(ONWARD) or {}), candidate: told})
+            exchange.onward = {**exchange.onward, candidate: told}
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         if self._config.metrics:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome
 from lynkr_core.pricing import cost
 from lynkr_core.provider import Provider
-from lynkr_core.remarks import QUEUED
 from lynkr_core.request import Usage
 from lynkr_core.sessions import SESSION
 from lynkr_sink_otel.context import Trace, new_span
@@ -142,7 +141,7 @@ def figures(exchange: Exchange, outcome: Outcome) -> bytes:
         parts.append(SAVED.integer(exchange.saved_tokens))
     if outcome.resumed:
         parts.append(RESUMED.integer(outcome.resumed))
-    waited = exchange.get(QUEUED)
+    waited = exchange.queued
     if waited:
         parts.append(WAITED.double(waited))
     return b"".join(parts)

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reply
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.pricing import rates_of
-from lynkr_core.remarks import QUEUED, SAVINGS, Saving
+from lynkr_core.remarks import Saving
 from lynkr_core.request import Usage
 from lynkr_core.routes import Route, RouteRequest
 from lynkr_core.stores import MemoryStore
@@ -97,9 +97,9 @@ class PrometheusSink:
             self._again(outcome.attempts)
         if exchange.reply is not None and exchange.reply.cache in ("hit", "semantic"):
             numbers.cached[exchange.reply.cache] = numbers.cached.get(exchange.reply.cache, 0) + 1
-        for saving in exchange.get(SAVINGS) or ():
+        for saving in exchange.savings:
             numbers.save(saving.plugin, saving.tokens, worth(saving, outcome))
-        waited = exchange.get(QUEUED)
+        waited = exchange.queued
         if waited:
             numbers.queue.add(waited)
 

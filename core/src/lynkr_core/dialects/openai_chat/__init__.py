@@ -142,10 +142,10 @@ def read_stream(fields: Mapping[str, Raw]) -> bool:
 
 def read_limit(fields: Mapping[str, Raw]) -> int | None:
     """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
-    for key in ("max_completion_tokens", "max_tokens"):
-        if key in fields:
+    for raw in (fields.get("max_completion_tokens"), fields.get("max_tokens")):
+        if raw is not None:
             try:
-                limit = wire.numbers.decode(fields[key])
+                limit = wire.numbers.decode(raw)
             except UNREADABLE:
                 continue
             if limit >= 0:

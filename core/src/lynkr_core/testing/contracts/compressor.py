@@ -16,7 +16,6 @@ from msgspec import Raw
 
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
-from lynkr_core.remarks import SAVINGS
 from lynkr_core.request import Request, Text
 from lynkr_core.testing import factories
 from lynkr_core.testing.calls import call
@@ -178,12 +177,10 @@ class CompressorContract(Contract):
         for name, dialect, bodies in self.conversations():
             for turn, body in enumerate(bodies):
                 sent = await self.sent(compressor, body, dialect)
-                told = sum([saving.tokens for saving in sent.exchange.get(SAVINGS) or ()])
+                told = sum([saving.tokens for saving in sent.exchange.savings])
                 saved = self.tokens(sent.original) - self.tokens(sent.wire)
                 assert abs(told - saved) <= 2 + saved * 0.02, f"{name}, turn {turn}: says {told} tokens, saved {saved}"
-                assert all(saving.plugin for saving in sent.exchange.get(SAVINGS) or ()), (
-                    f"{name}: somebody saved, and says not who"
-                )
+                assert all(saving.plugin for saving in sent.exchange.savings), f"{name}: somebody saved, and says not who"
                 assert sent.exchange.saved_tokens == told
 
     @pytest.mark.anyio
