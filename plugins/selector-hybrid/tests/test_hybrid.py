@@ -111,3 +111,5 @@ def test_only_the_names_it_is_for():
 def test_mistakes_are_named():
     with pytest.raises(ConfigError, match=r"\$\.model\[0\]\.quality: expected float <= 100"):
         made(model=[{"to": "a", "quality": 101}])
+    with pytest.raises(ConfigError, match="no task: coding; known: translation, code"):
+        made(model=[{"to": "a", "quality": 1, "tasks": {"coding": 3}}])

@@ -15,7 +15,7 @@ from lynkr_core.plugins import Context, Plugin
 from lynkr_selector_cost import Estimator, affordable, bounded, input_tokens, limit_of
 from lynkr_selector_cost.estimate import MAX_COST
 from lynkr_selector_latency import Board
-from lynkr_selector_tasks import task_of
+from lynkr_selector_tasks import TASKS, task_of
 
 __all__ = ["Config", "HybridSelector", "Model", "plugin"]
 
@@ -32,6 +32,10 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     to: Annotated[str, Meta(description="`provider/model`, a provider or a tier.", min_length=1)]
     quality: Annotated[Quality, Meta(description="How good it is, 0 to 100.")]
     tasks: Annotated[dict[str, Quality], Meta(description="How good it is at some tasks, as in `code = 92`.")] = {}
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.tasks.keys() - set(TASKS)):
+            raise ValueError(f"no task: {', '.join(unknown)}; known: {', '.join(TASKS)}")
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
