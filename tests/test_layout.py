@@ -76,7 +76,7 @@ LARGER = {
     "cache-semantic": 540,  # two embedders and those of providers, the guard and its vocabulary
     "scorer-heuristic": 1250,
     "scorer-codegraph": 450,  # nine languages, and a survey in a process of its own
-    "scorer-learned": 420,  # two embedders, memory, outcomes, keeping, feedback
+    "scorer-learned": 460,  # two embedders, memory, outcomes, keeping, feedback for other processes too
     "store-postgres": 560,
     "store-sqlite": 1050,
     "provider-bedrock": 1400,

@@ -112,3 +112,31 @@ async def test_bounds_of_the_caller_hold_whatever_tier_is_needed():
     assert found[0].headers["x-lynkr-provider"] == "house"
     refused = await route("[selector.hybrid]", PROOF, path="/v1/chat/completions", x_lynkr_max_cost_usd="x")
     assert (refused[0].status, refused[0].json()["error"]["param"]) == (400, "x-lynkr-max-cost-usd")
+
+
+FIRST = {
+    "tiers": "[selector.tiers]",
+    "chain": "[selector.chain]\norder = ['smart', 'house']",
+    "rules": "[selector.rules]\nrule = [{ to = 'smart', only = false }]",
+    "tasks": "[selector.tasks]\ncode = 'smart/c'",
+    "ab": "[selector.ab]\nvariant = [{ name = 'a', share = 1, to = 'smart' }, { name = 'b', share = 1, to = 'twin' }]",
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("bound", ["cost", "hybrid"])
+@pytest.mark.parametrize("first", FIRST)
+async def test_a_bound_holds_whoever_chose_before(first, bound):
+    toml = f"[scorer.heuristic]\n{FIRST[first]}\n[selector.{bound}]\n[selector.sticky]\n"
+    found = await one(toml, PROOF, x_lynkr_max_cost_usd="0.001", x_lynkr_task="code")
+    assert found["order"][0] in ("house/s", "cheap/s")
+    assert {"smart/c", "twin/c"}.isdisjoint(found["order"])
+    assert found["selected_by"] == f"selector.{first}, selector.{bound}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("bound", ["cost", "hybrid"])
+async def test_when_nobody_is_within_the_bound_it_is_refused(bound):
+    toml = f"[scorer.heuristic]\n[selector.chain]\norder = ['smart', 'twin']\n[selector.{bound}]\n"
+    refused = await one(toml, PROOF, x_lynkr_max_cost_usd="0.001")
+    assert refused["error"]["code"] == "max_cost_exceeded"

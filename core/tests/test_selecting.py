@@ -60,6 +60,17 @@ async def test_peers_are_ordered_by_who_comes_next():
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [({"propensity": "0.900"}, {"propensity": "0.250"}, "0.225"), ({"propensity": "0.900"}, {}, "0.900"),
+     ({}, {"propensity": "0.250"}, "0.250"), ({"propensity": "much"}, {"propensity": "0.250"}, "0.250")],
+)  # fmt: skip
+async def test_of_lots_drawn_one_after_the_other_both_count(first, second, told):
+    made = await selected(Selection(order=ALL, peers=4, notes=first), Selection(order=(B, A, C, D), notes=second))
+    assert made.selection.notes == {"propensity": told}
+
+
+@pytest.mark.anyio
 async def test_a_third_orders_the_peers_of_the_second():
     def halves(candidates: Any) -> Selection:
         return Selection(order=tuple(reversed(candidates)), peers=2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
 
 from msgspec import structs
 
@@ -33,8 +33,6 @@ async def select(hook: Hook, exchange: Exchange, tiers: Tiers) -> None:
             break
         answer = checked(exchange, answer, equal, plugin)
         found = answer if found is None and equal is exchange.candidates else joined(exchange, found, answer, equal)
-        exchange.selected_by = f"{exchange.selected_by}, {plugin}" if exchange.selected_by else plugin
-        exchange.tier = answer.tier or exchange.tier
         equal = answer.order[: answer.peers]
         if len(equal) < 2:
             break
@@ -55,12 +53,12 @@ async def revise(hook: Hook, exchange: Exchange) -> None:
         answer = await run(call, (exchange, exchange.selection), until)
         if answer is not None:
             exchange.selection = checked(exchange, answer, exchange.selection.order, call.plugin)
-            exchange.selected_by = f"{exchange.selected_by}, {call.plugin}" if exchange.selected_by else call.plugin
-            exchange.tier = answer.tier or exchange.tier
 
 
 def checked(exchange: Exchange, selection: Selection, given: Sequence[Candidate], plugin: str) -> Selection:
-    """Notes what was removed; a candidate that the plugin was not given is left out."""
+    """Notes who has answered, the tier, and what was removed; a candidate that the plugin was not given is left out."""
+    exchange.selected_by = f"{exchange.selected_by}, {plugin}" if exchange.selected_by else plugin
+    exchange.tier = selection.tier or exchange.tier
     if selection.removed:
         exchange.removed += tuple([Removal(r.candidate, r.reason, r.plugin or plugin) for r in selection.removed])
     invented = [candidate for candidate in selection.order if candidate not in given]
@@ -74,7 +72,8 @@ def joined(exchange: Exchange, before: Selection | None, answer: Selection, give
     """The selection so far, with the candidates that were `given` in the order of the answer."""
     reasons = [said.reason for said in (before, answer) if said is not None and said.reason]
     rest = [candidate for candidate in (before.order if before else exchange.candidates) if candidate not in given]
-    changes: dict[str, Any] = {"order": (*answer.order, *rest), "reason": "; ".join(reasons)}
-    if before is not None and before.notes:
-        changes["notes"] = {**before.notes, **answer.notes}
-    return structs.replace(answer, **changes)
+    kept = before.notes if before is not None else dict[str, str]()
+    notes = {**kept, **answer.notes}
+    with suppress(KeyError, ValueError):  # where both have drawn lots
+        notes["propensity"] = f"{float(kept['propensity']) * float(answer.notes['propensity']):.3g}"
+    return structs.replace(answer, order=(*answer.order, *rest), reason="; ".join(reasons), notes=notes)

@@ -257,6 +257,23 @@ async def test_garbage_in_a_body_does_not_cost_the_request_before_it_its_answer(
     assert (answer[-2:], answer.count(b"HTTP/1.1 "), app.log) == (b"ok", 1, ["/"])
 
 
+async def test_who_is_answered_before_its_body_has_come_is_told_that_the_connection_closes():
+    """Or it would send its next request there, and get no answer."""
+
+    class Refuses(App):
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+    async with serving(Refuses()) as port:
+        for length, closes in ((5, True), (2, False)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\nab" % length)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert (head[:13], b"connection: close" in head) == (b"HTTP/1.1 413 ", closes)
+            writer.close()
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", POST, POST + b"2\r\n{}\r\n"])
 async def test_a_caller_that_says_no_more_is_not_waited_for(begun, monkeypatch):
     monkeypatch.setattr(protocol, "IDLE_SECONDS", 1.0)

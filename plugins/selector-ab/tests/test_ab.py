@@ -77,7 +77,15 @@ def test_the_variant_leads_and_is_told():
 
 def test_a_variant_without_models_lets_the_others_decide():
     found = select(variants=[{"name": "old", "share": 1}, {"name": "new", "share": 1e-9, "to": "other"}])
-    assert (found.order, found.peers, found.notes) == (ALL, len(ALL), {"variant": "old"})
+    assert (found.order, found.peers, found.notes) == (ALL, len(ALL), {"variant": "old", "propensity": "1.000"})
+
+
+def test_each_variant_tells_how_likely_it_was():
+    """Also the one that lets the others decide: policies are compared with it."""
+    told = {select(f"u{n}", variants=[{"name": "old", "share": 9}, {"name": "new", "share": 1, "to": "other"}]).notes["variant"]:
+            select(f"u{n}", variants=[{"name": "old", "share": 9}, {"name": "new", "share": 1, "to": "other"}]).notes["propensity"]
+            for n in range(50)}  # fmt: skip
+    assert told == {"old": "0.900", "new": "0.100"}
 
 
 def test_a_variant_that_cannot_serve_is_not_told():
@@ -102,7 +110,9 @@ def test_instances_are_experiments_of_their_own():
 @pytest.mark.parametrize(
     ("table", "mistake"),
     [({}, "is required"), ({"variant": HALVES[:1]}, "length >= 2"), ({"variant": [HALVES[0], HALVES[0]]}, "named twice: a"),
-     ({"variant": [{"name": "a b", "share": 1}, HALVES[1]]}, "matching regex"), ({"variant": [{"name": "a", "share": 0}, HALVES[1]]}, "> 0")],
+     ({"variant": [{"name": "a b", "share": 1}, HALVES[1]]}, "matching regex"),
+     ({"variant": [{"name": "старый", "share": 1}, HALVES[1]]}, "matching regex"),
+     ({"variant": [{"name": "a", "share": 0}, HALVES[1]]}, "> 0")],
 )  # fmt: skip
 def test_mistakes_are_named(table, mistake):
     with pytest.raises(ConfigError, match=mistake):

@@ -7,6 +7,7 @@ import pytest
 
 from lynkr_core.cards import Price
 from lynkr_core.errors import ConfigError, InvalidRequest
+from lynkr_core.exchange import Selection
 from lynkr_core.pricing import cost
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
@@ -126,19 +127,36 @@ def test_who_is_over_the_limit_is_taken_out(limit, header):
     assert told == [("cloud/large", "over $0.004"), ("other/deep", "over $0.004"), ("other/unpriced", "price unknown")]
 
 
+@pytest.mark.parametrize(("order", "reason"), [((LARGE, DEEP, SMALL), "; not cloud/large: over $0.004"), ((SMALL, DEEP), "")])
+def test_the_limit_holds_for_whom_other_selectors_want_and_for_who_stands_by(order, reason):
+    selection = Selection(order=order, reason="score 60: complex", tier="complex")
+    found = made(max_usd=0.004).revise_selection(exchange(), selection)
+    assert (found.order, found.reason, found.tier) == ((SMALL,), f"score 60: complex{reason}", "complex")
+    assert [removal.candidate for removal in found.removed] == [one.id for one in order if one is not SMALL]
+    assert made(max_usd=0.004, names=["fast"]).revise_selection(exchange(), selection) is None
+    assert made().revise_selection(exchange(), selection) is None
+    assert made(max_usd=9).revise_selection(exchange(), selection) is None
+
+
+def test_when_all_peers_are_over_the_limit_others_may_stand_by():
+    assert made(max_usd=0.004).select_provider(exchange(), (LARGE, DEEP)) is None
+
+
 def test_nobody_within_the_limit_is_a_refusal_that_says_why():
     asked = exchange(headers={"x-lynkr-max-cost-usd": "0.0001"})
     with pytest.raises(InvalidRequest, match=r"for \$0.0001: cloud/large about \$0.0075") as caught:
-        made().select_provider(asked, (LARGE, UNPRICED))
+        made().revise_selection(asked, Selection(order=(LARGE, UNPRICED)))
     assert caught.value.code == "max_cost_exceeded"
     with pytest.raises(InvalidRequest, match="unpriced at an unknown price"):
-        made().select_provider(asked, (UNPRICED,))
+        made().revise_selection(asked, Selection(order=(UNPRICED,)))
 
 
 @pytest.mark.parametrize("said", ["much", "-1", "nan", "inf", ""])
 def test_a_limit_that_is_no_amount_is_a_mistake(said):
     with pytest.raises(InvalidRequest, match="x-lynkr-max-cost-usd must be a number"):
         made().select_provider(exchange(headers={"x-lynkr-max-cost-usd": said}), ALL)
+    with pytest.raises(InvalidRequest, match="x-lynkr-max-cost-usd must be a number"):
+        made().revise_selection(exchange(headers={"x-lynkr-max-cost-usd": said}), Selection(order=(LARGE,)))
 
 
 def test_images_are_counted_not_measured():

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lynkr_core.errors import ConfigError, InvalidRequest
-from lynkr_core.exchange import Attempt, Outcome
+from lynkr_core.exchange import Attempt, Outcome, Selection
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
 from lynkr_selector_hybrid import plugin
@@ -67,7 +67,9 @@ def test_cost_is_a_bound_that_nobody_passes():
     assert order(made(max_usd=0.01)) == (LARGE, SMALL, LOCAL)
     assert order(made(max_usd=0.01), x_lynkr_max_cost_usd="0.001") == (SMALL, LOCAL)
     with pytest.raises(InvalidRequest, match=r"for \$1e-09"):
-        made().select_provider(exchange(headers={"x-lynkr-max-cost-usd": "0.000000001"}), (SMALL, DEEP))
+        made().revise_selection(exchange(headers={"x-lynkr-max-cost-usd": "0.000000001"}), Selection(order=(SMALL, DEEP)))
+    assert made(max_usd=0.01).revise_selection(exchange(), Selection(order=(DEEP, LARGE))).order == (LARGE,)
+    assert made(max_usd=0.01, names=["fast"]).revise_selection(exchange(), Selection(order=(DEEP, LARGE))) is None
 
 
 def test_latency_is_a_bound_for_those_who_are_known():
@@ -109,3 +111,5 @@ def test_only_the_names_it_is_for():
 def test_mistakes_are_named():
     with pytest.raises(ConfigError, match=r"\$\.model\[0\]\.quality: expected float <= 100"):
         made(model=[{"to": "a", "quality": 101}])
+    with pytest.raises(ConfigError, match="no task: coding; known: translation, code"):
+        made(model=[{"to": "a", "quality": 1, "tasks": {"coding": 3}}])

@@ -7,7 +7,9 @@ mean and takes the best model for each request; regret is what a strategy stays 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +20,12 @@ from lynkr_core.exchange import Attempt, Candidate, Outcome
 from lynkr_core.plugins import Plugin
 from lynkr_core.request import Usage
 from lynkr_core.testing import factories
+from lynkr_selector_ab import plugin as experiment
+from lynkr_selector_chain import plugin as chain
 from lynkr_selector_cost import plugin as by_cost
 from lynkr_selector_hybrid import plugin as hybrid
 from lynkr_selector_latency import plugin as by_latency
+from lynkr_selector_rules import plugin as by_rule
 from lynkr_selector_tasks import plugin as by_task
 from lynkr_selector_tiers import plugin as by_tier
 from lynkr_selector_weighted import plugin as weighted
@@ -87,14 +92,29 @@ class World:
         return (best - got) / best
 
 
+RULES = [
+    {"when": {"prompt_contains": ["bug", "poem"]}, "to": LARGE.id},
+    {"when": {"prompt_contains": ["translate"]}, "to": SMALL.id},
+    {"to": LOCAL.id},
+]
 REGRETS: list[tuple[str, Plugin, dict[str, Any], float]] = [
     ("hybrid", hybrid, {"max_usd": 0.02, "max_latency_ms": 3000, "model": MODELS}, 0.05),
     ("tasks", by_task, {"code": LARGE.id, "translation": SMALL.id, "content": LARGE.id, "queries": LOCAL.id}, 0.05),
     ("tiers", by_tier, {}, 0.12),
     ("cost", by_cost, {}, 0.12),
+    ("chain", chain, {"step": [{"to": LOCAL.id, "max_score": 30}, {"to": SMALL.id, "max_score": 50}, {"to": LARGE.id}]}, 0.12),
+    ("rules", by_rule, {"rule": RULES}, 0.05),
+    (
+        "weights",
+        weighted,
+        {"share": [{"to": LARGE.id, "weight": 2}, {"to": SMALL.id, "weight": 2}, {"to": DEEP.id, "weight": 0}]},
+        0.25,
+    ),
+    ("ab", experiment, {"variant": [{"name": "a", "share": 1, "to": LARGE.id}, {"name": "b", "share": 1, "to": SMALL.id}]}, 0.15),
     ("latency", by_latency, {}, 0.45),
     ("shuffle", weighted, {"strategy": "shuffle"}, 0.40),
 ]
+README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -102,6 +122,14 @@ def test_what_each_strategy_stays_behind(monkeypatch, seed):
     found = {name: World(monkeypatch, seed).regret(plugin, **table) for name, plugin, table, _ in REGRETS}
     assert {name: regret for name, _, _, most in REGRETS if (regret := found[name]) > most} == {}
     assert found["hybrid"] < found["tiers"] < found["shuffle"]
+
+
+def test_the_readme_tells_what_was_found(monkeypatch):
+    told = dict(re.findall(r"^\| `(\w+)` .*\| ([\d.]+) % \|$", README.read_text(), re.MULTILINE))
+    found = {
+        name: 100 * sum(World(monkeypatch, n).regret(plugin, **table) for n in range(3)) / 3 for name, plugin, table, _ in REGRETS
+    }
+    assert {name: float(percent) for name, percent in told.items()} == pytest.approx(found, abs=1.0)  # ids are drawn anew
 
 
 def test_an_oracle_has_no_regret(monkeypatch):

@@ -119,6 +119,35 @@ def test_languages(text, language):
     assert language_of(text) == language
 
 
+RUSSIAN = "Как приготовить настоящий борщ дома, если свёклы нет?"
+ENGLISH = "What is the weather like in the city, and how can I get there with the train? "
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [(RUSSIAN,), (ENGLISH, RUSSIAN), (RUSSIAN, ENGLISH * 50), (ENGLISH * 50 + RUSSIAN * 20, ENGLISH), (ENGLISH, "да", ENGLISH)],
+)
+def test_anywhere_a_language_is_heard_in_any_part(texts):
+    """What is asked last in another language does not hide it."""
+    *before, last = [{"role": "user", "content": text} for text in texts]
+    made = exchange(last["content"], before=before)
+    assert holds(made, language=["ru"], anywhere=True)
+    assert not holds(made, language=["de", "uk"], anywhere=True)
+    assert holds(made, language=["ru"]) == (texts == (ENGLISH, RUSSIAN) or texts == (RUSSIAN,))
+
+
+def test_anywhere_a_pattern_sees_everything():
+    card = {"role": "user", "content": "My card is 4111-1111-1111-1111."}
+    made = exchange("go on", before=[card, {"role": "assistant", "content": "word " * 100_000}])
+    assert holds(made, prompt_matches=[r"\b\d{4}(?:-\d{4}){3}\b"], anywhere=True)
+
+
+def test_a_language_that_nobody_knows_is_a_mistake():
+    for code in ("xx", "RU", "russian"):
+        with pytest.raises(msgspec.ValidationError, match=f"no language that is known: {code}; known: ar bn"):
+            holds("x", language=["en", code])
+
+
 def test_principals_and_headers():
     made = exchange(headers={"x-lynkr-tags": "a, b", "x-team": "core-7", "x-lynkr-agent": "coder"})
     assert holds(made, tags=["b", "c"])
@@ -138,6 +167,7 @@ def test_principals_and_headers():
 def test_tasks_are_said_or_classified():
     assert holds("Translate this to German", task=["translation"])
     assert holds(exchange("hi", {"x-lynkr-task": "Billing"}), task=["billing"])
+    assert holds(exchange("hi", {"x-lynkr-task": "Billing"}), task=["BILLING "])
     assert not holds(exchange("Translate this", {"x-lynkr-task": "billing"}), task=["translation"])
 
 

@@ -158,6 +158,17 @@ def test_what_another_reason_than_the_score_wants_needs_no_second_sign(talk):
     assert one.selector.revise_selection(exchange, Selection(order=order, tier="reasoning")).order[0].id == DEEP
 
 
+def test_who_is_stayed_with_was_not_chosen_by_lot(talk, selector):
+    one = talk()
+    one.turn("a", HARD)
+    exchange, selection = one.asked(UNSURE)
+    drawn = structs.replace(selection, notes={"variant": "b", "propensity": "0.500"})
+    found = selector.revise_selection(exchange, drawn)
+    assert (found.order[0].id, found.notes["variant"], "propensity" in found.notes) == (SMART, "b", False)
+    same = selector.revise_selection(exchange, structs.replace(drawn, order=found.order))
+    assert same.notes["propensity"] == "0.500"
+
+
 @pytest.mark.parametrize("more", [{"gates": ["side_request"]}, {"gates": ["probe"]}, {"max_tokens": 5}])
 def test_side_requests_leave_no_trace(talk, selector, more):
     one = talk()

@@ -217,6 +217,7 @@ class Cycle:
     def _lines(self, status: int, headers: HeaderItems, framing: bytes) -> bytes:
         """The whole head; `framing` is its end."""
         self.expects_continue = False
+        self.keep_alive &= self._whole  # what is still to come of the request is not read
         line = STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status
         end = framing if self.keep_alive else b"connection: close\r\n" + framing
         return b"\r\n".join([line, self.protocol.state.date, *map(PAIR, headers), end])

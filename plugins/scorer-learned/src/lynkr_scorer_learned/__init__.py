@@ -114,16 +114,16 @@ class Learned:
         self.memory.add(Row(id=exchange.id, owner=owner, vector=vector, tier=found.tier, good=found.good, weight=found.weight))
 
     def _asked_again(self, owner: int, ask: int, id: str) -> None:
-        """The same ask by the same caller soon after: the answer before was no good."""
+        """The same ask by the same caller soon after: the answer before was no good, unless a thumb has said how it was."""
         now = time.monotonic()
         before, until = self._recent.pop((owner, ask), ("", 0.0))
-        if now < until and before in self.memory.slots:
+        if now < until and before in self.memory.slots and self.memory.weights[self.memory.slots[before]] < THUMB:
             self.memory.judge(before, False, AGAIN)
         self._recent[owner, ask] = (id, now + SOON)
         if len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
 
-    def judge(self, id: str, principal: str, good: bool) -> bool:
+    async def judge(self, id: str, principal: str, good: bool) -> bool:
         """A thumb for one of the principal's own requests. False when it is not remembered."""
         if self.memory.owner(id) != owner_of(principal):
             return False
@@ -134,4 +134,25 @@ class Learned:
         return [Feedback(self.judge).route()]
 
 
-plugin = Plugin(api=1, config=Config, create=Learned)
+class Sharing(Learned):
+    """Over a store that other processes may share: a thumb may come to another one than the one that answered."""
+
+    async def post_response(self, exchange: Exchange, outcome: Outcome) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        super().post_response(exchange, outcome)
+        await self._keeper.show(self.memory, exchange.id)
+
+    async def judge(self, id: str, principal: str, good: bool) -> bool:
+        if id not in self.memory.slots:
+            row = await self._keeper.shown(id)
+            if row is not None and row.owner == owner_of(principal):
+                self.memory.add(row)
+        return await super().judge(id, principal, good)
+
+
+def create(config: Config, context: Context) -> Learned:
+    """Raises `PluginError` as `Learned` does."""
+    made = Learned if config.store is None and context.stores.key_value() is context.stores.memory else Sharing
+    return made(config, context)
+
+
+plugin = Plugin(api=1, config=Config, create=create)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
@@ -36,7 +36,7 @@ _encode = msgspec.json.Encoder().encode
 class Feedback:
     """`judge(id, principal, good)` answers whether the principal's own request is remembered."""
 
-    def __init__(self, judge: Callable[[str, str, bool], bool]) -> None:
+    def __init__(self, judge: Callable[[str, str, bool], Awaitable[bool]]) -> None:
         self._judge = judge
 
     def route(self) -> Route:
@@ -45,7 +45,7 @@ class Feedback:
     async def take(self, query: RouteRequest) -> Reply:
         """Raises `InvalidRequest`, `NotFound`."""
         given = read(query.body)
-        if not self._judge(given.id, query.principal.id, given.thumb == "up"):
+        if not await self._judge(given.id, query.principal.id, given.thumb == "up"):
             raise NotFound(f"there is no request {given.id[:LONGEST]!r} to say anything of", param="id", code="not_found")
         return Reply(body=_encode({"object": "feedback", "id": given.id, "thumb": given.thumb}))
 

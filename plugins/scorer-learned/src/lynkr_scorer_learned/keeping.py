@@ -15,6 +15,9 @@ log = logging.getLogger("lynkr.scorer.learned")
 PIECE = 256
 """Rows of a piece."""
 TTL = 90 * 86_400.0
+SHOWN = 3600.0
+"""Seconds for which the processes that share the store may look up each other's rows: thumbs are given soon."""
+LONGEST_ID = 100
 
 
 class Kept(Struct, frozen=True, array_like=True):
@@ -66,6 +69,26 @@ class Keeper:
                 memory.dirty.update(slots)
                 log.warning("what was learned cannot be stored: %s", type(error).__name__)
                 return
+
+    async def show(self, memory: Memory, id: str) -> None:
+        """Lets other processes find a row, for a thumb that is given to one of them."""
+        if id in memory.slots:
+            row = _encode([kept(memory, memory.slots[id])])
+            try:
+                await self._store.set(f"{self._prefix}row-{id}", row, SHOWN)
+            except OSError as error:
+                log.warning("an outcome cannot be shown to other processes: %s", type(error).__name__)
+
+    async def shown(self, id: str) -> Row | None:
+        """A row of whichever process; None for none, and for an id that nobody has made."""
+        if not (id.isascii() and id.isprintable() and len(id) <= LONGEST_ID):
+            return None
+        try:
+            data = await self._store.get(f"{self._prefix}row-{id}")
+            return row_of(_decode(data)[0]) if data is not None else None
+        except (OSError, msgspec.MsgspecError, ValueError, IndexError) as error:
+            log.warning("an outcome of another process cannot be read: %s", type(error).__name__)
+            return None
 
 
 def kept(memory: Memory, slot: int) -> Kept:

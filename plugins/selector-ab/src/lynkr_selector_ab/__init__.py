@@ -24,7 +24,7 @@ KEYS_OF_USERS = frozenset({"user", "safety_identifier", "metadata"})
 class Variant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[selector.ab.variant]]`"""
 
-    name: Annotated[str, Meta(description="What the header and the journal say.", pattern=r"^[\w.-]+$")]
+    name: Annotated[str, Meta(description="What the header and the journal say.", pattern=r"^[A-Za-z0-9_.-]+$")]
     share: Annotated[float, Meta(gt=0, description="Its size, relative to the others'.")]
     to: Annotated[
         str | list[str],
@@ -69,11 +69,11 @@ class AbSelector:
 
     def arm(self, index: int, candidates: tuple[Candidate, ...]) -> Selection | None:
         name, names = self.variants[index].name, self.names[index]
-        reason, notes = f"{self.experiment}: {name}", {self.note: name}
+        reason, notes = f"{self.experiment}: {name}", {self.note: name, "propensity": f"{self.propensity(index):.3f}"}
         if not names:
             return Selection(order=candidates, reason=reason, peers=len(candidates), notes=notes)
         found = self.choices.of(names, candidates, reason)
-        return None if found is None else structs.replace(found, notes=notes | {"propensity": f"{self.propensity(index):.3f}"})
+        return None if found is None else structs.replace(found, notes=notes)
 
     def propensity(self, index: int) -> float:
         """How likely this variant is for a user of whom nothing is known: without it nobody can compare strategies afterwards."""

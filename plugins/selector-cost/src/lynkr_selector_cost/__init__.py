@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from lynkr_core.candidates import Tiers
 from lynkr_core.errors import InvalidRequest
@@ -13,7 +13,7 @@ from lynkr_core.exchange import Candidate, Exchange, Outcome, Removal, Selection
 from lynkr_core.plugins import Context, Plugin
 from lynkr_selector_cost.estimate import MAX_COST, Estimator, input_tokens, limit_of
 
-__all__ = ["Config", "CostSelector", "Estimator", "input_tokens", "limit_of", "plugin", "within"]
+__all__ = ["Config", "CostSelector", "Estimator", "affordable", "bounded", "input_tokens", "limit_of", "plugin"]
 
 UNKNOWN = float("inf")
 Usd = Annotated[float, Meta(ge=0)]
@@ -42,20 +42,29 @@ class CostSelector:
         self.estimator = Estimator(config.output_tokens)
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
-        """Raises `InvalidRequest` when every candidate is over the limit, or the limit is no number."""
+        """None when every candidate is over the limit: others may stand by. Raises `InvalidRequest` for a limit that is no number."""
         limit = limit_of(exchange, MAX_COST, self.config.max_usd)
-        if not candidates or (self.names and exchange.asked not in self.names) or (len(candidates) < 2 and limit is None):
+        if len(candidates) < 2 or not self.asked(exchange):
             return None
         tokens = input_tokens(exchange)
         costs = {candidate: self.estimator.usd(exchange, candidate, tokens) for candidate in candidates}
-        removed = () if limit is None else within(costs, limit)
-        over = {removal.candidate for removal in removed}
-        left = [candidate for candidate in candidates if candidate.id not in over]
+        left, removed = affordable(costs, limit)
+        if not left:
+            return None
         tier, good = good_enough(exchange, left, self.tiers)
         order = (*by_cost(good, costs), *[candidate for candidate in left if candidate not in good])
         peers = sum(costs[candidate] == costs[order[0]] for candidate in good) if costs[order[0]] is not None else 0
         reason = "cheapest" if tier is None else f"cheapest for {tier}"
         return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers)
+
+    def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
+        """The limit holds for those too whom other selectors want, and for those who stand by. Raises `InvalidRequest`."""
+        limit = limit_of(exchange, MAX_COST, self.config.max_usd)
+        return bounded(exchange, selection, limit, self.estimator) if self.asked(exchange) else None
+
+    def asked(self, exchange: Exchange) -> bool:
+        """Whether it has anything to do with this request."""
+        return not self.names or exchange.asked in self.names
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         self.estimator.note(outcome)
@@ -81,14 +90,32 @@ def good_enough(exchange: Exchange, candidates: Sequence[Candidate], tiers: Tier
     return (need, good) if good else (None, list(candidates))
 
 
-def within(costs: Costs, limit: float) -> tuple[Removal, ...]:
-    """Who is over the limit, or may be. Raises `InvalidRequest` when all are."""
-    over = [(c, usd) for c, usd in costs.items() if usd is None or usd > limit]
-    if len(over) == len(costs):
-        told = ", ".join([f"{c.id} {'at an unknown price' if usd is None else f'about ${usd:.6f}'}" for c, usd in over])
+def affordable(costs: Costs, limit: float | None) -> tuple[list[Candidate], tuple[Removal, ...]]:
+    """Who is within the limit, and who is not, or may not be, and why."""
+    if limit is None:
+        return list(costs), ()
+    reasons = {
+        c: "price unknown" if usd is None else f"over ${limit:g}" for c, usd in costs.items() if usd is None or usd > limit
+    }
+    removed = tuple([Removal(candidate.id, reason) for candidate, reason in reasons.items()])
+    return [candidate for candidate in costs if candidate not in reasons], removed
+
+
+def bounded(exchange: Exchange, selection: Selection, limit: float | None, estimator: Estimator) -> Selection | None:
+    """What was selected without whom the limit forbids. Raises `InvalidRequest` when it forbids all."""
+    if limit is None or not selection.order:
+        return None
+    tokens = input_tokens(exchange)
+    costs = {candidate: estimator.usd(exchange, candidate, tokens) for candidate in selection.order}
+    left, removed = affordable(costs, limit)
+    if not left:
+        told = ", ".join([f"{c.id} {'at an unknown price' if usd is None else f'about ${usd:.6f}'}" for c, usd in costs.items()])
         raise InvalidRequest(f"nobody can serve this request for ${limit:g}: {told}", code="max_cost_exceeded")
-    reasons = ["price unknown" if usd is None else f"over ${limit:g}" for _, usd in over]
-    return tuple([Removal(c.id, reason) for (c, _), reason in zip(over, reasons, strict=True)])
+    if not removed:
+        return None
+    first = removed[0] if left[0] is not selection.order[0] else None
+    reason = f"{selection.reason}; not {first.candidate}: {first.reason}" if first else selection.reason
+    return structs.replace(selection, order=tuple(left), reason=reason, removed=removed)
 
 
 plugin = Plugin(api=1, config=Config, create=CostSelector, rank=7)

@@ -12,10 +12,10 @@ from msgspec import Meta, Struct
 from lynkr_core.candidates import matching
 from lynkr_core.exchange import Candidate, Exchange, Outcome, Selection
 from lynkr_core.plugins import Context, Plugin
-from lynkr_selector_cost import Estimator, input_tokens, limit_of, within
+from lynkr_selector_cost import Estimator, affordable, bounded, input_tokens, limit_of
 from lynkr_selector_cost.estimate import MAX_COST
 from lynkr_selector_latency import Board
-from lynkr_selector_tasks import task_of
+from lynkr_selector_tasks import TASKS, task_of
 
 __all__ = ["Config", "HybridSelector", "Model", "plugin"]
 
@@ -32,6 +32,10 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     to: Annotated[str, Meta(description="`provider/model`, a provider or a tier.", min_length=1)]
     quality: Annotated[Quality, Meta(description="How good it is, 0 to 100.")]
     tasks: Annotated[dict[str, Quality], Meta(description="How good it is at some tasks, as in `code = 92`.")] = {}
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.tasks.keys() - set(TASKS)):
+            raise ValueError(f"no task: {', '.join(unknown)}; known: {', '.join(TASKS)}")
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -64,22 +68,31 @@ class HybridSelector:
         self.quality = lru_cache(REMEMBERED)(self._quality)
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
-        """Raises `InvalidRequest` when every candidate is over the cost, or a bound is no number."""
+        """None when every candidate is over the cost: others may stand by. Raises `InvalidRequest` for a bound that is no number."""
         max_usd = limit_of(exchange, MAX_COST, self.config.max_usd)
         max_ms = limit_of(exchange, MAX_LATENCY, self.config.max_latency_ms)
-        if not candidates or (self.names and exchange.asked not in self.names) or (len(candidates) < 2 and max_usd is None):
+        if len(candidates) < 2 or not self.asked(exchange):
             return None
         tokens = input_tokens(exchange)
         costs = {candidate: self.estimator.usd(exchange, candidate, tokens) for candidate in candidates}
-        removed = () if max_usd is None else within(costs, max_usd)
-        over = {removal.candidate for removal in removed}
-        left = [candidate for candidate in candidates if candidate.id not in over]
+        left, removed = affordable(costs, max_usd)
+        if not left:
+            return None
         waits = self.waits(exchange, left)
         quick = left if max_ms is None else [candidate for candidate in left if waits[candidate] * 1000 <= max_ms]
         slow = sorted([candidate for candidate in left if candidate not in quick], key=waits.__getitem__)
         task = task_of(exchange) if self.by_task else None
         order = (*sorted(quick, key=lambda candidate: self.rank(candidate, task, costs, waits)), *slow)
         return Selection(order=order, reason=reason_of(task, bool(quick)), removed=removed)
+
+    def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
+        """Nobody passes the cost, whoever wants him and whoever stands by. Raises `InvalidRequest`."""
+        max_usd = limit_of(exchange, MAX_COST, self.config.max_usd)
+        return bounded(exchange, selection, max_usd, self.estimator) if self.asked(exchange) else None
+
+    def asked(self, exchange: Exchange) -> bool:
+        """Whether it has anything to do with this request."""
+        return not self.names or exchange.asked in self.names
 
     @property
     def by_task(self) -> bool:

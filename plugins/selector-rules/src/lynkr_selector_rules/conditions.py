@@ -17,14 +17,14 @@ from lynkr_core.dialect import UNREADABLE
 from lynkr_core.exchange import Exchange
 from lynkr_core.request import Blob, File, Part, ToolCallResponse, Uri
 from lynkr_core.tokens import estimate
-from lynkr_selector_rules.language import language_of
+from lynkr_selector_rules.language import LANGUAGES, language_of, languages_of
 from lynkr_selector_tasks import ask_of, task_of
 
 log = logging.getLogger("lynkr.rules")
 BUDGET = 0.01
-"""Seconds that one pattern may take on one text."""
+"""Seconds that one pattern may take on so many characters of a text as are read at most, where not all of it is."""
 READ = 50_000
-"""Characters of a text that patterns are tried on."""
+"""Characters of the last ask that patterns are tried on."""
 REMEMBERED, MAX_REMEMBERED = 1024, 4000
 """Texts whose words and patterns are remembered, and their longest, in characters."""
 SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -73,6 +73,8 @@ class When(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if any(not word.strip(" *") for word in self.prompt_contains):
             raise ValueError("an empty word is in every prompt")
+        if unknown := sorted({*self.language} - LANGUAGES):
+            raise ValueError(f"no language that is known: {', '.join(unknown)}; known: {' '.join(sorted(LANGUAGES))}")
         for pattern in self.prompt_matches:
             try:
                 regex.compile(pattern, FLAGS)
@@ -89,6 +91,7 @@ class Condition:
         self.stems = [stem_of(word) for word in when.prompt_contains]
         self.patterns = [regex.compile(pattern, FLAGS) for pattern in when.prompt_matches]
         self.headers = [(name.lower().encode("latin-1"), value) for name, value in when.headers.items()]
+        self.tasks = frozenset([task.strip().lower() for task in when.task])
         self.of_who = bool(when.agent or when.tags or when.user or when.team or when.key or when.principal_class)
         self.of_text = bool(self.words or self.patterns or when.language)
         self.of_body = (when.min_tokens, when.max_tokens, when.tools, when.images) != (None, None, None, None)
@@ -106,7 +109,10 @@ class Condition:
             return False
         if not self.of_text:
             return True
-        text = whole_text(exchange.body) if self.when.anywhere else ask_of(exchange)
+        if self.when.anywhere:
+            texts = strings_of(exchange.body)
+            return self.speaks(texts) and self.says("\n".join(texts))
+        text = ask_of(exchange)
         return self._says(text) if len(text) <= MAX_REMEMBERED else self.says(text)
 
     def of_principal(self, exchange: Exchange) -> bool:
@@ -122,7 +128,7 @@ class Condition:
 
     def of_task(self, exchange: Exchange) -> bool:
         said = exchange.header(b"x-lynkr-task").strip().lower()
-        return said in self.when.task or (not said and task_of(exchange) in self.when.task)
+        return said in self.tasks or (not said and task_of(exchange) in self.tasks)
 
     def fits(self, exchange: Exchange) -> bool:
         when = self.when
@@ -137,11 +143,17 @@ class Condition:
     def says(self, text: str) -> bool:
         """What the text alone decides."""
         text = text if text.isascii() else unicodedata.normalize("NFC", text)
-        if self.when.language and language_of(text) not in self.when.language:
+        if self.when.language and not self.when.anywhere and language_of(text) not in self.when.language:
             return False
         if self.words and not self.contains(text):
             return False
-        return not self.patterns or any(searched(pattern, text[:READ]) for pattern in self.patterns)
+        text = text if self.when.anywhere else text[:READ]
+        return not self.patterns or any(searched(pattern, text) for pattern in self.patterns)
+
+    def speaks(self, texts: Sequence[str]) -> bool:
+        """Whether all of it together, or any part of it, is in one of the languages."""
+        wanted = self.when.language
+        return not wanted or language_of("\n".join(texts)) in wanted or not languages_of(texts).isdisjoint(wanted)
 
     def contains(self, text: str) -> bool:
         """Looking for plain strings first takes a thirtieth of the time."""
@@ -150,11 +162,12 @@ class Condition:
 
 
 def searched(pattern: regex.Pattern[str], text: str) -> bool:
-    """Raises `Undecided` after `BUDGET` seconds: some patterns take years on some texts."""
+    """Raises `Undecided` after `BUDGET` seconds for each `READ` characters: some patterns take years on some texts."""
+    budget = BUDGET * max(1.0, len(text) / READ)
     try:
-        return pattern.search(text, timeout=BUDGET) is not None
+        return pattern.search(text, timeout=budget) is not None
     except TimeoutError:
-        log.warning("the pattern %r took more than %.0f ms on a prompt", pattern.pattern, BUDGET * 1000)
+        log.warning("the pattern %r took more than %.0f ms on a prompt", pattern.pattern, budget * 1000)
         raise Undecided from None
 
 
@@ -198,12 +211,12 @@ def has_image(exchange: Exchange) -> bool:
     return any(isinstance(part, Blob | Uri | File) and part.modality == "image" for part in parts)
 
 
-def whole_text(body: bytes) -> str:
+def strings_of(body: bytes) -> Sequence[str]:
     """Every string of a JSON body, names of keys left out; the body itself when it is no JSON."""
     try:
         value = _json.decode(body)
     except UNREADABLE:
-        return body.decode("utf-8", "replace")
+        return (body.decode("utf-8", "replace"),)
     found: list[str] = []
     waiting: list[Any] = [value]
     while waiting:
@@ -214,4 +227,4 @@ def whole_text(body: bytes) -> str:
             waiting.extend(value.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         elif isinstance(value, list):
             waiting.extend(value)  # pyright: ignore[reportUnknownArgumentType]
-    return "\n".join(found)
+    return found

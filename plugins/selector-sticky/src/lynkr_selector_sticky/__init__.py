@@ -144,6 +144,7 @@ class StickySelector:
         notes = {**selection.notes, "sticky": f"{choice.reason}; {case.sums}" if case.sums else choice.reason}
         if choice.to is selection.order[0]:
             return structs.replace(selection, reason=reason, notes=notes)
+        notes.pop("propensity", None)  # no lot has chosen this one
         rest = tuple([candidate for candidate in selection.order if candidate is not choice.to])
         tier = case.pin.tier if choice.to is case.pinned else self.tier_of(choice.to, None)
         return structs.replace(selection, order=(choice.to, *rest), reason=reason, notes=notes, tier=tier, removed=())

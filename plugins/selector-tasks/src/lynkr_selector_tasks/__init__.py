@@ -13,7 +13,7 @@ from lynkr_selector_tasks.ask import ask_of
 from lynkr_selector_tasks.choice import Choices
 from lynkr_selector_tasks.classify import TASKS, classify
 
-__all__ = ["Choices", "Config", "TaskSelector", "ask_of", "classify", "plugin", "task_of"]
+__all__ = ["TASKS", "Choices", "Config", "TaskSelector", "ask_of", "classify", "plugin", "task_of"]
 
 Targets = str | list[str]
 TASK_HEADER = b"x-lynkr-task"
