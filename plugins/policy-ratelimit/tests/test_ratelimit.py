@@ -84,6 +84,20 @@ def test_failures_give_their_tokens_back():
         policy.settle(ask(policy, exchange(max_tokens=900)), factories.outcome("error", chosen=CLOUD))
 
 
+def test_counting_takes_none_and_waits_for_no_provider():
+    policy, _ = limited(tokens=1000)
+    policy.lanes[CLOUD] = lane = Lane()
+    lane._learn("requests", b"0", b"10", b"30s", NOW)
+    assert isinstance(ask(policy), Reject)
+    for _ in range(3):
+        counted = factories.exchange(
+            {**BODY, "messages": [{"role": "user", "content": "word " * 700}]}, dialect="anthropic.count_tokens"
+        )
+        assert isinstance(ask(policy, counted), Reservation)
+    policy.lanes.clear()
+    assert isinstance(ask(policy, exchange(max_tokens=900)), Reservation)
+
+
 def test_one_that_is_larger_than_the_limit_gets_in_when_all_is_there():
     policy, _ = limited(tokens=1000)
     assert isinstance(ask(policy, exchange(max_tokens=50_000)), Reservation)
