@@ -268,6 +268,19 @@ async def test_callers_are_told_when_to_come_back(scripted_provider, path):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("soon", ["one", "two"])
+async def test_the_wait_is_for_whichever_model_has_room_first(scripted_provider, soon):
+    limits = "".join(
+        f'[[policy.ratelimit.limit]]\nscope = "provider:{name}"\nper = "{"minute" if name == soon else "day"}"\nrequests = 1\n'
+        for name in ("one", "two")
+    )
+    async with gateway(scripted_provider, limits) as client:
+        answers = [await client.post(CHAT, json={**BODY, "model": "both"}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert 50 < int(answers[2].headers["retry-after"]) <= 60
+
+
+@pytest.mark.anyio
 async def test_a_thousand_at_once_are_as_many_as_may_be(scripted_provider):
     limits = '[[policy.ratelimit.limit]]\nper = "day"\nrequests = 50\nconcurrent = 60\n'
     async with gateway(scripted_provider, limits) as client:
