@@ -83,6 +83,21 @@ def test_what_agrees_is_good(folder):
     assert reconciled(folder, export)[0] == 1
 
 
+def test_every_call_that_was_billed_to_the_operator_counts(folder):
+    used = {"usage": {"input_tokens": 1000, "output_tokens": 100}, "cost": 0.006}
+    served = {"candidate": "other/mine", **used}
+    again = {**record("a", provider="other", model="mine"), "attempts": [{"candidate": "openai/gpt-5.6-sol", **used}, served]}
+    failed = {
+        **record("b", provider=None, model=None, cost=None),
+        "usage": None,
+        "attempts": [{"candidate": "openai/gpt-5.6-sol", **used}],
+    }
+    journal(folder, again, failed, {**record("c"), "billed": "caller"})
+    export = bucket(input_tokens=2000, output_tokens=200, model="gpt-5.6-sol")
+    status, lines = reconciled(folder, export, "--provider", "openai")
+    assert (status, [(line["model"], line["off"]) for line in lines]) == (0, [("gpt-5.6-sol", 0.0)])
+
+
 def test_tokens_that_differ_are_told_beyond_the_tolerance(folder):
     journal(folder, record("a"))
     export = "date,model,input_tokens,output_tokens,cost_usd\n2026-11-20,gpt-5.6-sol,1000,110,0.006\n"

@@ -162,6 +162,30 @@ async def test_the_journal_is_exported_as_lines_and_as_charges(node, tmp_path):
     assert first["BillingPeriodStart"] <= first["ChargePeriodStart"] < first["ChargePeriodEnd"]
 
 
+async def test_what_came_to_nothing_is_in_the_sum_and_among_the_charges(scripted_provider, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = CONFIG.replace(
+        "[sink.journal]", "[models]\nboth = ['cloud/small', 'cloud/free']\n[routing]\nretries = 0\n[sink.journal]"
+    )
+    (tmp_path / "lynkr.toml").write_text(config.format(url=scripted_provider.url))
+    canned = CANNED["openai.chat"]
+    usage = canned.events[-2]
+    half = canned.but(events=(canned.events[0], usage, usage), cut_events=2)
+    kernel = assemble(parse((tmp_path / "lynkr.toml").read_text(), {}), {})
+    async with Client(Application(kernel)) as client:
+        for scripts in ((half, canned.but(status=500, body=b"{}")), (half, canned)):
+            scripted_provider.then(*scripts)
+            await client.post("/v1/chat/completions", json=ask("both", stream=True))
+        await kernel.stores.journal().flush()
+        told = (await client.get("/v1/usage?by=status", headers=ADMIN)).json()
+    found = {row["group"]["status"]: (row["usd"], row["unpriced"]) for row in told["rows"]}
+    assert found == {"error": (pytest.approx(SMALL), 0), "ok": (pytest.approx(SMALL), 1)}
+    done = lynkr("export", "--format", "focus", cwd=tmp_path)
+    charges = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [charge["SkuId"] for charge in charges] == ["cloud/small", "cloud/small"]
+    assert sum(float(charge["BilledCost"]) for charge in charges) == pytest.approx(told["total"]["usd"])
+
+
 async def test_without_a_store_the_commands_say_so(tmp_path):
     (tmp_path / "lynkr.toml").write_text("[provider.echo]\n[sink.journal]\n")
     for command in ("usage", "export"):

@@ -50,6 +50,9 @@ def test_a_cost_that_is_not_known_is_counted_apart():
 
 def test_attempts_that_came_to_nothing_are_paid_too_and_callers_pay_for_themselves():
     assert counted(spent=0.3)["nano_usd"] == 300_000_000
+    failed = counted(spent=0.3, cost=None, usage=None, model=None, status="error")
+    assert (failed["nano_usd"], failed["unpriced"], failed["priced"]) == (300_000_000, 0, 0)
+    assert counted(spent=0.3, cost=None)["unpriced"] == 1
     own = counted(billed="caller")
     assert (own["nano_usd"], own["callers_nano_usd"], own["priced"]) == (0, 250_000_000, 0)
     assert counted(billed="caller", cost=None)["unpriced"] == 0

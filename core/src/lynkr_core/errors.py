@@ -149,16 +149,9 @@ class UpstreamError(LynkrError):
     """
 
     def __init__(
-        self,
-        kind: Kind,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        type: str | None = None,
-        retry_after: float | None = None,
-        reported: bool = False,
-    ) -> None:
+        self, kind: Kind, message: str, *, status: int | None = None, code: str | None = None, type: str | None = None,
+        retry_after: float | None = None, reported: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.reported = reported
         self.mended = False

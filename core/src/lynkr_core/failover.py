@@ -36,7 +36,7 @@ MAX_DIGITS = 9
 
 
 def attempt(kernel: Kernel, exchange: Exchange) -> Coroutine[Any, Any, Answer]:
-    """Tries the selection in order. Raises `AllFailed`, the first refusal, or `ClientGone`; `InvalidRequest` at once."""
+    """Tries the selection in order. Raises `AllFailed`, a refusal, or `ClientGone`; `InvalidRequest` at once."""
     course = course_of(kernel, exchange, exchange.selection.order if exchange.selection else ())
     return governed(kernel, exchange, course) if kernel.hooks.reserve.calls else follow(kernel, exchange, course)
 
@@ -73,12 +73,19 @@ async def follow(kernel: Kernel, exchange: Exchange, course: Course, before: Bef
                 return await raced(kernel, exchange, course, step.candidate, kernel.hedges)
             return await one(kernel, exchange, Attempt(step.candidate), course.until, before)
         except Refused as refused:
-            failure = failure or refused.error
+            failure = sooner(failure, refused.error)
             step = course.next(time.monotonic())
         except UpstreamError as error:
             failure = error.with_traceback(None)  # its frames hold the exchange: a circle left to the garbage collector
             step = await judge(kernel, exchange, course, exchange.attempts[-1].candidate, error)
     raise failed(exchange, failure)
+
+
+def sooner(failure: Exception | None, refusal: GatewayError) -> Exception:
+    """The first of them; of two limits the one that has room first, since then the request is served."""
+    if isinstance(failure, RateLimited) and isinstance(refusal, RateLimited):
+        return min(failure, refusal, key=lambda limit: (limit.retry_after is None, limit.retry_after))
+    return failure or refusal
 
 
 def course_of(kernel: Kernel, exchange: Exchange, order: Sequence[Candidate], again: bool = False) -> Course:

@@ -49,6 +49,7 @@ def test_an_empty_table_changes_nothing() -> None:
     [
         (Quirks(rename={"seed": "random_seed"}), {"seed": 1}, {"random_seed": 1}, []),
         (Quirks(rename={"a": "b"}), {"a": 1, "b": 2}, {"b": 2}, ["a: b was given too"]),
+        (Quirks(rename={"a": "b"}), {"a": 1, "b": None}, {"b": 1}, []),
         (Quirks(drop=refused("nobody reads it", "a", "b")), {"a": 1, "b": None}, {}, ["a: nobody reads it"]),
         (Quirks(drop=refused("", "stream_options")), {"stream_options": {}}, {}, []),
         (Quirks(allow=frozenset({"a"})), {"a": 1, "z": 2}, {"a": 1}, ["z: the provider has no such parameter"]),

@@ -97,6 +97,12 @@ def test_the_answer_is_bounded_by_request_model_or_settings(asked, most, n, said
     assert bound(exchange, max_output=most).tokens - len(exchange.body) - FRAME == said
 
 
+@pytest.mark.parametrize(("one", "other", "said"), [(10, 200, 200), (200, 10, 200), (10, None, 10), (10, 200.0, 1000)])
+def test_of_two_keys_that_bound_the_answer_the_higher_one_counts(one, other, said):
+    exchange = asking(max_completion_tokens=one, max_tokens=other)
+    assert bound(exchange).tokens - len(exchange.body) - FRAME == said
+
+
 def test_a_short_message_with_more_than_a_text_is_looked_at():
     message = {"role": "user", "content": "Hello"}
     assert bound(factories.exchange({"model": "m", "messages": [message], "max_tokens": 1})).tokens < 200

@@ -19,7 +19,7 @@ HELLO = {"role": "user", "content": "Hello"}
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
 GATEWAY = """
 [provider.cloud]
-use = "openai"
+use = "{use}"
 api_key = "sk-test"
 base_url = "{url}"
 models = ["m", "m-2026-01-01", "gpt-test"]
@@ -28,8 +28,8 @@ models = ["m", "m-2026-01-01", "gpt-test"]
 """
 
 
-def gateway(provider, caps):
-    kernel = assemble(parse(GATEWAY.format(url=provider.url, caps=caps), {}), {})
+def gateway(provider, caps, use="openai"):
+    kernel = assemble(parse(GATEWAY.format(url=provider.url, use=use, caps=caps), {}), {})
     return next(plugin.instance for plugin in kernel.plugins if plugin.kind == "policy"), Client(Application(kernel))
 
 
@@ -59,6 +59,36 @@ async def test_a_longer_answer_is_not_asked_for(scripted_provider, path, key, se
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    "asked",
+    [{"max_tokens": 1000, "max_completion_tokens": 10}, {"max_tokens": None}, {"max_tokens": 1000.0}, {"max_tokens": -1}],
+    ids=str,
+)
+@pytest.mark.parametrize("use", ["openai", "openai-compatible"])
+async def test_no_spelling_of_a_longer_answer_gets_through(scripted_provider, use, asked):
+    _, client = gateway(scripted_provider, limit(max_tokens=50), use)
+    async with client:
+        assert (await client.post(CHAT, json={"model": "cloud/m", "messages": [HELLO], **asked})).status == 200
+    sent = [value for key, value in scripted_provider.last.json().items() if key.startswith("max_")]
+    assert sent
+    assert all(0 <= value <= 50 for value in sent)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({"max_tokens": 51}, 400), ({"generationConfig": {"maxOutputTokens": 51}}, 400), ({"max_tokens": 50}, 200), ({}, 200)],
+    ids=str,
+)
+async def test_what_is_passed_on_unchanged_may_ask_for_no_more(scripted_provider, asked, status):
+    _, client = gateway(scripted_provider, limit(max_tokens=50))
+    async with client:
+        answer = await client.post("/v1/cloud/chat/completions", json={"model": "m", "messages": [HELLO], **asked})
+    assert (answer.status, len(scripted_provider.requests)) == (status, status == 200)
+    assert status == 200 or answer.json()["error"]["code"] == "max_tokens_exceeded"
+
+
+@pytest.mark.anyio
 async def test_a_longer_answer_may_be_refused(scripted_provider):
     _, client = gateway(scripted_provider, limit(max_tokens=50, over="refuse"))
     async with client:
@@ -74,6 +104,23 @@ def test_gemini_has_its_limit_elsewhere():
     assert msgspec.json.decode(msgspec.json.encode(changed))["generationConfig"] == {"topK": 3, "maxOutputTokens": 100}
     assert why.startswith("generationConfig.maxOutputTokens: 900")
     assert lowered("openai.embeddings", {}, 100) is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "asked", "sent"),
+    [
+        ("gemini", {"generationConfig": {"maxOutputTokens": "900"}}, {"generationConfig": {"maxOutputTokens": 100}}),
+        ("gemini", {"generation_config": {"topK": 3}}, {"generation_config": {"topK": 3, "maxOutputTokens": 100}}),
+        ("gemini", {"generation_config": {"max_output_tokens": 900}}, {"generation_config": {"max_output_tokens": 100}}),
+        ("gemini", {"generationConfig": None}, {"generationConfig": {"maxOutputTokens": 100}}),
+        ("cohere", {"max_tokens": 900}, {"max_tokens": 100}),
+        ("ollama", {"options": {"num_predict": -1, "seed": 3}}, {"options": {"num_predict": 100, "seed": 3}}),
+        ("ollama.generate", {}, {"options": {"num_predict": 100}}),
+    ],
+)
+def test_other_apis_have_their_limits_elsewhere(dialect, asked, sent):
+    fields = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in asked.items()}
+    assert msgspec.json.decode(msgspec.json.encode(lowered(dialect, fields, 100)[0])) == sent
 
 
 @pytest.mark.anyio

@@ -84,6 +84,20 @@ def test_failures_give_their_tokens_back():
         policy.settle(ask(policy, exchange(max_tokens=900)), factories.outcome("error", chosen=CLOUD))
 
 
+def test_counting_takes_none_and_waits_for_no_provider():
+    policy, _ = limited(tokens=1000)
+    policy.lanes[CLOUD] = lane = Lane()
+    lane._learn("requests", b"0", b"10", b"30s", NOW)
+    assert isinstance(ask(policy), Reject)
+    for _ in range(3):
+        counted = factories.exchange(
+            {**BODY, "messages": [{"role": "user", "content": "word " * 700}]}, dialect="anthropic.count_tokens"
+        )
+        assert isinstance(ask(policy, counted), Reservation)
+    policy.lanes.clear()
+    assert isinstance(ask(policy, exchange(max_tokens=900)), Reservation)
+
+
 def test_one_that_is_larger_than_the_limit_gets_in_when_all_is_there():
     policy, _ = limited(tokens=1000)
     assert isinstance(ask(policy, exchange(max_tokens=50_000)), Reservation)
@@ -251,6 +265,19 @@ async def test_callers_are_told_when_to_come_back(scripted_provider, path):
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert 1700 <= int(answers[2].headers["retry-after"]) <= 1800
     assert len(scripted_provider.requests) == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("soon", ["one", "two"])
+async def test_the_wait_is_for_whichever_model_has_room_first(scripted_provider, soon):
+    limits = "".join(
+        f'[[policy.ratelimit.limit]]\nscope = "provider:{name}"\nper = "{"minute" if name == soon else "day"}"\nrequests = 1\n'
+        for name in ("one", "two")
+    )
+    async with gateway(scripted_provider, limits) as client:
+        answers = [await client.post(CHAT, json={**BODY, "model": "both"}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert 50 < int(answers[2].headers["retry-after"]) <= 60
 
 
 @pytest.mark.anyio

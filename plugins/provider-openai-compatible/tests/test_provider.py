@@ -47,10 +47,11 @@ def test_an_anthropic_layer_gets_a_path_and_a_version() -> None:
         ("max_tokens", {"max_completion_tokens": 5}, {"max_tokens": 5}),
         ("max_tokens", {"max_completion_tokens": 5, "max_tokens": 6}, {"max_tokens": 6}),
         ("max_completion_tokens", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("max_tokens", {"max_completion_tokens": 5, "max_tokens": None}, {"max_tokens": 5}),
         ("either", {"max_completion_tokens": 5}, {"max_completion_tokens": 5}),
     ],
 )
-def test_the_token_limit_has_the_servers_name(setting: Any, fields: dict[str, int], expected: dict[str, int]) -> None:
+def test_the_token_limit_has_the_servers_name(setting: Any, fields: dict[str, Any], expected: dict[str, int]) -> None:
     changed, after = adapted(Config(base_url=URL, token_limit_field=setting), dict(fields))
     assert after == expected
     assert changed == (fields != expected)

@@ -23,7 +23,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet would run."""
 PLAIN = (
     "id", "principal", "key", "class", "user", "team", "agent", "session", "task", "dialect", "operation", "model_asked", "route", "tier",
-    "score", "provider", "model", "status", "http_status", "stream", "cache", "cost", "billed", "saved_tokens", "saved_usd", "queue",
+    "score", "provider", "model", "status", "http_status", "stream", "cache", "cost", "spent", "billed", "saved_tokens", "saved_usd", "queue",
     "first_token", "duration", "error",
 )  # fmt: skip
 TOKENS = ("input_tokens", "output_tokens", "cache_read", "cache_write", "cache_write_1h", "reasoning", "estimated")
@@ -54,7 +54,7 @@ def export(
     with ExitStack() as stack:
         try:
             file = stack.enter_context(output.open("w", encoding="utf-8", newline="")) if output else sys.stdout
-            count = anyio.run(written, file, FORMATS[format], span, {"priced": True} if format == "focus" else {}, config)
+            count = anyio.run(written, file, FORMATS[format], span, config)
             file.flush()
         except BrokenPipeError:  # whoever reads has seen enough
             sys.stderr.close()
@@ -64,14 +64,14 @@ def export(
     sys.stderr.write(f"{count} {'charges' if format == 'focus' else 'records'}\n")
 
 
-async def written(
-    file: TextIO, lines: Callable[[Record], str | Row], span: tuple[float, float], where: Mapping[str, Any], config: Path
-) -> int:
+async def written(file: TextIO, lines: Callable[[Record], str | Row | None], span: tuple[float, float], config: Path) -> int:
     """How many."""
     count, table = 0, None
     async with journal_of(config) as (_, journal):
-        async for record in records(journal, span, where):
+        async for record in records(journal, span, {}):
             line = lines(record)
+            if line is None:
+                continue
             if isinstance(line, str):
                 file.write(line)
             else:
@@ -116,16 +116,20 @@ def as_row(record: Record) -> Row:
     return row
 
 
-def as_charge(record: Record) -> Row:
+def as_charge(record: Record) -> Row | None:
     """One request as a charge in the FinOps Open Cost and Usage Specification 1.2.
 
-    Its costs are never null there, so that requests of unknown cost, and those billed to a caller's own key, are not among the charges.
+    Its costs are never null there, so that requests of unknown cost, and those billed to a caller's own key, are no charges.
     """
+    cost, spent = record.get("cost"), record.get("spent") or 0.0
+    if record.get("billed") == "caller" or (cost is None and not spent):
+        return None
     used: dict[str, Any] = record.get("usage") or {}
     created: float = record["created"]
     tokens = used.get("input_tokens", 0) + used.get("output_tokens", 0)
-    usd = f"{max(record['cost'], record.get('spent') or 0.0):.12f}".rstrip("0").rstrip(".")
-    sku = f"{record.get('provider')}/{record.get('model')}"
+    usd = f"{max(cost or 0.0, spent):.12f}".rstrip("0").rstrip(".")
+    sku = charged(record)
+    provider = sku.partition("/")[0]
     month, following = months(created)
     tags = {name: record[name] for name in ("key", "user", "agent", "class", "session", "task", "tier") if record.get(name)}
     return {
@@ -134,12 +138,19 @@ def as_charge(record: Record) -> Row:
         "ChargeDescription": f"{record.get('operation') or 'request'} with {sku}", "ChargeFrequency": "Usage-Based",
         "ChargePeriodStart": utc(created), "ChargePeriodEnd": utc(created + max(1.0, record.get("duration") or 0.0)),
         "ConsumedQuantity": tokens, "ConsumedUnit": "Tokens", "ContractedCost": usd, "EffectiveCost": usd, "ListCost": usd,
-        "InvoiceIssuerName": record.get("provider"), "PricingQuantity": tokens, "PricingUnit": "Tokens",
-        "ProviderName": record.get("provider"), "PublisherName": record.get("provider"), "ResourceId": record["id"],
+        "InvoiceIssuerName": provider, "PricingQuantity": tokens, "PricingUnit": "Tokens",
+        "ProviderName": provider, "PublisherName": provider, "ResourceId": record["id"],
         "ResourceName": None, "ResourceType": "Request", "ServiceCategory": "AI and Machine Learning",
-        "ServiceName": f"{record.get('provider')} models", "SkuId": sku, "SkuPriceId": None, "SubAccountId": record.get("team"),
+        "ServiceName": f"{provider} models", "SkuId": sku, "SkuPriceId": None, "SubAccountId": record.get("team"),
         "SubAccountName": record.get("team"), "Tags": msgspec.json.encode(tags).decode(),
     }  # fmt: skip
+
+
+def charged(record: Record) -> str:
+    """The `provider/model` that served; where that cost nothing that is known, of the last attempt that did."""
+    if record.get("model") and record.get("cost") is not None:
+        return f"{record.get('provider')}/{record['model']}"
+    return next((tried["candidate"] for tried in reversed(record.get("attempts") or ()) if tried.get("cost")), "unknown")
 
 
 def months(at: float) -> tuple[str, str]:
@@ -158,4 +169,4 @@ def precise(at: float) -> str:
     return f"{utc(at)[:-1]}.{int(at * 1000) % 1000:03}Z"
 
 
-FORMATS: dict[str, Callable[[Record], str | Row]] = {"csv": as_row, "jsonl": as_json, "focus": as_charge}
+FORMATS: dict[str, Callable[[Record], str | Row | None]] = {"csv": as_row, "jsonl": as_json, "focus": as_charge}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from lynkr_core.stores.protocols import Record
 
 DEFAULT = Path("lynkr.toml")
 DAY = 24 * 3600
+Call = tuple[str | None, str, Mapping[str, Any], float | None]
+"""Provider, model, usage and USD of one call of a provider."""
 
 
 class Line(Struct, kw_only=True):
@@ -43,7 +45,7 @@ def reconcile(
 
     Args:
         file: CSV or JSON, of usage or of costs: OpenAI's, Anthropic's, FOCUS, or any whose columns can be named.
-        provider: Compare only what this provider has served, as it is called in lynkr.toml.
+        provider: Compare only calls of this provider, as it is called in lynkr.toml.
         columns: Which columns to read, as in `day=Date,model=Model,input=In+Cached,output=Out,cost=USD`.
         models: What models of the export are called here, as in `gpt-4o-2024-08-06=gpt-4o`.
         tolerance: How far tokens and dollars may be apart, as a part of the export's.
@@ -83,8 +85,7 @@ async def compared(theirs: Sums, provider: str | None, config: Path) -> list[Lin
     ours: Sums = {}
     async with kernel:
         async for record in records(kernel.stores.journal(), (start(min(days)), start(max(days)) + DAY), {}):
-            if provider in (None, record.get("provider")):
-                add(ours, record, whole)
+            add(ours, record, provider, whole)
     last = max(days)
     return compare({key: sum for key, sum in ours.items() if key[0] <= last}, theirs)
 
@@ -93,13 +94,25 @@ def start(day: str) -> float:
     return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
-def add(sums: Sums, record: Record, whole: bool) -> None:
-    """Adds what the record comes to; with `whole` only to its day's sum. What no provider answered is left out."""
-    usage = record.get("usage")
-    if usage and record.get("model"):
-        found = sums.setdefault((day_of(record["created"]), EVERY if whole else record["model"]), Sum())
-        found.add(usage["input_tokens"], usage["output_tokens"], record.get("cost"))
-        found.unpriced += record.get("cost") is None
+def add(sums: Sums, record: Record, provider: str | None, whole: bool) -> None:
+    """Adds what the record comes to; with `whole` only to its day's sum. What a caller's own key paid is in no export of the operator's."""
+    if record.get("billed") == "caller":
+        return
+    for name, model, usage, cost in calls(record):
+        if provider in (None, name):
+            found = sums.setdefault((day_of(record["created"]), EVERY if whole else model), Sum())
+            found.add(usage["input_tokens"], usage["output_tokens"], cost)
+            found.unpriced += cost is None
+
+
+def calls(record: Record) -> Iterator[Call]:
+    """All that used something: what came to nothing and was tried again is billed too."""
+    tried = [attempt for attempt in record.get("attempts") or () if attempt.get("usage")]
+    for attempt in tried:
+        provider, _, model = attempt["candidate"].partition("/")
+        yield provider, model, attempt["usage"], attempt.get("cost")
+    if not tried and record.get("usage") and record.get("model"):
+        yield record.get("provider"), record["model"], record["usage"], record.get("cost")
 
 
 def compare(ours: Sums, theirs: Sums) -> list[Line]:

@@ -96,7 +96,7 @@ async def report(
 
 def figures(all: Totals, priced: Totals | None, price: Price | None) -> dict[str, Any]:
     """One row's numbers; `priced` are those of its requests whose cost is known."""
-    spent = all.nano_usd / NANO if priced is not None else None
+    spent = all.nano_usd / NANO if priced is not None or all.nano_usd else None
     there = what_if(priced, price)
     return {
         "requests": all.requests,

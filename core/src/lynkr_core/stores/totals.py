@@ -45,11 +45,11 @@ class Tokens(Struct, frozen=True):
 class Totals(Tokens, frozen=True, kw_only=True):
     """Sums over the records of one group; `group` says which by the names that were grouped by.
 
-    `errors`: failed or cut off by lynkr or an upstream; what was refused or cancelled is a status of its own. `local` and `cheap`: requests
-    served by a model on the operator's own machines, and by another one of the cheapest tier. `unpriced`: requests that used tokens at a
-    price nobody knows: what they cost is in no sum. `nano_usd` is what the operator paid, `callers_nano_usd` what was billed to the callers'
-    own keys. `input_tokens` include `cache_read` and `cache_write`, `output_tokens` include `reasoning`. `microseconds`: from the request's
-    arrival to the end of its answer.
+    `errors`: failed or cut off by lynkr or an upstream; what was refused or cancelled is a status of its own. `local` and `cheap`:
+    requests served by a model on the operator's own machines, and by another one of the cheapest tier. `unpriced`: requests that used
+    tokens at a price nobody knows: of them only what other attempts cost is in a sum. `nano_usd` is what the operator paid,
+    `callers_nano_usd` what was billed to the callers' own keys. `input_tokens` include `cache_read` and `cache_write`, `output_tokens`
+    include `reasoning`. `microseconds`: from the request's arrival to the end of its answer.
     """
 
     group: Mapping[str, str | None] = {}
@@ -129,10 +129,8 @@ def counted(columns: Row, counts: Row, amounts: Row, is_used: bool, billed: str 
     if not 0 <= asked | said | read | written | thought | spared < MOST:
         asked, said, read, written, thought, spared = [max(-MOST, min(count, MOST)) for count in counts]
     cost, spent, saved, duration = amounts
-    is_callers, nano_usd = billed == "caller", 0
-    if cost is not None:  # attempts that came to nothing cost something too
-        paid = spent or 0.0
-        nano_usd = whole(paid if paid > cost else cost, 1e9)
+    is_callers, paid, known = billed == "caller", spent or 0.0, cost or 0.0
+    nano_usd = whole(paid if paid > known else known, 1e9)  # attempts that came to nothing cost something too
     numbers = (
         1 if cost is not None and not is_callers else 0, 1, 1 if columns[STATUS] in FAILED else 0, 1 if grade == "local" else 0,
         1 if grade == "cheap" else 0, 1 if is_used and cost is None and not is_callers else 0, asked, said, read, written, thought,

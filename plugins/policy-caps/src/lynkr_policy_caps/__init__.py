@@ -17,7 +17,7 @@ from lynkr_core.exchange import Exchange, Reject
 from lynkr_core.plugins import Context, Plugin
 from lynkr_core.scopes import Scope, label, session_of
 from lynkr_core.stores import GuardedLedger, Hold, Ledger, MemoryStore, OnFailure
-from lynkr_policy_caps.ceiling import KEYS, lowered
+from lynkr_policy_caps.ceiling import KEYS, beyond, lowered
 from lynkr_policy_caps.drift import Drift
 from lynkr_policy_caps.loops import turns
 
@@ -26,6 +26,8 @@ __all__ = ["Cap", "Caps", "Config", "plugin"]
 RUN_SECONDS = 7 * 86400.0
 """How long a session's steps are remembered from its first one on."""
 LEASE = 60.0
+PASSED_ON = "passthrough"
+"""The operation of requests to a provider's own API."""
 Count = Annotated[int, Meta(gt=0)]
 
 
@@ -118,6 +120,8 @@ class Caps:
             check_loops(exchange, cap)
 
     def lower(self, exchange: Exchange, most: int, strict: bool) -> None:
+        if exchange.operation == PASSED_ON:
+            keep_below(exchange, most)
         if exchange.dialect.name not in KEYS:
             return
         try:
@@ -162,6 +166,16 @@ class Caps:
     def status(self) -> Mapping[str, Any]:
         store = self._ledger.status().told(self.config.fail) if isinstance(self._ledger, GuardedLedger) else {}
         return {**self.counts, "drifts": dict(list(self.drift.drifts.items())[:100]), **store}
+
+
+def keep_below(exchange: Exchange, most: int) -> None:
+    """Of what is passed on nothing is changed. Raises `InvalidRequest` for a request of more."""
+    try:
+        param = beyond(exchange.body, most)
+    except msgspec.MsgspecError:
+        return
+    if param is not None:
+        raise InvalidRequest(f"{param} may be at most {most}", code="max_tokens_exceeded", param=param)
 
 
 def check_loops(exchange: Exchange, cap: Cap) -> None:

@@ -32,6 +32,8 @@ LOOK_SECONDS = 15.0
 MAX_LANES = 10_000
 BUSY_WAIT = 1.0
 """Seconds after which to come back when too many requests are under way."""
+FREE = "count_tokens"
+"""What no model reads: providers limit it apart, by requests alone."""
 NONE: tuple[Bucket, ...] = ()
 COUNTED: Key[frozenset[str]] = Key("ratelimit.counted")
 
@@ -141,7 +143,10 @@ class RateLimit:
     def wanted(self, exchange: Exchange, candidate: Candidate) -> Taken | Reject:
         """What an attempt takes, or that its provider has nothing left."""
         theirs = billed_to_caller(exchange, candidate)
-        lane = (self.lanes.get(candidate) or self._lane(candidate)) if self.config.learn and not theirs else None
+        free = exchange.operation == FREE
+        lane = None
+        if self.config.learn and not theirs and not free:
+            lane = self.lanes.get(candidate) or self._lane(candidate)
         if lane is not None and lane.unread:
             lane.read(self.clock())
         weight = weigh(exchange, candidate, self.config.output) if self.counts_tokens or (lane and lane.rooms) else 0
@@ -152,7 +157,7 @@ class RateLimit:
         buckets, once, tokens = demand.buckets, demand.once, NONE
         if counted := exchange.get(COUNTED):
             buckets, once = tuple([bucket for bucket in buckets if bucket.name not in counted]), once | counted
-        if demand.tokens:  # who asks for more than there ever is gets in when all of it is there
+        if demand.tokens and not free:  # who asks for more than there ever is gets in when all of it is there
             tokens = tuple([Bucket(one.name, min(weight, one.capacity), one.capacity, one.period) for one in demand.tokens])
             buckets += tokens
         id = f"{exchange.id}/{next(self._numbers)}/rate" if demand.holds else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
 from lynkr_core.dialect import Dialect, Fields
 from lynkr_core.exchange import Candidate
@@ -18,6 +18,7 @@ PATHS: dict[Spoken, str] = {
     "openai.embeddings": "/embeddings",
     "anthropic.messages": "/messages",
 }
+NULL = Raw(b"null")
 LIMITS = ("max_tokens", "max_completion_tokens")
 OTHERS = {"max_tokens": ("max_completion_tokens",), "max_completion_tokens": ("max_tokens",), "either": ()}
 """The keys in whose place the one that limits the answer is sent."""
@@ -65,7 +66,9 @@ class OpenAICompatible(HTTPProvider):
         limit = self._limit or (candidate.card and candidate.card.token_limit) or "max_tokens"
         for other in OTHERS.get(limit, LIMITS):
             if other in fields:
-                fields.setdefault(limit, fields.pop(other))
+                value = fields.pop(other)
+                if fields.get(limit) in (None, NULL):  # null limits nothing
+                    fields[limit] = value
                 changed = True
         return changed
 

@@ -76,9 +76,9 @@ class Ending(Struct, gc=False):
     """Who served, and what came of it. Times are in seconds, `cost` in USD.
 
     `billed`: whose money `cost` is; with a key of the caller's own not the operator's.
-    `spent` is what all attempts cost, as far as that is known. `provider_cost` is what the provider says it takes, `computed_cost` what the
-    price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's. `untouched`: USD that it would
-    have cost without what plugins have saved.
+    `spent` is what all attempts at the same expense cost, as far as that is known. `provider_cost` is what the provider says it takes,
+    `computed_cost` what the price row comes to, `price` where that row is from: to be compared. `queue`: seconds in queues of lynkr's.
+    `untouched`: USD that it would have cost without what plugins have saved.
     """
 
     created: float
@@ -162,16 +162,18 @@ def ending(exchange: Exchange, outcome: Outcome, texts: bool, tiers: Tiers | Non
     price, billed = served.price if served else None, usage.billed if usage else None
     used = tokens(usage) if usage else None
     attempts: list[Tried] = []
-    spent = 0.0
+    payer = served or (outcome.attempts[-1].candidate if outcome.attempts else None)
+    theirs, spent = payer is not None and billed_to_caller(exchange, payer), 0.0
     for attempt in outcome.attempts:
         tokens_own, cost_own = (used, usd) if attempt.usage is usage else took(attempt)
         attempts.append(tried(attempt, exchange.started, tokens_own, cost_own))
-        spent += cost_own or 0.0
+        if cost_own and (attempt.candidate is payer or billed_to_caller(exchange, attempt.candidate) == theirs):
+            spent += cost_own
     savings, saved = saved_by(exchange, outcome)
     notes = exchange.selection.notes if exchange.selection else NOTHING
     return Ending(
         exchange.created, envelope.stream if envelope else False, propensity(notes) if notes else 1.0, task(exchange, notes),
-        "caller" if served and billed_to_caller(exchange, served) else "operator", grade(served, tiers) if served else None,
+        "caller" if theirs else "operator", grade(served, tiers) if served else None,
         outcome.status, outcome.http_status, exchange.losses, exchange.cache, exchange.queued, outcome.duration,
         outcome.first_token, used, usd, attempts, spent, billed,
         usd if billed is None else computed(usage, price), price.source if price else None, savings, exchange.saved_tokens, saved,

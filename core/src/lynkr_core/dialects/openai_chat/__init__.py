@@ -141,16 +141,18 @@ def read_stream(fields: Mapping[str, Raw]) -> bool:
 
 
 def read_limit(fields: Mapping[str, Raw]) -> int | None:
-    """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
+    """The most tokens to answer with; None too where one of its keys is no such number, whose mistake is told when all is read.
+
+    Of two the higher one: some providers know only one of the keys, and may be sent either.
+    """
+    limits: list[int] = []
     for raw in (fields.get("max_completion_tokens"), fields.get("max_tokens")):
-        if raw is not None:
+        if raw is not None and raw != wire.NULL:
             try:
-                limit = wire.numbers.decode(raw)
+                limits.append(wire.numbers.decode(raw))
             except UNREADABLE:
-                continue
-            if limit >= 0:
-                return limit
-    return None
+                return None
+    return None if not limits or min(limits) < 0 else max(limits)
 
 
 def usage_asked(options: Raw | None) -> bool:

@@ -133,7 +133,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
                 continue
             value = fields.pop(key)
             changed = True
-            if name not in fields:
+            if fields.get(name) in (None, _NULL):
                 fields[name] = value
             elif value not in (_NULL, fields[name]):
                 note(losses, f"{key}: {name} was given too")

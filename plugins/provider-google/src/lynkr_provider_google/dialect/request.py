@@ -46,7 +46,7 @@ def peek(body: bytes, path: str) -> Envelope:
 def _limit(fields: Mapping[str, Raw]) -> int | None:
     """The most tokens to answer with, as far as it is a number; a mistake is told when the request is read in full."""
     config = fields.get(CONFIG) or fields.get("generation_config")
-    if config is None or not opens_with(config, b"{"):
+    if config is None or (CONFIG in fields and "generation_config" in fields) or not opens_with(config, b"{"):
         return None
     text = bytes(wire.objects_of(config, CONFIG).get("maxOutputTokens", wire.NULL))
     return int(text) if text.isdigit() else None
