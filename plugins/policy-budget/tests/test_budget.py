@@ -163,6 +163,20 @@ async def test_who_leaves_pays_what_was_used(scripted_provider):
     assert 0 < used < policy.rules[0].limit / 100
 
 
+async def test_who_does_not_wait_for_a_plain_answer_pays_what_was_set_aside(scripted_provider):
+    """The provider may write it to its end; of a stream it has written what has come."""
+    policy, client = gateway(scripted_provider, limit(usd=1))
+    scripted_provider.always(CANNED["openai.chat"].but(delay=30.0))
+    async with client:
+        asking = asyncio.ensure_future(client.post(CHAT, json=BODY))
+        await until(lambda: scripted_provider.requests)
+        (set_aside,) = [held for _, held in (await balance(policy)).values()]
+        asking.cancel()
+        await until(lambda: policy.status()["held"] == 0)
+    assert await balance(policy) == {"usd": (set_aside, 0)}
+    assert set_aside > 100 * 15_000
+
+
 async def test_an_answer_without_usage_costs_what_was_set_aside(scripted_provider):
     policy, client = gateway(scripted_provider, limit(usd=1))
     scripted_provider.always(CANNED["openai.chat"].but(body=CANNED["openai.chat"].body.replace(b'"usage"', b'"usages"')))
