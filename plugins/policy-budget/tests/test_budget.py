@@ -10,6 +10,7 @@ from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_policy_budget.balances import Standing
 
 pytestmark = pytest.mark.anyio
 BODY = {"model": "cloud/large", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
@@ -335,3 +336,40 @@ async def test_what_every_limit_stands_at_is_told(scripted_provider):
     assert (told["model:cloud/large", "requests"]["used"], told["model:cloud/large", "requests"]["limit"]) == (1, 10)
     assert (told["team:a", "tokens"]["used"], told["team:a", "tokens"]["until"]) == (0, None)
     assert len(told) == 3
+
+
+async def standing(policy):
+    """What operators are told: by subject and window what is used, and of how much."""
+    rows = await Standing(policy.books.ledger, policy.prefix, policy.rules).rows(over=True)
+    return {(row["subject"], row["window"]): (row["used"], row["limit"]) for row in rows}
+
+
+async def test_days_of_two_zones_are_counted_apart(scripted_provider):
+    """Berlin's day turns at 23:00 UTC: what it has used of it by midnight is nothing of the next day in UTC."""
+    policy, client = gateway(scripted_provider, limit(requests=3) + limit(requests=2, timezone="Europe/Berlin"))
+    statuses = []
+    async with client:
+        for hours in (10.0, 10.5, 10.9, 11.5, 11.6, 13.0):
+            policy.clock = lambda hours=hours: NOON + hours * 3600
+            statuses.append((await client.post(CHAT, json=BODY)).status)
+        assert statuses == [200, 200, 429, 200, 429, 200]
+        assert await standing(policy) == {
+            ("everyone", "2099-11-21"): (3, 3),
+            ("everyone", "2099-11-22"): (1, 3),
+            ("everyone", "2099-11-21@Europe~Berlin"): (2, 2),
+            ("everyone", "2099-11-22@Europe~Berlin"): (2, 2),
+        }
+
+
+async def test_a_name_with_odd_characters_is_one_and_has_its_limit(scripted_provider):
+    more = f'[provider.other]\nuse = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["ä+1"]\n'
+    limits = limit(scope="model:other/ä+1 + provider:other", requests=9) + limit(scope="model:*", requests=5)
+    policy, client = gateway(scripted_provider, limits, more)
+    async with client:
+        assert (await client.post(CHAT, json={**BODY, "model": "other/ä+1"})).status == 200
+        assert {(subject, *rest) for (subject, _), rest in (await standing(policy)).items()} == {
+            ("model:other/%C3%A4%2B1 + provider:other", 1, 9),
+            ("model:other/%C3%A4%2B1", 1, 5),
+        }
+    told = {one["subject"]: (one["used"], one["limit"]) for one in policy.budgets()}
+    assert told == {"model:other/%C3%A4%2B1 + provider:other": (1, 9), "model:other/%C3%A4%2B1": (1, 5)}
