@@ -245,7 +245,7 @@ async def test_it_warns_once_and_answers_say_so(scripted_provider, caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "lynkr.budget"]
     assert lines == [
         "the budget of everyone per day is 90% used: 9 requests of 10 requests, until 2099-11-22T00:00:00Z",
-        "the budget of everyone per day is used up: 10 requests of 10 requests, until 2099-11-22T00:00:00Z",
+        "the budget of everyone per day has no room for a request: 10 requests of 10 requests, until 2099-11-22T00:00:00Z",
     ]
     assert (policy.status()["warnings"], policy.status()["highest"]) == (2, 1.0)
 

@@ -44,10 +44,9 @@ class Standing:
         if len(parts) != 4 or parts[3] not in UNITS or (until <= now and not over):
             return None
         subject, per, window, unit = parts
-        zone = window.partition("@")[2]
-        alike = [rule for rule in self._rules if (rule.windows.per, rule.windows.zone, rule.unit) == (per, zone, unit)]
-        limits = [rule.limit for rule in alike if rule.is_about(subject)]
-        limit = min(limits, default=None)
+        key = per, window.partition("@")[2], unit
+        alike = [rule for rule in self._rules if (rule.windows.per, rule.windows.zone, rule.unit) == key]
+        limit = min([rule.limit for rule in alike if rule.is_about(subject)], default=None)
         return {
             "subject": subject, "per": per, "window": window, "unit": unit, "used": balance.used, "held": balance.held, "limit": limit,
             "share": round(balance.used / limit, 4) if limit else None, "resets": None if until > now + 1e10 else moment(until),
