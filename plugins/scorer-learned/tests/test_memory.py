@@ -89,3 +89,9 @@ def test_every_text_has_a_vector(text):
     assert vector.shape == (EMBED.size,)
     assert np.isfinite(vector).all()
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5) or not any(map(str.isalnum, text))
+
+
+def test_the_same_words_at_another_length_are_less_alike():
+    short, again, long = [EMBED.of(text) for text in ("add these up", "add up these", "add these up " * 300)]
+    assert short @ again > 0.99
+    assert 0.0 < short @ long < 0.8
