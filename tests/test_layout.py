@@ -163,7 +163,7 @@ def test_the_kernel_is_small():
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
     beside = [path for path in kernel() if path.stem in BESIDE]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3555
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3565
     assert sum(code_lines(path) for path in beside) <= 360
     assert sum(code_lines(path) for path in opt_in) <= 835
     assert sum(code_lines(path) for path in transport) <= 800

@@ -187,6 +187,7 @@ def test_the_command_works_from_a_wheel(fresh, tmp_path):
     done = lynkr("new-plugin", "scorer", "of-mine", "--into", "here", cwd=tmp_path, python=fresh)
     assert done.returncode == 0, done.stderr
     assert files(tmp_path / "here/scorer-of-mine") == render("scorer", "of-mine")
+    assert "&& pip install -q -U pip && pip install -e . --group dev &&" in done.stdout  # that of Python 3.11 knows no --group
 
 
 def test_the_scorer_decides(fresh, tmp_path):

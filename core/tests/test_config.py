@@ -50,7 +50,7 @@ def test_references_are_filled_in():
 
 def test_a_missing_variable_is_a_mistake_with_the_way_out():
     (found,) = mistakes('[provider.a]\napi_key = "${NOPE}"')
-    assert found.startswith("lynkr.toml: $.provider.a.api_key: the environment variable NOPE is not set")
+    assert found.startswith("lynkr.toml: [provider.a] $.api_key: the environment variable NOPE is not set")
 
 
 def test_a_secret_can_be_a_file(tmp_path):
@@ -88,3 +88,24 @@ def test_a_secret_shows_nothing():
     secret = Secret("sk-1234")
     assert "1234" not in f"{secret} {secret!r} {[secret]}"
     assert secret.reveal() == "sk-1234"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("provider = 3\n[tiers]\nsimple = ['a/b']", "[provider]: expected tables [provider.NAME]"),
+        ("[provider]\na = 3\n[tiers]\nsimple = ['a/b']", "[provider.a]: expected a table"),
+        ("[provider.a]\nuse = ''", "[provider.a] $.use: expected a plugin's name"),
+        ("[teirs]\nsimple = ['a/b']\n[provider.a]", '[teirs]: unknown section; did you mean "tiers"?'),
+        ("[models]\nfast = ['${NOPE}/b']", "[models] $.fast[0]: the environment variable NOPE is not set; "),
+        ("[server]\nhost = 'file:/no/such'", "[server] $.host: the file /no/such cannot be read: "),
+    ],
+)
+def test_a_mistake_brings_no_others_along(text, told):
+    (found,) = mistakes(text)
+    assert found.startswith(f"lynkr.toml: {told}")
+
+
+def test_a_configuration_with_mistakes_can_be_looked_at():
+    config = parse("[server]\nport = 1\nprot = 2\n[models]\na = 'x'\nb = []", {}, strict=False)
+    assert (config.server.port, config.models, len(config.mistakes)) == (1, {"b": []}, 2)

@@ -25,7 +25,7 @@ def assemble(
     config: Config, environ: Mapping[str, str], transport: Transport | None = None, before: Kernel | None = None
 ) -> Kernel:
     """A kernel; one that takes the place of `before` goes on with its state in memory. Raises `ConfigError` with every mistake at once."""
-    mistakes: list[str] = []
+    mistakes = list(config.mistakes)
     transport = transport or Http1Transport()
     tiers, stores = Tiers(config.tiers.bounds), Stores(before.stores.memory if before else None)
 
@@ -34,10 +34,10 @@ def assemble(
         "transport": transport, "tiers": tiers, "stores": stores, "environ": environ, "providers": providers, "tokens": Tokens(),
     }  # fmt: skip
     plugins = load_all(config, shared, mistakes)
-    if not providers and not mistakes:
+    if not providers and not any(table.kind == "provider" for table in config.plugins):
         mistakes.append(f"{config.file}: no provider is enabled; add a table like [provider.echo], or run `lynkr init`")
-    switched_on = [plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)]
-    dialects = load_dialects(providers, config.file, mistakes) | {dialect.name: dialect for dialect in switched_on}
+    dialects = load_dialects(providers, config.file, mistakes)
+    dialects |= {plugin.instance.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)}
     hooks = compiled(plugins, config.order, config.file, mistakes)
     named = targets(plugins, config, mistakes)
     if mistakes:
@@ -54,8 +54,10 @@ def assemble(
 def load_all(config: Config, shared: dict[str, Any], mistakes: list[str]) -> list[Loaded]:
     """Every plugin that the configuration names, stores first; those that cannot be had are told in `mistakes`."""
     plugins: list[Loaded] = []
+    lost: list[str] = []
     for table in sorted(config.plugins, key=lambda table: KINDS[table.kind]):
-        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes)
+        loaded = load(table, Context(name=table.name, kind=table.kind, **shared), config.file, mistakes, lost)
+        lost += [] if loaded else [table.name]
         if loaded is not None:
             plugins.append(loaded)
             if loaded.kind == "store":
@@ -68,7 +70,8 @@ def load_all(config: Config, shared: dict[str, Any], mistakes: list[str]) -> lis
 def targets(plugins: Sequence[Loaded], config: Config, mistakes: list[str]) -> list[str]:
     """The models that selectors send to, by their attribute `targets`: `provider/model`, or a provider's or tier's name."""
     providers = [table.name for table in config.plugins if table.kind == "provider"]
-    known = [*providers, *(TIERS if any(config.tiers.tables().values()) else ())]
+    tiered = any(config.tiers.tables().values()) or any(told.startswith(f"{config.file}: [tiers]") for told in config.mistakes)
+    known = [*providers, *(TIERS if tiered else ())]
     found: list[str] = []
     for plugin in plugins:
         for target in getattr(plugin.instance, "targets", ()) if plugin.kind == "selector" else ():
@@ -91,6 +94,6 @@ def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[s
                 dialects[name] = manifest("dialect", name).create()
             except PluginError as error:
                 mistakes.append(f"{file}: {error}")
-    missing = sorted(wanted - set(dialects))
+    missing = sorted(wanted - set(installed("dialect")))
     mistakes += [f"{file}: no installed package has the dialect {name!r}, which a provider speaks" for name in missing]
     return dialects

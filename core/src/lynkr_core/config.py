@@ -48,12 +48,15 @@ class Config(Struct, kw_only=True):
     order: dict[str, int] = {}
     plugins: list[PluginTable] = []
     file: str = "lynkr.toml"
+    mistakes: list[str] = []  # with one of them it can be looked at, not served
     hash: str = ""  # of the file's text, 12 hex digits; secrets from the environment or from other files do not go into it
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Reads and checks a file. Raises `ConfigError` with every mistake that can be seen without the plugins."""
-    return parse(read(path), environ, path.name)
+def load(path: Path, environ: Mapping[str, str], *, strict: bool = True) -> Config:
+    """Reads and checks a file. Raises `ConfigError` with every mistake that can be seen without the plugins; when not `strict`, they
+    stand in the configuration, and a kernel that is to be made of it tells them together with those of the plugins.
+    """
+    return parse(read(path), environ, path.name, strict=strict)
 
 
 def read(path: Path) -> str:
@@ -66,33 +69,37 @@ def read(path: Path) -> str:
         raise ConfigError([f"{path}: not UTF-8: {error.reason} at byte {error.start}"]) from None
 
 
-def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml") -> Config:
+def parse(text: str, environ: Mapping[str, str], file: str = "lynkr.toml", *, strict: bool = True) -> Config:
     """As `load`, from the file's text."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{file}: not TOML: {error}"]) from None
-    mistakes: list[str] = []
-    tables = cast("dict[str, Any]", resolved(tables, environ, f"{file}: $", mistakes))
-    config = _build(tables, file, mistakes)
-    if mistakes := [*mistakes, *_references(config)]:
-        raise ConfigError(mistakes)
-    config.hash = hashlib.sha256(text.encode()).hexdigest()[:12]
+    config = Config(file=file, hash=hashlib.sha256(text.encode()).hexdigest()[:12])
+    _build(tables, environ, config)
+    config.mistakes += _references(config, isinstance(tables.get("provider", {}), dict))
+    if strict and config.mistakes:
+        raise ConfigError(config.mistakes)
     return config
 
 
 def resolved(value: Any, environ: Mapping[str, str], where: str, mistakes: list[str]) -> Any:
-    """`${NAME}`, `${NAME:-default}` and `file:/path` replaced in every string."""
+    """`${NAME}`, `${NAME:-default}` and `file:/path` replaced in every string. A string of which a part is missing is None; so that nothing
+    else is told of it, it is left out of its table or list.
+    """
     if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {key: resolved(item, environ, f"{where}.{key}", mistakes) for key, item in items}
+        pairs = cast("dict[str, Any]", value).items()
+        return {key: it for key, item in pairs if (it := resolved(item, environ, f"{where}.{key}", mistakes)) is not None}
     if isinstance(value, list):
-        return [resolved(item, environ, f"{where}[{i}]", mistakes) for i, item in enumerate(cast("list[Any]", value))]
+        items = enumerate(cast("list[Any]", value))
+        return [it for i, item in items if (it := resolved(item, environ, f"{where}[{i}]", mistakes)) is not None]
     if not isinstance(value, str):
         return value
     if value.startswith("file:/"):
         return _file_content(value[5:], where, mistakes)
-    return REFERENCE.sub(lambda match: _variable(match, environ, where, mistakes), value)
+    found = len(mistakes)
+    text = REFERENCE.sub(lambda match: _variable(match, environ, where, mistakes), value)
+    return text if len(mistakes) == found else None
 
 
 def _variable(match: re.Match[str], environ: Mapping[str, str], where: str, mistakes: list[str]) -> str:
@@ -104,12 +111,12 @@ def _variable(match: re.Match[str], environ: Mapping[str, str], where: str, mist
     return value
 
 
-def _file_content(path: str, where: str, mistakes: list[str]) -> str:
+def _file_content(path: str, where: str, mistakes: list[str]) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         mistakes.append(f"{where}: the file {path} cannot be read: {getattr(error, 'strerror', None) or 'not text'}")
-        return ""
+        return None
 
 
 SECTIONS: dict[str, Any] = {
@@ -122,38 +129,45 @@ SECTIONS: dict[str, Any] = {
 }
 
 
-def _build(tables: dict[str, Any], file: str, mistakes: list[str]) -> Config:
-    config = Config(file=file)
+def _build(tables: dict[str, Any], environ: Mapping[str, str], config: Config) -> None:
+    """Fills in what is good: there may be more to tell of it. A mistyped section is taken for the one that was meant."""
+    known = [*SECTIONS, *KINDS]
     for name, value in tables.items():
-        if name in SECTIONS:
-            converted = convert(value, SECTIONS[name], f"{file}: [{name}]", mistakes)
-            if converted is not None:
-                setattr(config, name, converted)
-        elif name in KINDS:
-            config.plugins += _plugin_tables(name, value, file, mistakes)
-        else:
-            mistakes.append(f"{file}: [{name}]: unknown section{suggestion(name, [*SECTIONS, *KINDS])}")
-    return config
+        if name not in known:
+            config.mistakes.append(f"{config.file}: [{name}]: unknown section{suggestion(name, known)}")
+            name = next(iter(difflib.get_close_matches(name, known, 1, 0.75)), name)
+        where = f"{config.file}: [{name}]"
+        if name in KINDS:
+            config.plugins += _plugin_tables(name, value, environ, config)
+        elif (value := resolved(value, environ, f"{where} $", config.mistakes)) is not None and name in SECTIONS:
+            setattr(config, name, _section(value, SECTIONS[name], where, config.mistakes))
 
 
-def _plugin_tables(kind: str, tables: Any, file: str, mistakes: list[str]) -> Iterator[PluginTable]:
+def _section(value: Any, type: Any, where: str, mistakes: list[str]) -> Any:
+    """`value` as `type`; without the keys that are wrong, which are added to `mistakes`."""
+    if (whole := convert(value, type, where, mistakes)) is not None:
+        return whole
+    items = cast("dict[str, Any]", value).items() if isinstance(value, dict) else ()
+    good = {key: item for key, item in items if convert({key: item}, type, "", []) is not None}
+    return msgspec.convert(good, type, dec_hook=_secret)
+
+
+def _plugin_tables(kind: str, tables: Any, environ: Mapping[str, str], config: Config) -> Iterator[PluginTable]:
+    """One for each name, as others refer to it; `use` is empty where it cannot be told."""
     if not isinstance(tables, dict):
-        mistakes.append(f"{file}: [{kind}]: expected tables [{kind}.NAME]")
+        config.mistakes.append(f"{config.file}: [{kind}]: expected tables [{kind}.NAME]")
         return
     for name, value in cast("dict[str, Any]", tables).items():
-        if not isinstance(value, dict):
-            mistakes.append(f"{file}: [{kind}] $.{name}: expected a table [{kind}.{name}]")
-            continue
-        table = dict(cast("dict[str, Any]", value))
-        use = table.pop("use", name)
-        if isinstance(use, str):
-            yield PluginTable(kind=kind, name=name, use=use, table=table)
-        else:
-            mistakes.append(f"{file}: [{kind}.{name}] $.use: expected the plugin's name as a string")
+        where = f"{config.file}: [{kind}.{name}]"
+        table = cast("dict[str, Any]", resolved(value if isinstance(value, dict) else {}, environ, f"{where} $", config.mistakes))
+        use = table.pop("use", "" if "use" in value else name) if isinstance(value, dict) else None
+        if not isinstance(use, str) or cast("dict[str, Any]", value).get("use") == "":
+            config.mistakes.append(f"{where}: expected a table" if use is None else f"{where} $.use: expected a plugin's name")
+        yield PluginTable(kind=kind, name=name, use=use if isinstance(use, str) else "", table=table)
 
 
-def _references(config: Config) -> Iterator[str]:
-    """Candidates must name an enabled provider."""
+def _references(config: Config, whole: bool) -> Iterator[str]:
+    """Candidates must name an enabled provider. `whole`: it is known which ones there are."""
     providers = [plugin.name for plugin in config.plugins if plugin.kind == "provider"]
     named = [("tiers", name, ids) for name, ids in config.tiers.tables().items()]
     named += [("models", name, ids) for name, ids in config.models.items()]
@@ -163,7 +177,7 @@ def _references(config: Config) -> Iterator[str]:
             where = f"{config.file}: [{section}] $.{name}: {id!r}"
             if not slash or not model:
                 yield f"{where}: expected provider/model"
-            elif provider not in providers:
+            elif whole and provider not in providers:
                 yield f"{where}: there is no [provider.{provider}]{suggestion(provider, providers)}"
     if list(config.tiers.bounds) != sorted(config.tiers.bounds):
         yield f"{config.file}: [tiers] $.bounds: must rise, as in [25, 50, 75]"
@@ -179,9 +193,8 @@ def convert(value: Any, type: Any, where: str, mistakes: list[str], path: str = 
     if inspect.isclass(bare) and issubclass(bare, Struct) and isinstance(value, dict):
         _check_fields(cast("dict[str, Any]", value), bare, where, mistakes, path)
     elif get_origin(bare) is dict and isinstance(value, dict):
-        inner = get_args(bare)[1]
         for key, item in cast("dict[str, Any]", value).items():
-            convert(item, inner, where, mistakes, f"{path}.{key}")
+            convert(item, get_args(bare)[1], where, mistakes, f"{path}.{key}")
     elif get_origin(bare) is list and isinstance(value, list):
         for index, item in enumerate(cast("list[Any]", value)):
             convert(item, get_args(bare)[0], where, mistakes, f"{path}[{index}]")
@@ -202,8 +215,9 @@ def _check_fields(value: dict[str, Any], type: type[Struct], where: str, mistake
         elif type.__struct_config__.forbid_unknown_fields:
             mistakes.append(f"{where} {path}.{key}: unknown key{suggestion(key, fields)}")
     for name, field in fields.items():
-        if field.required and name not in value:
-            mistakes.append(f"{where} {path}.{name}: is required")
+        missing = f"{where} {path}.{name}: "
+        if field.required and name not in value and not any(told.startswith(missing) for told in mistakes):
+            mistakes.append(f"{missing}is required")
 
 
 def _located(message: str, path: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from importlib.resources import files
@@ -140,20 +141,29 @@ def remedy(kind: str, use: str) -> str:
     return f"{suggestion(use, sorted(installed(kind)))}; pip install {package(kind, use)}"
 
 
-def load(table: PluginTable, context: Context, file: str, mistakes: list[str]) -> Loaded | None:
-    """Imports, configures and creates one plugin; None with the reasons added to `mistakes`."""
+def load(table: PluginTable, context: Context, file: str, mistakes: list[str], lost: Iterable[str] = ()) -> Loaded | None:
+    """Imports, configures and creates one plugin; None with the reasons added to `mistakes`.
+
+    It is not created when anything in its table is wrong. `lost`: names of others that cannot be had; to miss them is no mistake of its own.
+    """
     where = f"{file}: [{table.section}]"
+    if not table.use:
+        return None
     try:
         plugin = manifest(table.kind, table.use)
-        config = convert(table.table, plugin.config, where, mistakes)
-        if config is None:
-            return None
-        instance = create(plugin, config, context)
-        return Loaded(kind=table.kind, name=table.name, use=table.use, instance=instance, rank=plugin.rank)
     except PluginError as error:
         mistakes.append(f"{where}: {error}")
+        return None
+    config = convert(table.table, plugin.config, where, mistakes)
+    if any(told.startswith(f"{where} ") for told in mistakes):
+        return None
+    try:
+        instance = create(plugin, config, context)
+        return Loaded(kind=table.kind, name=table.name, use=table.use, instance=instance, rank=plugin.rank)
     except Exception as error:
-        mistakes.append(f"{where}: the plugin {table.use!r} could not start: {type(error).__name__}: {error}")
+        reason = "" if isinstance(error, PluginError) else f"the plugin {table.use!r} could not start: {type(error).__name__}: "
+        if not any(re.search(rf"\b{re.escape(name)}\b", str(error)) for name in lost):
+            mistakes.append(f"{where}: {reason}{error}")
     return None
 
 
@@ -213,7 +223,8 @@ def compiled(plugins: Sequence[Loaded], order: Mapping[str, int], file: str, mis
         except (PluginError, pluggy.PluginValidationError) as error:
             mistakes.append(f"{file}: [{plugin.id}]: the plugin {plugin.use!r} {error}")
         else:
-            calls += calls_of(registry.get_hookcallers(shown) or [], plugin)
+            names = [caller.name for caller in registry.get_hookcallers(shown) or ()]
+            calls += [Call(name, plugin.kind, plugin.id, getattr(plugin.instance, name), parameters(name)) for name in names]
     return Hooks(calls)
 
 
@@ -226,8 +237,3 @@ def stand_in(instance: Any) -> Any:
         return object.__new__(kind) if kind.__eq__ is object.__eq__ else instance
     except TypeError:
         return instance
-
-
-def calls_of(callers: Iterable[pluggy.HookCaller], plugin: Loaded) -> Iterator[Call]:
-    for name in [caller.name for caller in callers]:
-        yield Call(name, plugin.kind, plugin.id, getattr(plugin.instance, name), parameters(name))

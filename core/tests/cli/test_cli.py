@@ -104,6 +104,77 @@ def test_every_mistake_is_told_at_once(folder):
     ]
 
 
+EVERYTHING_WRONG = """
+[server]
+prot = 1
+max_body = -1
+[nonsense]
+[provder.cloud]
+use = "openai"
+api_kei = "x"
+[provider.local]
+use = "openai-compatible"
+base_url = "${NO_SUCH_URL}"
+time_out = 3
+[provider.where]
+use = 7
+[provider.echo]
+[scorer.broken]
+[scorer.ekho]
+[scorer.heuristic]
+wieghts = 1
+[store.sqlite]
+paht = "x.db"
+[sink.journal]
+store = "sqlite"
+[auth.keys]
+store = "sqlite"
+[cache.exact]
+store = "sqlite"
+ttl = "x"
+[models]
+auto = ["local/x"]
+fast = "echo/a"
+slow = ["ecko/a", "echo"]
+[tiers]
+simpel = ["echo/a"]
+simple = ["cloud/a", "where/b", "nobody/b"]
+bounds = [50, 25, 75]
+"""
+EVERYTHING_TOLD = """\
+[server] $.prot: unknown key; did you mean "port"?
+[server] $.max_body: expected int >= 1
+[nonsense]: unknown section
+[provder]: unknown section; did you mean "provider"?
+[provider.local] $.base_url: the environment variable NO_SUCH_URL is not set; set it, or write ${NO_SUCH_URL:-default}
+[provider.where] $.use: expected a plugin's name
+[models] $.fast: expected array, got str
+[tiers] $.simpel: unknown key; did you mean "simple"?
+[tiers] $.simple: 'nobody/b': there is no [provider.nobody]; known: cloud, local, where, echo
+[models] $.slow: 'ecko/a': there is no [provider.ecko]; did you mean "echo"?
+[models] $.slow: 'echo': expected provider/model
+[tiers] $.bounds: must rise, as in [25, 50, 75]
+[models] $.auto: 'auto' has a meaning of its own; take another name
+[store.sqlite] $.paht: unknown key; did you mean "path"?
+[provider.cloud] $.api_kei: unknown key; did you mean "api_key"?
+[provider.local] $.time_out: unknown key; did you mean "timeout"?
+[cache.exact] $.ttl: expected float, got str
+[scorer.broken]: the scorer plugin 'broken' cannot be imported: ModuleNotFoundError: No module named 'no_such_module'
+[scorer.ekho]: the scorer plugin 'ekho' is not installed; known: broken, codegraph, heuristic, learned; pip install lynkr-scorer-ekho
+[scorer.heuristic] $.wieghts: unknown key; did you mean "weights"?
+"""
+
+
+@pytest.mark.parametrize("command", [("check",), ("serve",), ("serve", "--workers", "2"), ("route", "Hello")], ids=" ".join)
+def test_mistakes_of_all_kinds_hide_none_of_the_others_and_bring_none_along(folder, command):
+    """The store cannot be had and a section's name is wrong: who refers to them makes no mistake."""
+    (folder / "lynkr.toml").write_text(EVERYTHING_WRONG)
+    done = lynkr(*command, cwd=folder, env=scorer_installed(folder))
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix("lynkr.toml: ") for line in done.stderr.splitlines()]
+    assert sorted(told) == sorted(EVERYTHING_TOLD.splitlines())
+
+
 def test_a_plugin_that_is_not_installed_is_told_with_the_remedy(folder):
     (folder / "lynkr.toml").write_text(GOOD + "[scorer.ekho]\n[provider.gecho]\n")
     done = lynkr("check", cwd=folder)

@@ -59,7 +59,12 @@ async def test_all_mistakes_are_told_at_once_beside_the_rest(tmp_path):
     report = await examined(tmp_path, KEYED + "prot = 1\n[provider.ecko]\n[nonsense]\n")
     assert report.status == 2
     assert 'did you mean "port"' in only(report, "server", "broken").do
-    assert [one.where for one in report.findings if one.level == "broken"] == ["provider.openai", "server", "nonsense"]
+    assert [one.where for one in report.findings if one.level == "broken"] == [
+        "provider.openai",
+        "server",
+        "nonsense",
+        "provider.ecko",
+    ]
     assert about(report, "packages")
 
 

@@ -84,7 +84,7 @@ def enabled_plugins(file: Path) -> list[tuple[str, str, Any]]:
     if not file.exists():
         return []
     try:
-        kernel = Kernel.from_config(load(file, os.environ), os.environ)
+        kernel = Kernel.from_config(load(file, os.environ, strict=False), os.environ)
     except ConfigError:
         sys.stderr.write(f"lynkr: {file} has mistakes, so commands of plugins are missing; `lynkr check` tells them\n")
         return []

@@ -38,7 +38,7 @@ def route(prompt: str, *, model: str = "auto", config: Path = DEFAULT, json: boo
 
 async def dry_run(prompt: str, model: str, config: Path) -> dict[str, Any]:
     """The decision that the running gateway would make for this prompt."""
-    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
     body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": prompt}]})
     async with kernel:
         exchange = Exchange(kernel.dialects[FRONT], "/v1/route", {}, body)
@@ -62,7 +62,7 @@ def explain(request_id: str, *, config: Path = DEFAULT, json: bool = False) -> N
 
 
 async def recorded(request_id: str, config: Path) -> Any:
-    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
     async with kernel:
         return await kernel.stores.journal().find(request_id)
 

@@ -39,7 +39,10 @@ def new_plugin(kind: str, name: str, *, into: Path = Path()) -> None:
     if mistakes:
         raise ConfigError(mistakes)
     write(folder, render(kind, name))
-    sys.stdout.write(f"wrote {folder}; next: cd {folder} && pip install -e . --group dev && python -m pytest\n")
+    # --group needs pip 25.1, and Python 3.11 to 3.13 come with an older one
+    sys.stdout.write(
+        f"wrote {folder}; next: cd {folder} && pip install -q -U pip && pip install -e . --group dev && python -m pytest\n"
+    )
 
 
 def kinds() -> list[str]:

@@ -31,7 +31,7 @@ def prices(*models: str, config: Path = DEFAULT, json: bool = False) -> None:
         config: The file to read.
         json: Print JSON, with everything that is known of each price.
     """
-    catalog = Kernel.from_config(load(config, os.environ), os.environ).catalog
+    catalog = Kernel.from_config(load(config, os.environ, strict=False), os.environ).catalog
     found = [(candidate.id, candidate.price) for candidate in served(catalog, models)]
     if json:
         rows = [{"model": id, "price": builtins(price) if price else None} for id, price in found]

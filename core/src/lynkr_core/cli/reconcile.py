@@ -80,7 +80,7 @@ def renamed(sums: Sums, names: Mapping[str, str]) -> Sums:
 
 async def compared(theirs: Sums, provider: str | None, config: Path) -> list[Line]:
     days = {day for day, _ in theirs}
-    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
     whole = all(model == EVERY for _, model in theirs)
     ours: Sums = {}
     async with kernel:

@@ -55,12 +55,12 @@ class Source(Struct, frozen=True, kw_only=True):
         return Path(self.file)
 
     def parse(self, text: str) -> Config:
-        """Raises `ConfigError` with every mistake that can be seen without the plugins."""
-        config = parse(text, os.environ, self.path.name)
+        """Mistakes stand in the configuration: a kernel that is to be made of it tells them. Raises `ConfigError` for what is not TOML."""
+        config = parse(text, os.environ, self.path.name, strict=False)
         for name, value in self.given():
             setattr(config.server, name, value)
         if reason := exposed(config):
-            raise ConfigError([reason])
+            config.mistakes.append(reason)
         return config
 
     def given(self) -> list[tuple[str, Any]]:
@@ -70,6 +70,8 @@ class Source(Struct, frozen=True, kw_only=True):
 def exposed(config: Config) -> str | None:
     """Why this configuration must not be served at its address; None when it may."""
     host = config.server.host
+    if any(told.startswith(f"{config.file}: [server]") for told in config.mistakes):
+        return None  # it may be what was meant to be set
     if config.server.allow_anonymous or is_loopback(host) or any(plugin.kind == "auth" for plugin in config.plugins):
         return None
     return (

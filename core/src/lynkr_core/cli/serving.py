@@ -14,6 +14,7 @@ from lynkr_core.cli.reloading import Generations, Source
 from lynkr_core.cli.server import listener, run
 from lynkr_core.config import Config, read
 from lynkr_core.errors import LynkrError
+from lynkr_core.kernel import Kernel
 
 if TYPE_CHECKING:
     from lynkr_core.cli.canary import Plan
@@ -68,6 +69,8 @@ def serve(
     text = read(config)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     settings = source.parse(text)
+    if settings.mistakes:
+        Kernel.from_config(settings, os.environ)  # which tells them with those of the plugins
     log_lines(settings.server.log)
     plan = planned(canary, canary_requests, canary_errors, settings.server.workers)
     if settings.server.workers > 1:

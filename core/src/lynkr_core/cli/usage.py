@@ -75,7 +75,7 @@ async def asked(by: list[str], span: tuple[float, float], baseline: str, limit: 
 @asynccontextmanager
 async def journal_of(config: Path) -> AsyncGenerator[tuple[Kernel, Journal]]:
     """Raises `LynkrError` where nothing outlives the gateway."""
-    kernel = Kernel.from_config(load(config, os.environ), os.environ)
+    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
     journal = kernel.stores.journal()
     if journal is kernel.stores.memory:
         raise LynkrError(f"{config} has no store that keeps records; [store.sqlite] and [sink.journal] do")

@@ -198,7 +198,7 @@ class Supervisor:
             try:
                 text = read(self._source.path)
                 settings = self._source.parse(text)
-                mistakes = await self._take(workers, text)
+                mistakes = await self._take(workers, text) or settings.mistakes
             except ConfigError as error:
                 mistakes = error.mistakes
             else:

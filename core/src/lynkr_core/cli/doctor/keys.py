@@ -48,7 +48,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def value(self, environ: Mapping[str, str]) -> str:
         """Empty when it cannot be had."""
-        return resolved(self.text, environ, "", [])
+        return resolved(self.text, environ, "", []) or ""
 
 
 def places(tables: Mapping[str, Any]) -> list[Place]:
