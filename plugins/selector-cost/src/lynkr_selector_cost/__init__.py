@@ -28,7 +28,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         500.0
     )
     names: Annotated[
-        list[str], Meta(description="Only for requests for these names: `auto`, a tier, an alias. None: for all.")
+        list[str], Meta(description="Only for requests for these names: `auto`, a tier, one in `[models]`. None: for all.")
     ] = []
 
 
@@ -37,7 +37,7 @@ class CostSelector:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self.names = frozenset(config.names)
+        self.only_for = tuple(dict.fromkeys(config.names))
         self.tiers = context.tiers
         self.estimator = Estimator(config.output_tokens)
 
@@ -64,7 +64,7 @@ class CostSelector:
 
     def asked(self, exchange: Exchange) -> bool:
         """Whether it has anything to do with this request."""
-        return not self.names or exchange.asked in self.names
+        return not self.only_for or exchange.asked in self.only_for
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         self.estimator.note(outcome)
