@@ -16,6 +16,8 @@ from lynkr_selector_cost.estimate import MAX_COST, Estimator, input_tokens, limi
 __all__ = ["Config", "CostSelector", "Estimator", "affordable", "bounded", "input_tokens", "limit_of", "plugin"]
 
 UNKNOWN = float("inf")
+TOLD = 8
+"""Models whose price is told."""
 Usd = Annotated[float, Meta(ge=0)]
 Costs = Mapping[Candidate, float | None]
 
@@ -55,7 +57,8 @@ class CostSelector:
         order = (*by_cost(good, costs), *[candidate for candidate in left if candidate not in good])
         peers = sum(costs[candidate] == costs[order[0]] for candidate in good) if costs[order[0]] is not None else 0
         reason = "cheapest" if tier is None else f"cheapest for {tier}"
-        return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers)
+        notes = {"expected-usd": told(order, costs)}
+        return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers, notes=notes)
 
     def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
         """The limit holds for those too whom other selectors want, and for those who stand by. Raises `InvalidRequest`."""
@@ -68,6 +71,12 @@ class CostSelector:
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         self.estimator.note(outcome)
+
+
+def told(order: Sequence[Candidate], costs: Costs) -> str:
+    """The prices it decided by. The decision's own figures suppose that all find the same in their caches, and may say otherwise."""
+    figures = [(candidate.id, costs[candidate]) for candidate in order[:TOLD]]
+    return ", ".join([f"{id} {'unknown' if usd is None else f'{usd:.6f}'}" for id, usd in figures])
 
 
 def by_cost(candidates: Sequence[Candidate], costs: Costs) -> list[Candidate]:
