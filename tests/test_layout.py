@@ -36,7 +36,7 @@ LAYERS = [
     {"dialect", "tokens"},
     {"exchange", "upstream"},
     {"hookspecs", "stores", "pricing", "routes", "caller", "scores", "unsupported", "sessions", "stalls", "remarks", "inner"},
-    {"hooks", "decision", "candidates", "headers", "recall", "relay", "process"},
+    {"hooks", "decision", "candidates", "headers", "recall", "relay", "process", "consumed"},
     {"settings", "capabilities", "scopes"},
     {"config", "selecting"},
     {"plugins", "course", "watch", "lending"},
@@ -55,9 +55,9 @@ FRONT = {"app", "models", "passthrough", "process"}
 """What stands before the kernel: the ASGI app, its lists, what is passed on unread, and what the app knows of its process."""
 OPT_IN = {"hedging", "inner", "joining", "lending", "recall", "remarks", "resuming", "rounds", "scopes", "unsupported"}
 """What does nothing where it is not asked for, or nothing was refused."""
-BESIDE = {"decision", "naming", "sessions", "stalls"}
+BESIDE = {"consumed", "decision", "naming", "sessions", "stalls"}
 """What stands beside an exchange's way: what is told of a decision, the names of conversations and in configurations, the guard over
-plugins that stall."""
+plugins that stall, what an answer has cost that was broken off."""
 REMOTE = {"ahead", "line", "outbox", "overlay", "pages", "spill"}
 """What stores that are asked over the network have in common."""
 LARGER = {
@@ -163,13 +163,13 @@ def test_the_kernel_is_small():
     front = [path for path in kernel() if path.stem in FRONT]
     opt_in = [path for path in kernel() if path.stem in OPT_IN]
     beside = [path for path in kernel() if path.stem in BESIDE]
-    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3545
-    assert sum(code_lines(path) for path in beside) <= 385
+    assert sum(code_lines(path) for path in kernel() if path not in (*transport, *state, *front, *opt_in, *beside)) <= 3555
+    assert sum(code_lines(path) for path in beside) <= 420
     assert sum(code_lines(path) for path in opt_in) <= 835
     assert sum(code_lines(path) for path in transport) <= 800
     assert sum(code_lines(path) for path in state if path.stem not in REMOTE) <= 1335
     assert sum(code_lines(path) for path in state if path.stem in REMOTE) <= 500
-    assert sum(code_lines(path) for path in front) <= 480
+    assert sum(code_lines(path) for path in front) <= 486
 
 
 @pytest.mark.parametrize("path", kernel(), ids=lambda path: path.stem)

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from lynkr_core import capabilities
+from lynkr_core.consumed import consumed
 from lynkr_core.dialect import Dialect
-from lynkr_core.errors import ClientGone, GatewayError, InvalidRequest, UpstreamError
+from lynkr_core.errors import ClientGone, GatewayError, UpstreamError
 from lynkr_core.events import Event, Examiner
 from lynkr_core.exchange import Attempt, Candidate, Exchange, Outcome, Reject, Removal, Reservation, Status
 from lynkr_core.hooks import notify
@@ -21,7 +22,7 @@ from lynkr_core.joining import Joined
 from lynkr_core.recall import recalled
 from lynkr_core.relay import Metered, Named, Observer, Rewritten, Stream, Translated
 from lynkr_core.remarks import unsaved
-from lynkr_core.request import Request, Usage
+from lynkr_core.request import Request
 from lynkr_core.resuming import Resumable
 from lynkr_core.tokens import estimate
 from lynkr_core.upstream import UpstreamResponse
@@ -124,18 +125,6 @@ def release(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:
             attempt.usage = consumed(exchange, attempt)
         status: Status = "cancelled" if attempt.lost or exchange.gone else "error"
         kernel.settle(attempt, Outcome(status=status, http_status=0, candidate=attempt.candidate, usage=attempt.usage))
-
-
-def consumed(exchange: Exchange, attempt: Attempt) -> Usage | None:
-    """What an attempt that was broken off has cost so far, where nobody told: an estimate. None when nothing was sent."""
-    if attempt.upstream is None or exchange.envelope is None:  # pyright: ignore[reportUnnecessaryComparison]
-        return None
-    try:
-        asked = estimate(exchange.request)
-    except InvalidRequest:  # bytes that went through unread
-        asked = len(exchange.body) // 4
-    pieces = attempt.stream.pieces if attempt.stream else 0
-    return Usage(input_tokens=asked, output_tokens=pieces, estimated=True)
 
 
 async def reserve(kernel: Kernel, exchange: Exchange, attempt: Attempt) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from lynkr_core.attempts import Answer, timed_out
 from lynkr_core.caller import Caller
+from lynkr_core.consumed import consumed
 from lynkr_core.errors import AllFailed, ClientGone, UpstreamError
 from lynkr_core.exchange import Exchange, Status
 from lynkr_core.headers import response_headers
@@ -65,6 +66,8 @@ async def relay(kernel: Kernel, exchange: Exchange, caller: Caller, answer: Answ
         stream.response.abort()  # does nothing to a response that was read to its end
         answer.attempt.ended = time.monotonic()
         answer.attempt.usage = stream.usage
+        if not stream.ended:
+            answer.attempt.usage = consumed(exchange, answer.attempt)
         kernel.watch.discard(answer.attempt)
     return None
 

@@ -13,10 +13,11 @@ from typing import Any, Self
 from msgspec import structs
 
 from lynkr_core import capabilities, remarks
-from lynkr_core.attempts import Answer, consumed
+from lynkr_core.attempts import Answer
 from lynkr_core.caller import Caller, Receive, Scope, Send, caller_of, read_body
 from lynkr_core.candidates import MAX_DYNAMIC, Catalog, Target
 from lynkr_core.config import Config
+from lynkr_core.consumed import consumed
 from lynkr_core.delivery import respond
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import AllFailed, ClientGone, GatewayError, Unauthenticated, Unavailable, UnknownModel

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from lynkr_core.attempts import MAX_ERROR_BODY, Refused, reserve, timed_out
 from lynkr_core.caller import Caller, HeaderItems, Receive, Scope, Send, caller_of, client_key, presented_key
 from lynkr_core.capabilities import confine, permitted
+from lynkr_core.consumed import Amount
 from lynkr_core.dialect import UNREADABLE, Dialect, Headers
 from lynkr_core.errors import AllFailed, Forbidden, InvalidRequest, LynkrError, UpstreamError
 from lynkr_core.events import Start, UsageEvent
@@ -47,12 +48,15 @@ MAX_METERED = 4 * 1024 * 1024
 class Passing:
     """An answer on its way of which only the bytes are known: where it stands (`waiting.Pulse`), and what may tell its usage."""
 
-    __slots__ = ("_idle", "_rest", "_size", "begun", "blocked", "committed", "heard", "kept", "pieces", "streamed", "thinking")
+    __slots__ = (
+        "_idle", "_rest", "_size", "amount", "begun", "billed", "blocked", "committed", "heard", "kept", "pieces", "streamed", "thinking",
+    )  # fmt: skip
 
     def __init__(self, content_type: bytes, idle: tuple[bytes, ...]) -> None:
         self.begun = self.committed = self.heard = True
         self.blocked = self.thinking = False
         self.pieces = self._size = 0
+        self.amount, self.billed = Amount(), False
         self.streamed = content_type.startswith(b"text/event-stream")
         self.kept: list[bytes] | None = [] if self.streamed or b"json" in content_type else None
         self._idle = idle
@@ -61,6 +65,8 @@ class Passing:
     def note(self, piece: bytes) -> None:
         """Of a stream the lines that tell usage are kept; in other answers every byte is content."""
         self.pieces += self.streamed
+        if self.streamed:
+            self.amount.add(piece)
         self.heard |= not self.streamed or any(part and not part.startswith(self._idle) for part in piece.split(b"\n\n"))
         if self.kept is None:
             return
@@ -208,7 +214,7 @@ def roughly(exchange: Exchange, passing: Passing) -> Usage | None:
     """Of an answer that was broken off and has not told: where a model was named, what bytes and pieces let guess."""
     if not exchange.envelope.model or not exchange.body.startswith(b"{"):
         return None
-    return Usage(input_tokens=len(exchange.body) // 4, output_tokens=passing.pieces, estimated=True)
+    return Usage(input_tokens=len(exchange.body) // 4, output_tokens=passing.amount.tokens, estimated=True)
 
 
 def usage_of(dialect: Dialect, streamed: bool, body: bytes) -> Usage | None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 
 from msgspec import structs
 
+from lynkr_core.consumed import Amount
 from lynkr_core.dialect import Dialect, StreamDecoder, StreamEncoder
 from lynkr_core.errors import UpstreamError
 from lynkr_core.events import CONTENT, End, Event, Failure, PartStart, Start, UsageEvent
@@ -58,8 +59,8 @@ class Stream(ABC):
     """
 
     __slots__ = (
-        "begun", "blocked", "closed", "committed", "decoder", "ended", "failure", "heard", "observer", "pieces", "put", "response",
-        "sent", "thinking", "usage",
+        "amount", "begun", "billed", "blocked", "closed", "committed", "decoder", "ended", "failure", "heard", "observer", "pieces", "put",
+        "response", "sent", "thinking", "usage",
     )  # fmt: skip
 
     def __init__(self, response: UpstreamResponse, decoder: StreamDecoder, observer: Observer | None) -> None:
@@ -71,6 +72,8 @@ class Stream(ABC):
         self.sent = b""
         self.begun = self.heard = self.thinking = self.blocked = False
         self.pieces = 0
+        self.amount = Amount()
+        self.billed = False
         self.usage: Usage | None = None
         self.failure: UpstreamError | None = None
 
@@ -78,7 +81,10 @@ class Stream(ABC):
         """The caller's next bytes, which may be none yet; None at the end. Raises `UpstreamError` when the stream was cut."""
         piece = await self.response.next()
         if piece:
-            return self.feed(piece)
+            fed = self.feed(piece)
+            if self.committed:
+                self.amount.add(piece)
+            return fed
         if self.closed:
             return None
         self.closed = True
@@ -94,6 +100,7 @@ class Stream(ABC):
 
     def take(self, piece: bytes) -> Awaitable[object] | None:
         self.pieces += 1
+        self.amount.add(piece)
         full = self.put(self.feed(piece))
         return None if full is None else self.unblocked(full)
 
@@ -130,6 +137,7 @@ class Stream(ABC):
                     self.thinking = isinstance(event.part, Reasoning)
             elif isinstance(event, UsageEvent):
                 self.usage = event.usage
+                self.billed = True
             elif isinstance(event, Start):
                 self.begun = self.heard = True
                 self.usage = event.usage or self.usage
@@ -276,6 +284,8 @@ class Rewritten(Translated):
         while piece := await self.response.next():
             events = self.decoder.feed(piece)
             self.note(events)
+            if self.committed:
+                self.amount.add(piece)
             for event in events:
                 yield event
         events = self.decoder.close()

@@ -14,6 +14,7 @@ from lynkr_core.errors import Kind, UpstreamError
 from lynkr_core.request import Usage
 
 if TYPE_CHECKING:
+    from lynkr_core.consumed import Amount
     from lynkr_core.exchange import Candidate, Reservation
 
 
@@ -25,7 +26,7 @@ class Abortable(Protocol):
 
 class Pulse(Protocol):
     """Where a stream stands: the first event is here, content is, the model is thinking; whether anything was said since `heard` was last
-    set back; whether the caller is not reading; how many pieces the caller got."""
+    set back; whether the caller is not reading; how many pieces the caller got; how much has come; whether its whole usage was told."""
 
     begun: bool
     committed: bool
@@ -33,6 +34,8 @@ class Pulse(Protocol):
     heard: bool
     blocked: bool
     pieces: int
+    amount: Amount
+    billed: bool
 
 
 class Pause:

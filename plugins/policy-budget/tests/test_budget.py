@@ -10,6 +10,7 @@ from lynkr_core.assembly import assemble
 from lynkr_core.config import parse
 from lynkr_core.testing.canned import CANNED
 from lynkr_core.testing.client import Client
+from lynkr_policy_budget.balances import Standing
 
 pytestmark = pytest.mark.anyio
 BODY = {"model": "cloud/large", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 100}
@@ -163,6 +164,20 @@ async def test_who_leaves_pays_what_was_used(scripted_provider):
     assert 0 < used < policy.rules[0].limit / 100
 
 
+async def test_who_does_not_wait_for_a_plain_answer_pays_what_was_set_aside(scripted_provider):
+    """The provider may write it to its end; of a stream it has written what has come."""
+    policy, client = gateway(scripted_provider, limit(usd=1))
+    scripted_provider.always(CANNED["openai.chat"].but(delay=30.0))
+    async with client:
+        asking = asyncio.ensure_future(client.post(CHAT, json=BODY))
+        await until(lambda: scripted_provider.requests)
+        (set_aside,) = [held for _, held in (await balance(policy)).values()]
+        asking.cancel()
+        await until(lambda: policy.status()["held"] == 0)
+    assert await balance(policy) == {"usd": (set_aside, 0)}
+    assert set_aside > 100 * 15_000
+
+
 async def test_an_answer_without_usage_costs_what_was_set_aside(scripted_provider):
     policy, client = gateway(scripted_provider, limit(usd=1))
     scripted_provider.always(CANNED["openai.chat"].but(body=CANNED["openai.chat"].body.replace(b'"usage"', b'"usages"')))
@@ -230,7 +245,7 @@ async def test_it_warns_once_and_answers_say_so(scripted_provider, caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "lynkr.budget"]
     assert lines == [
         "the budget of everyone per day is 90% used: 9 requests of 10 requests, until 2099-11-22T00:00:00Z",
-        "the budget of everyone per day is used up: 10 requests of 10 requests, until 2099-11-22T00:00:00Z",
+        "the budget of everyone per day has no room for a request: 10 requests of 10 requests, until 2099-11-22T00:00:00Z",
     ]
     assert (policy.status()["warnings"], policy.status()["highest"]) == (2, 1.0)
 
@@ -321,3 +336,40 @@ async def test_what_every_limit_stands_at_is_told(scripted_provider):
     assert (told["model:cloud/large", "requests"]["used"], told["model:cloud/large", "requests"]["limit"]) == (1, 10)
     assert (told["team:a", "tokens"]["used"], told["team:a", "tokens"]["until"]) == (0, None)
     assert len(told) == 3
+
+
+async def standing(policy):
+    """What operators are told: by subject and window what is used, and of how much."""
+    rows = await Standing(policy.books.ledger, policy.prefix, policy.rules).rows(over=True)
+    return {(row["subject"], row["window"]): (row["used"], row["limit"]) for row in rows}
+
+
+async def test_days_of_two_zones_are_counted_apart(scripted_provider):
+    """Berlin's day turns at 23:00 UTC: what it has used of it by midnight is nothing of the next day in UTC."""
+    policy, client = gateway(scripted_provider, limit(requests=3) + limit(requests=2, timezone="Europe/Berlin"))
+    statuses = []
+    async with client:
+        for hours in (10.0, 10.5, 10.9, 11.5, 11.6, 13.0):
+            policy.clock = lambda hours=hours: NOON + hours * 3600
+            statuses.append((await client.post(CHAT, json=BODY)).status)
+        assert statuses == [200, 200, 429, 200, 429, 200]
+        assert await standing(policy) == {
+            ("everyone", "2099-11-21"): (3, 3),
+            ("everyone", "2099-11-22"): (1, 3),
+            ("everyone", "2099-11-21@Europe~Berlin"): (2, 2),
+            ("everyone", "2099-11-22@Europe~Berlin"): (2, 2),
+        }
+
+
+async def test_a_name_with_odd_characters_is_one_and_has_its_limit(scripted_provider):
+    more = f'[provider.other]\nuse = "openai-compatible"\nbase_url = "{scripted_provider.url}"\nmodels = ["ä+1"]\n'
+    limits = limit(scope="model:other/ä+1 + provider:other", requests=9) + limit(scope="model:*", requests=5)
+    policy, client = gateway(scripted_provider, limits, more)
+    async with client:
+        assert (await client.post(CHAT, json={**BODY, "model": "other/ä+1"})).status == 200
+        assert {(subject, *rest) for (subject, _), rest in (await standing(policy)).items()} == {
+            ("model:other/%C3%A4%2B1 + provider:other", 1, 9),
+            ("model:other/%C3%A4%2B1", 1, 5),
+        }
+    told = {one["subject"]: (one["used"], one["limit"]) for one in policy.budgets()}
+    assert told == {"model:other/%C3%A4%2B1 + provider:other": (1, 9), "model:other/%C3%A4%2B1": (1, 5)}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import msgspec
 import pytest
@@ -90,6 +91,19 @@ async def test_a_run_that_is_stopped_goes_no_further_until_it_is_resumed(config,
     async with node(config) as client:
         assert (await ask(client, "one")).status == 403
         assert (await client.post("/v1/admin/runs/resume", json={"session": "one"}, headers=ADMIN)).json()["was_stopped"] is True
+        assert (await ask(client, "one")).status == 200
+        assert (await client.get("/v1/admin/runs", headers=ADMIN)).json()["data"] == []
+
+
+async def test_a_stopped_run_stays_stopped_in_another_store_and_is_forgotten_in_time(config, tmp_path, monkeypatch):
+    (tmp_path / "lynkr.toml").write_text(config + '[store.other]\nuse = "sqlite"\npath = "other.db"\n')
+    run(tmp_path, "runs", "stop", "one")
+    run(tmp_path, "store", "move", "sqlite", "other")
+    async with node(config.replace("/lynkr.db", "/other.db")) as client:
+        assert (await ask(client, "one")).status == 403
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31 * 86400)
+    async with node(config) as client:
         assert (await ask(client, "one")).status == 200
         assert (await client.get("/v1/admin/runs", headers=ADMIN)).json()["data"] == []
 

@@ -61,6 +61,21 @@ def test_weeks_and_months_begin_where_the_zone_says():
     assert Windows("month", BERLIN).at(at("2026-12-31T23:30")).name == "2027-01"
 
 
+def test_days_of_another_zone_than_everybodys_are_other_days():
+    """Two limits on one thing would count each other's hours where one day has begun and the other has not."""
+    now = at("2026-11-22T03:00")
+    ours, theirs = Windows("day", UTC).at(now), Windows("day", ZoneInfo("America/New_York"), "America/New_York").at(now)
+    assert (ours.name, theirs.name) == ("2026-11-22", "2026-11-21@America~New_York")
+    assert Windows("day", UTC, "Europe/Berlin").at(now).name.rsplit("/", 1) == ["2026-11-22@Europe~Berlin"]
+    assert Windows("hour", BERLIN, "Europe/Berlin").at(now).name == Windows("hour", UTC).at(now).name
+
+
+def test_days_of_another_zone_than_everybodys_have_other_names():
+    new_york = ZoneInfo("America/New_York")
+    assert Windows("day", new_york, "America/New_York").at(at("2026-11-22T03:00")).name == "2026-11-21@America~New_York"
+    assert Windows("hour", new_york, "America/New_York").at(at("2026-11-22T03:00")).name == "2026-11-22T03:00Z"
+
+
 def test_a_total_never_ends_and_each_run_ends_for_itself():
     assert Windows("total", UTC).at(0.0).until == float("inf")
     runs = Windows("run", UTC)

@@ -30,6 +30,15 @@ def test_no_small_talk(text):
     assert gates.small_talk(read(text)) is None
 
 
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "ab" * 3000, "9f86d081884c7d65" * 4])
+def test_one_endless_word_says_nothing(text, score):
+    assert score(text).value < 25
+
+
+def test_what_is_pasted_in_one_word_is_done_with_what_is_asked(score):
+    assert score("explain this JWT to me: " + "eyJhbGciOiJIUzI1NiJ9" * 20).gates == ()
+
+
 def test_an_answer_of_few_tokens_is_a_probe(score):
     assert gates.probe(16) is not None
     assert gates.probe(17) is None
@@ -130,6 +139,10 @@ def test_a_wish_to_think_lifts_what_is_hard_only():
         "Demuestra que sabes contar un chiste de algoritmos",
         "Beweise, dass du Humor hast: ein Witz über einen Satz",
         "证明一下你会讲笑话",
+        "证明给我看茄子也能好吃，来个不费油的算法",
+        "Prove to my 12 year old that the algorithm works",
+        "Beweise kurz für die 6. Klasse, dass der Satz stimmt",
+        "Докажи для 7 класса теорему о равнобедренном треугольнике",
     ],
 )
 def test_no_deep_thought(text):

@@ -8,7 +8,7 @@ import numpy as np
 
 from lynkr_scorer_heuristic.scale import lift_for, score
 
-UNDER = (1.2, 2.0, 0.7)
+UNDER = (1.4, 2.5, 0.6)
 """How much dearer one row below a bound is than one above it. Of the top tier it is cheaper: the one below is nearly as good."""
 LIFT = 7.0, 40.0, 2.0, 80.0
 """Log odds for one unit of "a weak model fails this": to pass the two lower bounds, within a tier, to pass the highest, and to pass

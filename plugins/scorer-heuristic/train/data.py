@@ -28,6 +28,9 @@
 `banter.tsv`       the same by a twenty-ninth author: mostly English (Apache-2.0)
 `terse.tsv`        the same by a thirtieth author: very short ones and plain words, hard and easy (Apache-2.0)
 `homely.tsv`       the same by a thirty-first author: the same (Apache-2.0)
+`pasted.tsv`       the same by a thirty-third author: pasted material, hard and easy; what programs send (Apache-2.0)
+`curt.tsv`         the same by a thirty-fourth author: very short ones and plain words, hard and easy (Apache-2.0)
+`laymen.tsv`       the same by a thirty-fifth author: proofs, and what laymen are told of them (Apache-2.0)
 `passages.tsv`     the second author's tasks (tier, language, text) that are put before or after one of its passages (`P`) (Apache-2.0)
 """
 
@@ -74,6 +77,9 @@ LATER = {
     "banter": "twenty-ninth",
     "terse": "thirtieth",
     "homely": "thirty-first",
+    "pasted": "thirty-third",
+    "curt": "thirty-fourth",
+    "laymen": "thirty-fifth",
 }
 """The files of later authors."""
 USUAL = (

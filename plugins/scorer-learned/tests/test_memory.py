@@ -93,6 +93,12 @@ def test_every_text_has_a_vector(text):
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5) or not any(map(str.isalnum, text))
 
 
+def test_the_same_words_at_another_length_are_less_alike():
+    short, again, long = [EMBED.of(text) for text in ("add these up", "add up these", "add these up " * 300)]
+    assert short @ again > 0.99
+    assert 0.0 < short @ long < 0.8
+
+
 def test_a_full_memory_answers_quickly_and_with_one_thread():
     """Of processor time, as wall time is other processes' too. BLAS's helpers would take as much again, and wait for each other."""
     made = Memory(EMBED.size, 5_000, 5_000)

@@ -39,7 +39,7 @@ class Alerts:
     def say(self, gauge: Gauge, level: Level) -> None:
         self.said += 1
         told = gauge.told()
-        words = "is used up" if level == "exceeded" else f"is {gauge.share:.0%} used"
+        words = "has no room for a request" if level == "exceeded" else f"is {gauge.share:.0%} used"
         log.warning("the budget of %s %s: %s of %s, until %s", *[told["budget-scope"], words, told["budget-used"]],
                     told["budget-limit"], told["budget-reset"])  # fmt: skip
         if self._endpoint is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from lynkr_core.stores import Balance, Ledger
@@ -45,20 +44,10 @@ class Standing:
         if len(parts) != 4 or parts[3] not in UNITS or (until <= now and not over):
             return None
         subject, per, window, unit = parts
-        limits = [rule.limit for rule in self._rules if (rule.windows.per, rule.unit) == (per, unit) and is_about(rule, subject)]
-        limit = min(limits, default=None)
+        key = per, window.partition("@")[2], unit
+        alike = [rule for rule in self._rules if (rule.windows.per, rule.windows.zone, rule.unit) == key]
+        limit = min([rule.limit for rule in alike if rule.is_about(subject)], default=None)
         return {
             "subject": subject, "per": per, "window": window, "unit": unit, "used": balance.used, "held": balance.held, "limit": limit,
             "share": round(balance.used / limit, 4) if limit else None, "resets": None if until > now + 1e10 else moment(until),
         }  # fmt: skip
-
-
-def is_about(rule: Rule, subject: str) -> bool:
-    """Whether this rule's counters may be named so: `team:*` has each team's, a pattern one of its own name."""
-    own = [] if rule.scope.text == "everyone" else rule.scope.text.split(" + ")
-    parts = subject.split(" + ") if own else []
-    if not own:
-        return subject == "everyone"
-    return len(own) == len(parts) and all(
-        fnmatchcase(part, one) if one.endswith(":*") else part == one for one, part in zip(own, parts, strict=True)
-    )

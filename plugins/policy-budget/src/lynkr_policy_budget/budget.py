@@ -50,7 +50,10 @@ DOWNGRADED: Key[str] = Key("budget.downgraded")
 
 
 class Wanted(Struct, eq=False):
-    """What one attempt takes at most, and of which counters; `since` and `lease` in seconds, the one since 1970."""
+    """What one attempt takes at most, and of which counters; `since` and `lease` in seconds, the one since 1970.
+
+    `plain`: no stream is asked for.
+    """
 
     id: str
     rooms: Sequence[Room]
@@ -60,6 +63,7 @@ class Wanted(Struct, eq=False):
     attempt: Attempt | None
     lease: float
     since: float
+    plain: bool
 
 
 class Budget:
@@ -147,7 +151,8 @@ class Budget:
         attempt, lease = last_at(exchange.attempts, candidate), UNKNOWN_SECONDS
         if attempt is not None and (most := attempt.until - attempt.started) < lease:
             lease = most if most > 0 else 0.0
-        return Wanted(f"{exchange.id}/{next(self._numbers)}", rooms, holds, amounts, candidate, attempt, lease + MARGIN, now)
+        id, plain = f"{exchange.id}/{next(self._numbers)}", not exchange.envelope.stream
+        return Wanted(id, rooms, holds, amounts, candidate, attempt, lease + MARGIN, now, plain)
 
     def reserve(
         self, exchange: Exchange, candidate: Candidate
@@ -229,7 +234,7 @@ class Budget:
 
 def spent(wanted: Wanted, outcome: Outcome) -> Amounts:
     """What an attempt took. An answer whose usage nobody told took all that was set aside, and so did one that was waited for in vain
-    once the provider had the request; one that was refused, or failed with an error, took nothing.
+    once the provider had the request, or whose caller did not wait for it; one that was refused, or failed with an error, took nothing.
     """
     usage, attempt, worst = outcome.usage, wanted.attempt, wanted.amounts
     if outcome.status == "refused":
@@ -239,6 +244,8 @@ def spent(wanted: Wanted, outcome: Outcome) -> Amounts:
         sent = attempt is None or attempt.upstream is not None
         vain = outcome.status in ("ok", "cut") or (error is not None and error.kind in ("timeout", "cut") and sent)
         return worst if vain else NOTHING
+    if wanted.plain and outcome.status == "cancelled" and usage.estimated and not (attempt and attempt.lost):
+        return worst
     usd = cost(usage, wanted.candidate.price) if outcome.cost is None else outcome.cost
     usd = worst.usd if usd is None else nano_dollars(usd)  # the price may be known, but not of everything that was used
     answered = outcome.status in ("ok", "cut", "cancelled") and not (attempt and attempt.lost)

@@ -12,12 +12,14 @@ from lynkr_core.errors import PluginError, RateLimited
 from lynkr_core.exchange import Candidate, Exchange
 from lynkr_core.plugins import Context
 from lynkr_core.pricing import NANO, nano_dollars
-from lynkr_core.scopes import Scope
+from lynkr_core.scopes import Scope, label
 from lynkr_core.stores import Balance
 from lynkr_policy_budget.bounds import Unit
 from lynkr_policy_budget.config import Config, zone
 from lynkr_policy_budget.windows import Window, Windows
 
+SIGNS = frozenset("*?[")
+"""In a pattern; no name of a counter has them otherwise."""
 SOON = 1.0
 """Seconds after which to come back when only attempts under way are in the way."""
 
@@ -36,11 +38,12 @@ class Room(Struct, frozen=True, eq=False):
 class Rule:
     """`limit` in whole nano-dollars, tokens or requests."""
 
-    __slots__ = ("downgrade", "instead", "limit", "prefix", "scope", "unit", "windows")
+    __slots__ = ("downgrade", "instead", "limit", "parts", "prefix", "scope", "unit", "windows")
 
     def __init__(self, prefix: str, scope: Scope, windows: Windows, unit: Unit, limit: int) -> None:
         self.prefix = prefix
         self.scope = scope
+        self.parts = [named(part) for part in scope.text.split(" + ")]
         self.windows = windows
         self.unit: Unit = unit
         self.limit = limit
@@ -56,15 +59,35 @@ class Rule:
         ]
 
     @property
+    def own(self) -> str | None:
+        """The one subject it has, as its counter names it; None for one that each of many has."""
+        return None if any(part.endswith(":*") for part in self.parts) else " + ".join(self.parts)
+
+    def is_about(self, subject: str) -> bool:
+        """Whether one of its counters is named so: `team:*` has each team's, a pattern one of its own name."""
+        parts = subject.split(" + ")
+        return len(parts) == len(self.parts) and all(
+            each == own or (own.endswith(":*") and each.startswith(own[:-1]) and SIGNS.isdisjoint(each))
+            for own, each in zip(self.parts, parts, strict=True)
+        )
+
+    @property
     def code(self) -> str:
         return "run_limit_exceeded" if self.windows.per == "run" else "budget_exceeded"
+
+
+def named(part: str) -> str:
+    """As counters name it: a pattern as it was written, anything else as `label` has it."""
+    kind, _, value = part.partition(":")
+    return label(kind, value) if value and SIGNS.isdisjoint(value) else part
 
 
 def rules_of(config: Config, context: Context, prefix: str, sessions: Sequence[bytes]) -> list[Rule]:
     """Raises `PluginError`."""
     made: list[Rule] = []
     for place, limit in enumerate(config.limit):
-        windows = Windows(limit.per, zone(limit.timezone or config.timezone))
+        apart = limit.timezone is not None and limit.timezone != config.timezone
+        windows = Windows(limit.per, zone(limit.timezone or config.timezone), limit.timezone if apart and limit.timezone else "")
         try:
             scope = Scope(limit.scope, context.tiers, sessions)
         except ValueError as error:

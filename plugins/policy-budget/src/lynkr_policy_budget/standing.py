@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from lynkr_core.pricing import NANO
@@ -25,9 +24,9 @@ def standings(rules: Iterable[Rule], used: Mapping[str, int], now: float) -> Ite
     for rule in lasting:
         window = rule.windows.at(now)
         found = known[rule.windows.per, window.name, rule.unit]
-        own: dict[str, int] = {} if ":*" in rule.scope.text else {rule.scope.text: 0}
+        own: dict[str, int] = {} if rule.own is None else {rule.own: 0}
         for subject, amount in {**own, **found}.items():
-            if fnmatchcase(subject, rule.scope.text):
+            if rule.is_about(subject):
                 yield told(rule, subject, amount, window.until)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 
@@ -45,13 +46,19 @@ class Stopped:
 
     async def look(self) -> None:
         """Raises `OSError`, or `msgspec.MsgspecError` for what is no run."""
-        found = await self._store.scan(self._prefix, MOST)
-        self.runs = {key.removeprefix(self._prefix): msgspec.json.decode(value, type=Run) for key, value in found.items()}
+        kept = await self._store.scan(self._prefix, MOST)
+        found = {key.removeprefix(self._prefix): msgspec.json.decode(value, type=Run) for key, value in kept.items()}
+        old = {name for name, run in found.items() if run.at < time.time() - KEPT_SECONDS}
+        for name in old:
+            await self._store.delete(self._prefix + name)
+        self.runs = {name: run for name, run in found.items() if name not in old}
 
     async def stop(self, run: Run) -> Run:
         """Raises `InvalidRequest` for one without a name, `OSError` when it cannot be kept."""
         name, kept = name_of(run), Run(run.session, run.caller, run.why[:LONGEST], float(int(time.time())))
-        await self._store.set(self._prefix + name, msgspec.json.encode(kept), KEPT_SECONDS)
+        await self._store.set(
+            self._prefix + name, msgspec.json.encode(kept), math.inf
+        )  # what has a time is a cache, and not moved
         self.runs = {**self.runs, name: kept}
         return kept
 

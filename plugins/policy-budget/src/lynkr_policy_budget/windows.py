@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 Per = Literal["minute", "hour", "day", "week", "month", "total", "run"]
 SECONDS = {"minute": 60, "hour": 3600}
+DATES = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 RUN_SECONDS = 7 * 86400.0
 """How long a run is remembered from its first request on."""
 
@@ -23,8 +24,10 @@ class Window(NamedTuple):
 class Windows:
     """One after the other. Days have 23, 24 or 25 hours, as the zone has it; weeks begin on Monday."""
 
-    def __init__(self, per: Per, zone: tzinfo) -> None:
+    def __init__(self, per: Per, zone: tzinfo, name: str = "") -> None:
+        """`name`: of a zone that is not everybody's: its days are other ones than those of the same date elsewhere."""
         self.per: Per = per
+        self.zone = name.replace("/", "~") if per in DATES else ""
         self._zone = zone
         self._last = Window("", 0.0, -math.inf)
 
@@ -43,8 +46,8 @@ class Windows:
             return self._even(now, SECONDS[self.per])
         local = datetime.fromtimestamp(now, self._zone)
         first, after = days(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0), self.per)
-        name = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[self.per]
-        return Window(first.strftime(name), first.timestamp(), after.timestamp())
+        name = first.strftime(DATES[self.per])
+        return Window(f"{name}@{self.zone}" if self.zone else name, first.timestamp(), after.timestamp())
 
     def _even(self, now: float, length: int) -> Window:
         """Named in UTC: where clocks are set back an hour comes twice. Zones are not always whole hours apart."""

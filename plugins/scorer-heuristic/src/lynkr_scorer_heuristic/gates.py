@@ -21,6 +21,8 @@ MAX_SYSTEM = 6_000
 MAX_PROBE = 16
 """Answer tokens with which nothing but a probe, a label or a prefix can be meant."""
 MAX_SMALL_TALK = 10
+LONGEST_WORD = 60
+"""Characters; what is longer is a key, a hash or junk."""
 MEDIUM, COMPLEX = 26.0, 51.0
 UNKNOWN = 40.0
 """The score of a request in which no human says anything: the cheaper half of medium."""
@@ -77,7 +79,7 @@ _proof = re.compile(
     re.I,
 )
 _proof_chinese = re.compile(
-    r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信|(?:一下)?[你我他她])|(?:归纳法|反证法|并)证明|推导"
+    r"(?:\A|[，。；,.\s])(?:请|试|并|并且)?证明(?!书|材料|文件|信|(?:一下|给)?[你我他她])|(?:归纳法|反证法|并)证明|推导"
 )
 
 
@@ -156,6 +158,8 @@ def small_talk(reading: Reading) -> Verdict | None:
     words = reading.words
     if not words:
         return Verdict("small_talk", 3.0, "no words") if len(reading.text) < 20 else None
+    if min(map(len, words)) > LONGEST_WORD and reading.phrase.isascii():
+        return Verdict("small_talk", 3.0, "no words")
     if not reading.text.isascii() and _small_chinese.fullmatch(reading.text):
         return Verdict("small_talk", 3.0, "small talk")
     if len(words) > MAX_SMALL_TALK or not SMALL_TALK.issuperset(words) or GREETING.isdisjoint(words):
@@ -171,11 +175,11 @@ _small_chinese = re.compile(
 def deep_thought(reading: Reading, value: float) -> Verdict | None:
     """An explicit wish for a proof or for long thought, of something hard. `value`: what the signals say; of what is easy by them both are
     words. By prompts whose authors the model had not seen: 19 of 20 with a wish to think were not hard, and of 45 with the imperative of
-    proof that the signals called simple or medium, 19 were.
+    proof that the signals called simple or medium, 19 were. What a child is to be shown is no proof that needs long thought.
     """
     if reading.shape == "lookup" or value < COMPLEX:
         return None
-    if reading.count("formal") and asks_for_proof(reading):
+    if reading.count("formal") and not reading.count("lay") and asks_for_proof(reading):
         return Verdict("deep_thought", 78.0, "a proof or derivation is asked for")
     if reading.count("deep"):
         return Verdict("deep_thought", 80.0, "deep thought is asked for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ Vector = NDArray[np.float32]
 HASHED = 512
 GRAM, GRAM_SHARE = 4, 0.5
 """Characters of the parts of a word that are hashed too, and how much each counts beside the whole word."""
+LENGTH, USUAL = 1.5, 6.0
+"""How much a text's length counts beside its words, and the logarithm of its characters that is neither long nor short."""
 MAX_WORDS = 300
 KNOWN_WORDS, LONGEST = 8_192, 24
 """Words whose places are remembered, and the characters of a word that count."""
@@ -37,17 +40,26 @@ class Embedder(Protocol):
 
 
 class Hashed:
-    """Distinct words and their 4-grams, each with its place and sign by its hash. Knows no meaning, only likeness of words."""
+    """What words there are, and how long the text is. Knows no meaning."""
 
-    name, size = "hashed-1", HASHED
+    name, size = "hashed-2", HASHED + 1
 
     def of(self, text: str) -> Vector:
-        words = set(_word.findall(shortened(text).lower())[:MAX_WORDS])
-        found = np.zeros(HASHED, np.float32)
-        if words:
-            placed = [places(word[:LONGEST]) for word in sorted(words)]
-            np.add.at(found, np.concatenate([at for at, _ in placed]), np.concatenate([values for _, values in placed]))
-        return normal(found)
+        return normal(np.append(hashed(text), length(text)))
+
+
+def hashed(text: str) -> Vector:
+    """Distinct words and their 4-grams, each with its place and sign by its hash."""
+    words = set(_word.findall(shortened(text).lower())[:MAX_WORDS])
+    found = np.zeros(HASHED, np.float32)
+    if words:
+        placed = [places(word[:LONGEST]) for word in sorted(words)]
+        np.add.at(found, np.concatenate([at for at, _ in placed]), np.concatenate([values for _, values in placed]))
+    return normal(found)
+
+
+def length(text: str) -> np.float32:
+    return np.float32(LENGTH * (math.log1p(len(text)) / USUAL - 1))
 
 
 @lru_cache(KNOWN_WORDS)
@@ -60,20 +72,20 @@ def places(word: str) -> tuple[NDArray[np.intp], Vector]:
 
 
 class Static:
-    """The mean of a table's token vectors beside the hashed words. The table is WordLlama's (MIT), read from its wheel."""
+    """The mean of a table's token vectors beside the hashed words and the length. The table is WordLlama's (MIT), read from its wheel."""
 
-    name = "wordllama-hashed-1"
+    name = "wordllama-hashed-2"
 
     def __init__(self) -> None:
         """Raises `PluginError` when the package's extra `static` is not installed."""
         self._tokens, self._table = tokenizer(), table()
-        self._hashed = Hashed()
-        self.size = HASHED + self._table.shape[1]
+        self.size = self._table.shape[1] + HASHED + 1
 
     def of(self, text: str) -> Vector:
         ids = self._tokens.encode(shortened(text), add_special_tokens=False).ids
         meant = self._table[ids].mean(axis=0) if ids else np.zeros(self._table.shape[1], np.float32)
-        return normal(np.concatenate((normal(meant.astype(np.float32)), self._hashed.of(text))))
+        words = normal(np.concatenate((normal(meant.astype(np.float32)), hashed(text))))
+        return normal(np.append(words, length(text)))
 
 
 def embedder(name: str) -> Embedder:
