@@ -304,6 +304,52 @@ async def test_an_asynchronous_scorer_that_stalls_has_the_stages_deadline():
     assert (found["tier"], found["score"]) == ("simple", 3.0)
 
 
+class Blocking(Scorer):
+    """Asynchronous by name alone, from its second step on."""
+
+    async def score(self, exchange):
+        await asyncio.sleep(0)
+        return self._score()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stall", [sleeps, spins])
+async def test_an_asynchronous_scorer_that_stops_everybody_is_broken_off(monkeypatch, stall):
+    monkeypatch.setattr(stalls, "STALL_SECONDS", 0.3)
+    began = time.monotonic()
+    async with Client(Application(kernel(Blocking(stall)))) as client:
+        found = await route(client, said("hi"))
+    assert time.monotonic() - began < 30
+    assert found["skipped"] == ["scorer.a0 failed: TimeoutError in score"]
+    assert found["tier"] == "simple"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("wait", [0.0, 60.0])
+async def test_what_an_asynchronous_scorer_waits_for_it_gets_or_is_stopped_at(wait):
+    """Its steps are bounded one by one, and errors that come while it waits arrive in it."""
+    told = []
+
+    async def scored():
+        try:
+            await asyncio.sleep(wait)
+            return await asyncio.wait_for(asyncio.sleep(0.01, 70), 5)
+        except asyncio.CancelledError:
+            told.append("cancelled")
+            raise
+
+    coroutine = stalls.in_steps(scored)()
+    if wait:
+        task = asyncio.ensure_future(coroutine)
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        assert await coroutine == 70
+    assert told == ["cancelled"] * bool(wait)
+
+
 @pytest.mark.anyio
 async def test_without_any_scorer_left_there_is_a_default():
     toml = TOML.replace("[scorer.heuristic]", "")

@@ -140,3 +140,35 @@ async def test_when_nobody_is_within_the_bound_it_is_refused(bound):
     toml = f"[scorer.heuristic]\n[selector.chain]\norder = ['smart', 'twin']\n[selector.{bound}]\n"
     refused = await one(toml, PROOF, x_lynkr_max_cost_usd="0.001")
     assert refused["error"]["code"] == "max_cost_exceeded"
+
+
+LISTS = """
+[models]
+ours = ["twin/z", "house/s"]
+"""
+TO_A_LIST = {
+    "rules": "[[selector.rules.rule]]\nto = 'ours'",
+    "tasks": "[selector.tasks]\nqueries = 'ours'",
+    "ab": "[selector.ab]\nvariant = [{ name = 'a', share = 1, to = 'ours' }, { name = 'b', share = 1, to = 'ours' }]",
+    "chain": "[selector.chain]\norder = ['ours', 'smart']",
+}
+BY_A_LIST = {
+    "weighted": "[selector.weighted]\nshare = [{ to = 'ours' }, { to = 'house', weight = 0 }, { to = 'smart', weight = 0 }, "
+    "{ to = 'twin/c', weight = 0 }, { to = 'cheap', weight = 0 }]",
+    "hybrid": "[selector.hybrid]\nmodel = [{ to = 'ours', quality = 99 }, { to = 'smart', quality = 1 }, { to = 'twin', quality = 1 }]",
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("selector", TO_A_LIST)
+async def test_a_name_of_models_is_a_chain_that_selectors_send_to(selector):
+    """In the list's order, which nobody orders anew: it is a chain, where a tier's models are equal."""
+    found = await one(f"{LISTS}{TO_A_LIST[selector]}\n[selector.cost]", "What is the capital of France?")
+    assert found["order"][:2] == ["twin/z", "house/s"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("selector", BY_A_LIST)
+async def test_weights_and_qualities_can_be_said_of_a_name_of_models(selector):
+    found = await one(LISTS + BY_A_LIST[selector], "What is the capital of France?")
+    assert found["order"][0] in ("twin/z", "house/s")

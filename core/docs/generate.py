@@ -81,7 +81,7 @@ def config_page() -> str:
     for section, struct in (("server", Server), ("routing", Routing), ("routing.limits", Limits), ("tiers", TierTable)):
         out.append(f"\n## `[{section}]`\n\n{table(struct)}")
     out.append(
-        "\n## `[models]`\n\nA name callers may ask for, and the candidates tried in order: "
+        "\n## `[models]`\n\nA name that callers may ask for and selectors may send to, and the candidates tried in order: "
         '`"fast" = ["local/llama3.2", "openai/gpt-5.4-mini"]`.\n'
         "\n## `[prices]`\n\nUSD per million tokens by `provider/model` or bare model: "
         '`"local/llama3.2" = { input = 0, output = 0 }`. Also `cache_read`, `cache_write`, `cache_write_1h`, `per_request` (USD), and\n'

@@ -95,7 +95,7 @@ async def test_of_a_tier_asked_for_by_name_only_its_own_are_ordered():
 
 class Selects:
     def __init__(self, *targets: str) -> None:
-        self.targets = targets
+        self.targets, self.only_for = targets, ()
 
     def select_provider(self, exchange: Any) -> None:
         return None
@@ -108,8 +108,10 @@ def test_a_plugins_rank_decides_before_its_name():
     assert compiled(loaded, {"selector.a": 1}, "", []).select_provider.calls[0].plugin == "selector.a"
 
 
-def kernel(monkeypatch: Any, *targets: str, tiers: str = "") -> Kernel:
-    plugin = Plugin(api=1, config=factories.manifest("provider", "echo").config, create=lambda: Selects(*targets))
+def kernel(monkeypatch: Any, *targets: str, tiers: str = "", only_for: Any = ()) -> Kernel:
+    selects = Selects(*targets)
+    selects.only_for = only_for
+    plugin = Plugin(api=1, config=factories.manifest("provider", "echo").config, create=lambda: selects)
     manifest = factories.manifest
     monkeypatch.setattr("lynkr_core.plugins.manifest", lambda kind, use: plugin if use == "p" else manifest(kind, use))
     return Kernel.from_config(parse(f"[provider.echo]\n[selector.s]\nuse = 'p'\n{tiers}", {}), {})
@@ -122,8 +124,37 @@ def test_models_that_a_selector_names_are_candidates_of_auto(monkeypatch):
 
 @pytest.mark.parametrize("target", ["ecko/model", "ecko", "simple", "echo/"])
 def test_targets_that_nobody_serves_are_told_at_start(monkeypatch, target):
-    with pytest.raises(ConfigError, match=r"\[selector.s\]: .* is no provider/model, provider or tier"):
+    with pytest.raises(ConfigError, match=r"\[selector.s\]: .* is no provider/model, provider, tier or name in \[models\]"):
         kernel(monkeypatch, target)
+
+
+LISTS = "[tiers]\nsimple = ['echo/small']\n[models]\ncheap = ['echo/b', 'echo/a']\nechoes = ['echo/c']"
+
+
+def test_a_name_of_models_is_a_target_whose_models_are_candidates_of_auto(monkeypatch):
+    catalog = kernel(monkeypatch, "cheap", tiers=LISTS).catalog
+    assert [candidate.model for candidate in catalog.resolve("auto").candidates] == ["small", "b", "a"]
+    among = catalog.candidate(catalog.providers["echo"], "a"), *catalog.resolve("auto").candidates
+    assert [candidate.model for candidate in matching("cheap", among, catalog.tiers)] == ["b", "a"]
+    assert (catalog.tiers.equal("cheap", 2), catalog.tiers.equal("simple", 2), catalog.tiers.equal("echo", 3)) == (1, 2, 3)
+
+
+def test_a_target_near_a_name_of_models_is_told_with_it(monkeypatch):
+    with pytest.raises(ConfigError, match=r"'chaep' is no .*; did you mean \"cheap\"\?"):
+        kernel(monkeypatch, "chaep", tiers=LISTS)
+
+
+@pytest.mark.parametrize("name", ["auto", "*", "simple", "reasoning", "cheap", "echo/anything", "echo"])
+def test_names_that_callers_can_ask_for_are_taken(monkeypatch, name):
+    assert kernel(monkeypatch, tiers=LISTS, only_for=(name,))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("simpel", 'did you mean "simple"'), ("chea", 'did you mean "cheap"'), ("x/y", "known: auto")]
+)
+def test_names_that_nobody_can_ask_for_are_told_at_start(monkeypatch, name, told):
+    with pytest.raises(ConfigError, match=rf"\[selector.s\] \$.names: '{name}' is no .*{told}"):
+        kernel(monkeypatch, tiers=LISTS, only_for=(name,))
 
 
 def test_what_a_target_names():

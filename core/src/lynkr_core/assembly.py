@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from lynkr_core.candidates import TIERS, Catalog, Tiers
-from lynkr_core.config import Config, suggestion
+from lynkr_core.candidates import Catalog, Tiers
+from lynkr_core.config import Config
 from lynkr_core.dialect import Dialect
 from lynkr_core.errors import ConfigError, PluginError
 from lynkr_core.kernel import Kernel
+from lynkr_core.naming import look_at_names, targets
 from lynkr_core.order import KINDS
 from lynkr_core.plugins import Context, Loaded, compiled, installed, load, manifest
 from lynkr_core.provider import Provider
@@ -40,6 +41,7 @@ def assemble(
     dialects |= {plugin.instance.name: plugin.instance for plugin in plugins if isinstance(plugin.instance, Dialect)}
     hooks = compiled(plugins, config.order, config.file, mistakes)
     named = targets(plugins, config, mistakes)
+    look_at_names(plugins, config, providers, mistakes)
     if mistakes:
         raise ConfigError(mistakes)
     catalog = Catalog(
@@ -65,23 +67,6 @@ def load_all(config: Config, shared: dict[str, Any], mistakes: list[str]) -> lis
             if isinstance(loaded.instance, Provider):
                 shared["providers"][loaded.name] = loaded.instance
     return plugins
-
-
-def targets(plugins: Sequence[Loaded], config: Config, mistakes: list[str]) -> list[str]:
-    """The models that selectors send to, by their attribute `targets`: `provider/model`, or a provider's or tier's name."""
-    providers = [table.name for table in config.plugins if table.kind == "provider"]
-    tiered = any(config.tiers.tables().values()) or any(told.startswith(f"{config.file}: [tiers]") for told in config.mistakes)
-    known = [*providers, *(TIERS if tiered else ())]
-    found: list[str] = []
-    for plugin in plugins:
-        for target in getattr(plugin.instance, "targets", ()) if plugin.kind == "selector" else ():
-            name, slash, model = target.partition("/")
-            if name not in (providers if slash else known) or bool(slash) != bool(model):
-                near = suggestion(name, known)
-                mistakes.append(f"{config.file}: [{plugin.id}]: {target!r} is no provider/model, provider or tier{near}")
-            elif slash:
-                found.append(target)
-    return found
 
 
 def load_dialects(providers: Mapping[str, Provider], file: str, mistakes: list[str]) -> dict[str, Dialect]:

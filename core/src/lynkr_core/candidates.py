@@ -24,7 +24,7 @@ MAX_DYNAMIC = 10_000
 
 
 class Tiers:
-    """The bands of scores and their candidates, cheapest band first. Filled once the providers exist."""
+    """The bands of scores and their candidates, cheapest band first, and what else has a name. Filled once the providers exist."""
 
     names = TIERS
 
@@ -32,9 +32,11 @@ class Tiers:
         self.bounds = tuple(bounds)
         self._own: dict[str, tuple[Candidate, ...]] = {}
         self._fallbacks: dict[str, tuple[Candidate, ...]] = {}
+        self._lists: Mapping[str, tuple[Candidate, ...]] = {}
 
-    def fill(self, tables: Mapping[str, tuple[Candidate, ...]]) -> None:
-        """A missing tier inherits from the nearest cheaper one, then from the nearest dearer one."""
+    def fill(self, tables: Mapping[str, tuple[Candidate, ...]], lists: Mapping[str, tuple[Candidate, ...]] | None = None) -> None:
+        """A missing tier inherits from the nearest cheaper one, then from the nearest dearer one. `lists`: what `[models]` names."""
+        self._lists = lists or {}
         self._own = {name: tables.get(name) or self._inherited(tables, index) for index, name in enumerate(TIERS)}
         self._fallbacks = {name: self._chain(index) for index, name in enumerate(TIERS)}
 
@@ -52,6 +54,14 @@ class Tiers:
 
     def candidates(self, name: str) -> tuple[Candidate, ...]:
         return self._own.get(name, ())
+
+    def named(self, name: str) -> tuple[Candidate, ...] | None:
+        """A tier's own candidates, or those that `[models]` has for a name, in their order; None for any other name."""
+        return self.candidates(name) if name in TIERS else self._lists.get(name)
+
+    def equal(self, name: str, count: int) -> int:
+        """How many of so many that a name stands for are as good as each other: a list of `[models]` is tried in its order."""
+        return min(count, 1) if name in self._lists else count
 
     def fallbacks(self, name: str) -> tuple[Candidate, ...]:
         """The tier's candidates, then those of dearer tiers, then of cheaper ones, each once."""
@@ -89,8 +99,9 @@ class Catalog:
         self._dynamic: dict[str, Target] = {}
         self._live: dict[str, Sequence[str]] = {}
         self._listed: dict[str, Provider] = {}
-        tiers.fill({name: self._all(ids) for name, ids in tier_models.items()})
+        tables = {name: self._all(ids) for name, ids in tier_models.items()}
         self.aliases = {name: self._all(ids) for name, ids in models.items()}
+        tiers.fill(tables, self.aliases)
         listed = {model: self.candidate(provider, model) for provider in providers.values() for model in provider.models}
         self._auto = unique((*self._everything(listed), *self._all(named)))
         self._targets: dict[str, Target] = {model: Target("exact", None, (found,)) for model, found in listed.items()}
@@ -186,12 +197,16 @@ class Catalog:
 
 
 def matching(target: str, among: Iterable[Candidate], tiers: Tiers) -> tuple[Candidate, ...]:
-    """Of these candidates the one that `provider/model` names, all of a provider, or a tier's own, which are in the tier's order."""
+    """Of these candidates the one that `provider/model` names, all of a provider, or a tier's or a list's of `[models]`, in their order.
+
+    A name means to selectors what it means to callers, so `[models]` goes before a provider of the same name.
+    """
+    listed = tiers.named(target)
+    if listed is not None:
+        given = tuple(among)
+        return tuple([candidate for candidate in listed if candidate in given])
     if "/" in target:
         return tuple([candidate for candidate in among if candidate.id == target])
-    if target in TIERS:
-        given = tuple(among)
-        return tuple([candidate for candidate in tiers.candidates(target) if candidate in given])
     return tuple([candidate for candidate in among if candidate.provider.name == target])
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from lynkr_core.errors import ClientGone, GatewayError, Unavailable
 from lynkr_core.exchange import Exchange
 from lynkr_core.order import FAIL_CLOSED
-from lynkr_core.stalls import bounded
+from lynkr_core.stalls import bounded, in_steps
 
 log = logging.getLogger("lynkr.hooks")
 MAX_FAILURES = 5
@@ -48,7 +48,7 @@ class Call:
         self.closed = kind in FAIL_CLOSED
         self.is_async = inspect.iscoroutinefunction(function)
         call = adapted(function, parameters)
-        self.function = bounded(call) if hook == "score" and not self.is_async else call
+        self.function: Callable[..., Any] = call if hook != "score" else in_steps(call) if self.is_async else bounded(call)
         self.calls = self.due = self.errors = self.failures = self.timed = 0
         self.seconds = self.off_until = 0.0
 

@@ -1,4 +1,4 @@
-"""A limit for synchronous plugins that have to be quick: a call that does not come back is broken off.
+"""A limit for plugins that have to be quick: a call, or an asynchronous one's step, that does not come back is broken off.
 
 By the alarm signal, which interrupts sleeping, loops and regular expressions alike. It can be had in the main thread of Unix
 systems, where the server runs, and is left to whoever uses it already: elsewhere such a call takes as long as it takes.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from threading import current_thread, get_ident, main_thread
 from typing import Any
 
@@ -72,3 +72,35 @@ def bounded(function: Callable[..., Any], alarm: Alarm = ALARM) -> Callable[...,
             alarm.began = None
 
     return call
+
+
+def in_steps(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The function, whose coroutine raises `TimeoutError` after `STALL_SECONDS` without an `await`: it would stop everybody's requests."""
+
+    async def call(*args: Any) -> Any:
+        return await Steps(function(*args))
+
+    return call
+
+
+class Steps:
+    """A coroutine that is waited for, each of its steps bounded."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        send, throw = bounded(self.coroutine.send), bounded(self.coroutine.throw)
+        step, value = send, None
+        while True:
+            try:
+                awaited = step(value)
+            except StopIteration as end:
+                return end.value
+            try:
+                step, value = send, (yield awaited)
+            except GeneratorExit:
+                self.coroutine.close()
+                raise
+            except BaseException as error:
+                step, value = throw, error

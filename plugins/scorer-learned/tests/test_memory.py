@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,17 @@ def test_the_same_words_at_another_length_are_less_alike():
     short, again, long = [EMBED.of(text) for text in ("add these up", "add up these", "add these up " * 300)]
     assert short @ again > 0.99
     assert 0.0 < short @ long < 0.8
+
+
+def test_a_full_memory_answers_quickly_and_with_one_thread():
+    """Of processor time, as wall time is other processes' too. BLAS's helpers would take as much again, and wait for each other."""
+    made = Memory(EMBED.size, 5_000, 5_000)
+    vectors = [EMBED.of(f"the {number}th request, of word{number % 71} and word{number % 13}") for number in range(500)]
+    for number in range(5_000):
+        made.add(Row(id=str(number), owner=1, vector=vectors[number % 500], tier=number % 4, good=bool(number % 3), weight=0.5))
+    whole, own = time.process_time(), time.thread_time()
+    for vector in vectors[:100]:
+        assert made.estimate(vector, 1)
+    own, whole = time.thread_time() - own, time.process_time() - whole
+    assert own / 100 < 0.02
+    assert whole < own * 1.2

@@ -51,6 +51,20 @@ def test_alone_it_knows_which_tier_is_needed(score, tier, order):
     assert found.reason == f"cheapest for {tier}"
 
 
+def test_the_prices_it_decided_by_are_told():
+    """Not the list's: the first finds nearly all in its cache, at a hundredth of its price, and the last has none."""
+    cached = factories.candidate("cloud/large", price=Price(input=3, output=15, cache_read=0.03))
+    plain = factories.candidate("other/plain", price=Price(input=1, output=15))
+    selector = made()
+    used(selector, cached, Usage(input_tokens=10_000, output_tokens=10, cache_read=10_000), times=3)
+    used(selector, plain, Usage(input_tokens=10_000, output_tokens=10), times=3)
+    found = selector.select_provider(exchange("x" * 40_000), (plain, cached, UNPRICED))
+    assert found.order == (cached, plain, UNPRICED)
+    first, second, third = [entry.split(" ") for entry in found.notes["expected-usd"].split(", ")]
+    assert (first[0], second[0], third) == ("cloud/large", "other/plain", ["other/unpriced", "unknown"])
+    assert float(first[1]) < 0.01 <= float(second[1])
+
+
 def test_a_dearer_tier_s_model_is_good_enough_when_it_costs_less():
     bargain = factories.candidate("sale/deep", price=Price(input=0.1, output=0.1))
     found = made(factories.tiers((LOCAL, SMALL, LARGE, bargain))).select_provider(

@@ -13,6 +13,7 @@ from lynkr_selector_rules import plugin
 LOCAL, SMALL, LARGE, DEEP = ALL = factories.candidates()
 CODE = {"prompt_contains": ["code", "function", "debug", "algorithm", "sql"]}
 HELLO = {"prompt_contains": ["привет"]}
+LISTS = {"ours": (LOCAL,), "both": (SMALL, LOCAL)}
 
 
 def select(text: str, *rules: Any, candidates: Any = ALL, route: Any = "auto"):
@@ -20,7 +21,7 @@ def select(text: str, *rules: Any, candidates: Any = ALL, route: Any = "auto"):
     made = factories.exchange({"model": "auto", "messages": [{"role": "user", "content": text}]}, served=candidates)
     made.route = route
     providers = {candidate.provider.name: candidate.provider for candidate in ALL}
-    context = factories.context("rules", "selector", tiers=factories.tiers(ALL), providers=providers)
+    context = factories.context("rules", "selector", tiers=factories.tiers(ALL, lists=LISTS), providers=providers)
     return factories.build(plugin, {"rule": list(rules)}, context).select_provider(made, candidates)
 
 
@@ -47,6 +48,12 @@ def test_staying_can_be_said_and_unsaid():
     assert select("привет", {"when": HELLO, "to": "local", "only": False}).order == (LOCAL, SMALL, LARGE, DEEP)
     assert select("привет", {"when": HELLO, "to": "cloud", "only": True}).order == (SMALL, LARGE)
     assert select("привет", {"when": HELLO, "to": ["local", "cloud/small"]}).order == (LOCAL, SMALL, LARGE, DEEP)
+
+
+def test_a_name_of_models_is_a_chain_and_one_of_local_models_alone_stays():
+    assert select("привет", {"when": HELLO, "to": "ours"}).order == (LOCAL,)
+    found = select("привет", {"when": HELLO, "to": "both"})
+    assert (found.order, found.peers, found.tier) == ((SMALL, LOCAL, LARGE, DEEP), 1, None)
 
 
 def test_a_chain_is_tried_in_its_order_and_a_tier_brings_its_fallbacks():

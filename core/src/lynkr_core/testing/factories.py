@@ -82,10 +82,12 @@ def candidates() -> tuple[Candidate, ...]:
     )
 
 
-def tiers(served: Sequence[Candidate] = (), bounds: Sequence[float] = BOUNDS) -> Tiers:
-    """The four tiers, one candidate each; missing ones inherit as in a real configuration."""
+def tiers(
+    served: Sequence[Candidate] = (), bounds: Sequence[float] = BOUNDS, lists: Mapping[str, tuple[Candidate, ...]] | None = None
+) -> Tiers:
+    """The four tiers, one candidate each; missing ones inherit as in a real configuration. `lists`: as `[models]` names them."""
     made = Tiers(bounds)
-    made.fill({name: (served[index],) for index, name in enumerate(TIERS) if index < len(served)})
+    made.fill({name: (served[index],) for index, name in enumerate(TIERS) if index < len(served)}, lists)
     return made
 
 

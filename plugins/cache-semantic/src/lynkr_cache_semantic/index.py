@@ -38,7 +38,7 @@ class Group:
             return None
         if self._matrix is None:
             self._matrix = np.stack(list(self.vectors.values()))
-        likeness = self._matrix @ vector
+        likeness = np.vecdot(self._matrix, vector)  # row by row: `@` waits for BLAS's threads on busy cores
         best = int(likeness.argmax())
         return list(self.vectors)[best], float(likeness[best])
 

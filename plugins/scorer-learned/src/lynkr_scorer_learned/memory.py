@@ -121,7 +121,8 @@ class Memory:
         count = len(self)
         if not count:
             return None
-        near = np.exp((self._near[:count] @ self._centred(vector) - 1) / NARROW) * self.weights[:count]
+        likeness = np.vecdot(self._near[:count], self._centred(vector))  # row by row: `@` waits for BLAS's threads on busy cores
+        near = np.exp((likeness - 1) / NARROW) * self.weights[:count]
         believed = self.weights[:count]
         if owner is not None:
             own = self.owners[:count] == owner

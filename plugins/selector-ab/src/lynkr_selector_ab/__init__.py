@@ -28,7 +28,9 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     share: Annotated[float, Meta(gt=0, description="Its size, relative to the others'.")]
     to: Annotated[
         str | list[str],
-        Meta(description="`provider/model`, a provider, a tier, or a chain. None: whatever the other selectors say."),
+        Meta(
+            description="`provider/model`, a provider, a tier, a name in `[models]`, or a chain. None: whatever the other selectors say."
+        ),
     ] = []
 
 

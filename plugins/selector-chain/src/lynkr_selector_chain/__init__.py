@@ -17,7 +17,7 @@ Target = Annotated[
     str,
     Meta(
         pattern=r"^[^/\s]+(/\S+)?$",
-        description="`provider/model`, `provider` for all its models, or a tier.",
+        description="`provider/model`, `provider` for all its models, a tier, or a name in `[models]`.",
         examples=["local", "local/llama3.2"],
     ),
 ]
@@ -69,7 +69,12 @@ class ChainSelector:
         absent = [step.to for step, found in matched if not found]
         removed = left_out(candidates, order, present[:lead], exchange.score)
         step, peers = present[lead]
-        return Selection(order=order, reason=reason_of(step, exchange.score, absent), removed=removed, peers=len(peers))
+        return Selection(
+            order=order,
+            reason=reason_of(step, exchange.score, absent),
+            removed=removed,
+            peers=self.tiers.equal(step.to, len(peers)),
+        )
 
 
 def left_out(

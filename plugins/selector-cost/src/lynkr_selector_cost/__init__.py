@@ -16,6 +16,8 @@ from lynkr_selector_cost.estimate import MAX_COST, Estimator, input_tokens, limi
 __all__ = ["Config", "CostSelector", "Estimator", "affordable", "bounded", "input_tokens", "limit_of", "plugin"]
 
 UNKNOWN = float("inf")
+TOLD = 8
+"""Models whose price is told."""
 Usd = Annotated[float, Meta(ge=0)]
 Costs = Mapping[Candidate, float | None]
 
@@ -28,7 +30,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
         500.0
     )
     names: Annotated[
-        list[str], Meta(description="Only for requests for these names: `auto`, a tier, an alias. None: for all.")
+        list[str], Meta(description="Only for requests for these names: `auto`, a tier, one in `[models]`. None: for all.")
     ] = []
 
 
@@ -37,7 +39,7 @@ class CostSelector:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self.names = frozenset(config.names)
+        self.only_for = tuple(dict.fromkeys(config.names))
         self.tiers = context.tiers
         self.estimator = Estimator(config.output_tokens)
 
@@ -55,7 +57,8 @@ class CostSelector:
         order = (*by_cost(good, costs), *[candidate for candidate in left if candidate not in good])
         peers = sum(costs[candidate] == costs[order[0]] for candidate in good) if costs[order[0]] is not None else 0
         reason = "cheapest" if tier is None else f"cheapest for {tier}"
-        return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers)
+        notes = {"expected-usd": told(order, costs)}
+        return Selection(order=order, reason=reason, tier=tier, removed=removed, peers=peers, notes=notes)
 
     def revise_selection(self, exchange: Exchange, selection: Selection) -> Selection | None:
         """The limit holds for those too whom other selectors want, and for those who stand by. Raises `InvalidRequest`."""
@@ -64,10 +67,16 @@ class CostSelector:
 
     def asked(self, exchange: Exchange) -> bool:
         """Whether it has anything to do with this request."""
-        return not self.names or exchange.asked in self.names
+        return not self.only_for or exchange.asked in self.only_for
 
     def post_response(self, exchange: Exchange, outcome: Outcome) -> None:
         self.estimator.note(outcome)
+
+
+def told(order: Sequence[Candidate], costs: Costs) -> str:
+    """The prices it decided by. The decision's own figures suppose that all find the same in their caches, and may say otherwise."""
+    figures = [(candidate.id, costs[candidate]) for candidate in order[:TOLD]]
+    return ", ".join([f"{id} {'unknown' if usd is None else f'{usd:.6f}'}" for id, usd in figures])
 
 
 def by_cost(candidates: Sequence[Candidate], costs: Costs) -> list[Candidate]:

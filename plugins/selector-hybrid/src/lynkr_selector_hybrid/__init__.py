@@ -29,7 +29,7 @@ Quality = Annotated[float, Meta(ge=0, le=100)]
 class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[selector.hybrid.model]]`"""
 
-    to: Annotated[str, Meta(description="`provider/model`, a provider or a tier.", min_length=1)]
+    to: Annotated[str, Meta(description="`provider/model`, a provider, a tier or a name in `[models]`.", min_length=1)]
     quality: Annotated[Quality, Meta(description="How good it is, 0 to 100.")]
     tasks: Annotated[dict[str, Quality], Meta(description="How good it is at some tasks, as in `code = 92`.")] = {}
 
@@ -51,7 +51,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     output_tokens: Annotated[Amount, Meta(description="Tokens of an answer, as long as a model's own are not known.")] = 500.0
     penalty: Annotated[float, Meta(gt=0, description="Seconds that a failed attempt counts at least.")] = 30.0
     names: Annotated[
-        list[str], Meta(description="Only for requests for these names: `auto`, a tier, an alias. None: for all.")
+        list[str], Meta(description="Only for requests for these names: `auto`, a tier, one in `[models]`. None: for all.")
     ] = []
 
 
@@ -60,7 +60,7 @@ class HybridSelector:
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
-        self.names = frozenset(config.names)
+        self.only_for = tuple(dict.fromkeys(config.names))
         self.tiers = context.tiers
         self.targets = tuple([model.to for model in config.model])
         self.estimator = Estimator(config.output_tokens)
@@ -92,7 +92,7 @@ class HybridSelector:
 
     def asked(self, exchange: Exchange) -> bool:
         """Whether it has anything to do with this request."""
-        return not self.names or exchange.asked in self.names
+        return not self.only_for or exchange.asked in self.only_for
 
     @property
     def by_task(self) -> bool:
@@ -115,9 +115,9 @@ class HybridSelector:
         return (-self.quality(candidate, task), float("inf") if usd is None else usd, waits[candidate])
 
     def _quality(self, candidate: Candidate, task: str | None) -> float:
-        """By the most exact name: a model's before its provider's or tier's."""
+        """By the most exact name: a model's before all others."""
         named = [model for model in self.config.model if matching(model.to, (candidate,), self.tiers)]
-        model = next((model for model in named if "/" in model.to), named[0] if named else None)
+        model = next((model for model in named if model.to == candidate.id), named[0] if named else None)
         if model is not None:
             return model.tasks.get(task or "", model.quality)
         places = [place for place, name in enumerate(self.tiers.names, 1) if candidate in self.tiers.candidates(name)]

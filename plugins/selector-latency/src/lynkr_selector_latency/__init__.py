@@ -31,7 +31,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     half_life: Annotated[float, Meta(gt=0, description="Seconds in which a sample comes to count half.")] = 300.0
     penalty: Annotated[float, Meta(gt=0, description="Seconds that a failed attempt counts at least.")] = 30.0
     names: Annotated[
-        list[str], Meta(description="Only for requests for these names: `auto`, a tier, an alias. None: for all.")
+        list[str], Meta(description="Only for requests for these names: `auto`, a tier, one in `[models]`. None: for all.")
     ] = []
 
 
@@ -41,13 +41,13 @@ class LatencySelector:
     def __init__(self, config: Config, context: Context) -> None:
         self.which = 0.5 if config.by == "p50" else 0.95
         self.explore = config.explore
-        self.names = frozenset(config.names)
+        self.only_for = tuple(dict.fromkeys(config.names))
         self.board = Board(config.half_life, config.until, config.penalty)
         self.chance = random.Random()  # noqa: S311
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
         """A dry run is not used to find out."""
-        if len(candidates) < 2 or (self.names and exchange.asked not in self.names):
+        if len(candidates) < 2 or (self.only_for and exchange.asked not in self.only_for):
             return None
         now, stream = time.monotonic(), exchange.envelope.stream
         times = {candidate: self.expected(candidate, stream, now) for candidate in candidates}

@@ -19,7 +19,10 @@ __all__ = ["Condition", "Config", "Rule", "RuleSelector", "Undecided", "When", "
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[selector.rules.rule]]`"""
 
-    to: Annotated[str | list[str], Meta(description="`provider/model`, a provider, a tier, or a chain of them, tried in order.")]
+    to: Annotated[
+        str | list[str],
+        Meta(description="`provider/model`, a provider, a tier, a name in `[models]`, or a chain of them, tried in order."),
+    ]
     when: Annotated[When, Meta(description="Conditions; all must hold. None: always.")] = When()
     name: Annotated[str, Meta(description="What it is called in reasons.")] = ""
     priority: Annotated[int, Meta(description="Higher ones first; equal ones as they are written.")] = 0
@@ -80,8 +83,9 @@ class RuleSelector:
 
     def stays(self, target: str) -> bool:
         """Whether what is sent there stays on machines of the operator's own."""
-        if target in self.choices.tiers.names:
-            return all(candidate.provider.is_local(candidate.model) for candidate in self.choices.tiers.candidates(target))
+        listed = self.choices.tiers.named(target)
+        if listed is not None:
+            return all(candidate.provider.is_local(candidate.model) for candidate in listed)
         provider, slash, model = target.partition("/")
         found = self.providers.get(provider)
         return found is not None and (found.is_local(model) if slash else found.local)

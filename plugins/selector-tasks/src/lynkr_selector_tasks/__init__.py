@@ -20,7 +20,7 @@ TASK_HEADER = b"x-lynkr-task"
 
 
 class Config(Struct, forbid_unknown_fields=True, kw_only=True):
-    """`[selector.tasks]`: each a `provider/model`, a provider or a tier, or a list of them of which the later ones are fallbacks."""
+    """`[selector.tasks]`: each a `provider/model`, a provider, a tier or a name in `[models]`, or a list of them, tried in order."""
 
     strategy: Annotated[Targets, Meta(description="Plans, priorities, positioning.")] = []
     analysis: Annotated[Targets, Meta(description="Comparisons, evaluations, summaries, statistics.")] = []

@@ -1,4 +1,4 @@
-"""From names (a model, a provider, a tier, or several of them) to a selection."""
+"""From names (a model, a provider, a tier, one in `[models]`, or several of them) to a selection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Choices:
     def _of(self, names: Names, candidates: tuple[Candidate, ...], reason: str, only: bool = False) -> Selection | None:
         """What is named, in its order, then everybody else unless `only`; None when nobody named is among the candidates.
 
-        What the first name that is found stands for are peers.
+        What the first name that is found stands for are peers, but for a list in `[models]`, whose order is meant.
         """
         groups = [(name, found) for name in names if (found := matching(name, candidates, self.tiers))]
         if not groups:
@@ -30,11 +30,11 @@ class Choices:
         lead = tuple(dict.fromkeys(candidate for _, found in groups for candidate in found))
         name, peers = groups[0]
         rest = [candidate for candidate in self.after(lead[0], candidates) if candidate not in lead]
-        tier = name if name in self.tiers.names else None
+        tier, equal = name if name in self.tiers.names else None, self.tiers.equal(name, len(peers))
         if only:
             removed = tuple([Removal(candidate.id, reason) for candidate in rest])
-            return Selection(order=lead, reason=reason, tier=tier, removed=removed, peers=len(peers))
-        return Selection(order=(*lead, *rest), reason=reason, tier=tier, peers=len(peers))
+            return Selection(order=lead, reason=reason, tier=tier, removed=removed, peers=equal)
+        return Selection(order=(*lead, *rest), reason=reason, tier=tier, peers=equal)
 
     def after(self, first: Candidate, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """In which order others stand by for this one: its tier's, dearer ones, cheaper ones."""

@@ -26,7 +26,10 @@ Positive = Annotated[int, Meta(gt=0)]
 class Share(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[[selector.weighted.share]]`"""
 
-    to: Annotated[str, Meta(description="`provider/model`, or a provider for each of its models.", min_length=1)]
+    to: Annotated[
+        str,
+        Meta(description="`provider/model`, or a provider, a tier or a name in `[models]` for each of its models.", min_length=1),
+    ]
     weight: Annotated[float, Meta(ge=0, description="Its part of the load; 0: only when the others fail.")] = 1.0
     rpm: Annotated[Positive | None, Meta(description="Requests it may be sent in a minute.")] = None
     tpm: Annotated[Positive | None, Meta(description="Tokens, in and out, that it may be sent in a minute.")] = None
@@ -41,7 +44,7 @@ class Config(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = "weights"
     share: Annotated[list[Share], Meta(description="Weights and limits; who has none has weight 1 and no limit.")] = []
     names: Annotated[
-        list[str], Meta(description="Only for requests for these names: `auto`, a tier, an alias. None: for all.")
+        list[str], Meta(description="Only for requests for these names: `auto`, a tier, one in `[models]`. None: for all.")
     ] = []
 
 
@@ -51,7 +54,7 @@ class Weighted:
     def __init__(self, config: Config, context: Context) -> None:
         self.config = config
         self.tiers = context.tiers
-        self.names = frozenset(config.names)
+        self.only_for = tuple(dict.fromkeys(config.names))
         self.targets = tuple([share.to for share in config.share])
         self.chance = random.Random()  # noqa: S311
         self.shares: dict[str, Share] = {}
@@ -59,7 +62,7 @@ class Weighted:
         self.busy: Counter[str] = Counter()
 
     def select_provider(self, exchange: Exchange, candidates: Sequence[Candidate]) -> Selection | None:
-        if len(candidates) < 2 or (self.names and exchange.asked not in self.names):
+        if len(candidates) < 2 or (self.only_for and exchange.asked not in self.only_for):
             return None
         now = time.monotonic()
         weights = {candidate.id: self.weight(candidate) for candidate in candidates}
@@ -76,11 +79,11 @@ class Weighted:
         return 1.0 if self.config.strategy == "shuffle" else self.share(candidate).weight
 
     def share(self, candidate: Candidate) -> Share:
-        """What is said of this model; the exact name before its provider's."""
+        """What is said of this model; the exact name before all others."""
         found = self.shares.get(candidate.id)
         if found is None:
             named = [share for share in self.config.share if matching(share.to, (candidate,), self.tiers)]
-            found = next((share for share in named if "/" in share.to), named[0] if named else Share(to=candidate.id))
+            found = next((share for share in named if share.to == candidate.id), named[0] if named else Share(to=candidate.id))
             if len(self.shares) >= MAX_MODELS:
                 self.shares.clear()
             self.shares[candidate.id] = found
