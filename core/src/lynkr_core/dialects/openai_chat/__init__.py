@@ -145,14 +145,16 @@ def read_limit(fields: Mapping[str, Raw]) -> int | None:
 
     Of two the higher one: some providers know only one of the keys, and may be sent either.
     """
-    limits: list[int] = []
+    highest = None
     for raw in (fields.get("max_completion_tokens"), fields.get("max_tokens")):
-        if raw is not None and raw != wire.NULL:
+        if raw is not None:
             try:
-                limits.append(wire.numbers.decode(raw))
+                limit = wire.limits.decode(raw)
             except UNREADABLE:
                 return None
-    return None if not limits or min(limits) < 0 else max(limits)
+            if limit is not None and (highest is None or limit > highest):
+                highest = limit
+    return highest
 
 
 def usage_asked(options: Raw | None) -> bool:
