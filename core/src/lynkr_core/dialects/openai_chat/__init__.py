@@ -152,6 +152,8 @@ def read_limit(fields: Mapping[str, Raw]) -> int | None:
                 limit = wire.limits.decode(raw)
             except UNREADABLE:
                 return None
+            if limit is not None and limit < 0:
+                return None
             if limit is not None and (highest is None or limit > highest):
                 highest = limit
     return highest

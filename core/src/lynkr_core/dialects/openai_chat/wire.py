@@ -6,10 +6,10 @@ and clients really send: everything may be missing or null.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from lynkr_core.dialect import UNREADABLE
 from lynkr_core.errors import InvalidRequest
@@ -154,7 +154,7 @@ calls = msgspec.json.Decoder(Call)
 messages = msgspec.json.Decoder(WireMessage)
 tools = msgspec.json.Decoder(WireTool)
 texts = msgspec.json.Decoder(str)
-limits: msgspec.json.Decoder[int | None] = msgspec.json.Decoder(cast("type[int | None]", Annotated[int, Meta(ge=0)] | None))
+limits = msgspec.json.Decoder(int | None)
 lists = msgspec.json.Decoder(list[Raw])
 objects = msgspec.json.Decoder(dict[str, Raw])
 values = msgspec.json.Decoder(Any)
