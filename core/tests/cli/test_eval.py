@@ -148,7 +148,7 @@ REAL = Path(__file__).parents[4] / "shared/routing"
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the data that it needs is not beside the checkout")
 def test_the_shared_data_can_be_read(capsys, tmp_path):
-    report = msgspec.json.decode(told(capsys, REAL, only=20, intervals=False, config=tmp_path / "none.toml", json=True))
+    report = msgspec.json.decode(told(capsys, REAL, only=100, intervals=False, config=tmp_path / "none.toml", json=True))
     assert report["macro"]["apgr"] > 0.5
     assert {"tiers", "robustness", "pooled"} <= set(report)
 

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Meta
 
 from lynkr_core import Candidate, Context, Dialect, Exchange, Fields, Headers, HTTPConfig, HTTPProvider, Plugin, UpstreamError
-from lynkr_core.remarks import onward
 from lynkr_core.upstream import Endpoint, HeaderList
 from lynkr_provider_jobs.answer import answered, streamed
 from lynkr_provider_jobs.call import JobCall
@@ -63,7 +62,7 @@ class JobsProvider(HTTPProvider):
     def send(self, exchange: Exchange, candidate: Candidate, dialect: Dialect, body: bytes) -> JobCall:
         form: dict[str, Any] = msgspec.json.decode(body)
         write = streamed if form.pop("stream", False) else answered
-        submitted = self._transport.send(self.endpoint("/jobs"), onward(exchange, candidate), urlencode(form).encode())
+        submitted = self._transport.send(self.endpoint("/jobs"), exchange.onward.get(candidate, ()), urlencode(form).encode())
         return JobCall(self, submitted, lambda job: write(job, candidate.model))
 
     def classify(self, dialect: Dialect, status: int, headers: Headers, body: bytes) -> UpstreamError:
