@@ -267,12 +267,21 @@ def spins():
         pass
 
 
+class Blocking(Scorer):
+    """Asynchronous by name alone, from its second step on."""
+
+    async def score(self, exchange):
+        await asyncio.sleep(0)
+        return self._score()
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("stall", [sleeps, spins])
-async def test_a_scorer_that_stalls_is_broken_off(monkeypatch, stall):
+@pytest.mark.parametrize("scorer", [Scorer, Blocking])
+async def test_a_scorer_that_stalls_is_broken_off(monkeypatch, scorer, stall):
     monkeypatch.setattr(stalls, "STALL_SECONDS", 0.3)
     began = time.monotonic()
-    async with Client(Application(kernel(Scorer(stall)))) as client:
+    async with Client(Application(kernel(scorer(stall)))) as client:
         found = await route(client, said("hi"))
     assert time.monotonic() - began < 30
     assert found["skipped"] == ["scorer.a0 failed: TimeoutError in score"]
@@ -302,26 +311,6 @@ async def test_an_asynchronous_scorer_that_stalls_has_the_stages_deadline():
     assert time.monotonic() - began < 30
     assert found["skipped"] == ["scorer.a0 failed: TimeoutError in score"]
     assert (found["tier"], found["score"]) == ("simple", 3.0)
-
-
-class Blocking(Scorer):
-    """Asynchronous by name alone, from its second step on."""
-
-    async def score(self, exchange):
-        await asyncio.sleep(0)
-        return self._score()
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("stall", [sleeps, spins])
-async def test_an_asynchronous_scorer_that_stops_everybody_is_broken_off(monkeypatch, stall):
-    monkeypatch.setattr(stalls, "STALL_SECONDS", 0.3)
-    began = time.monotonic()
-    async with Client(Application(kernel(Blocking(stall)))) as client:
-        found = await route(client, said("hi"))
-    assert time.monotonic() - began < 30
-    assert found["skipped"] == ["scorer.a0 failed: TimeoutError in score"]
-    assert found["tier"] == "simple"
 
 
 @pytest.mark.anyio
