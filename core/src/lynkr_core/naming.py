@@ -60,5 +60,5 @@ def lists_of(config: Config) -> list[str]:
 
 
 def doubtful(config: Config, section: str) -> bool:
-    """Whether there are mistakes in this section: names that it lacks may have been meant there."""
+    """Whether there are mistakes in this section: what it lacks may have been meant there."""
     return any(told.startswith(f"{config.file}: [{section}]") for told in config.mistakes)

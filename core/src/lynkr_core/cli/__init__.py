@@ -75,16 +75,13 @@ def configured(words: list[str]) -> tuple[Path, list[str]]:
 
 def enabled_plugins(file: Path) -> list[tuple[str, str, Any]]:
     """What lynkr.toml enables, where there is one and it is good; `lynkr check` is there to tell why it is not."""
-    import os
-
-    from lynkr_core.config import load
+    from lynkr_core.cli.configured import kernel_of
     from lynkr_core.errors import ConfigError
-    from lynkr_core.kernel import Kernel
 
     if not file.exists():
         return []
     try:
-        kernel = Kernel.from_config(load(file, os.environ, strict=False), os.environ)
+        kernel = kernel_of(file)
     except ConfigError:
         sys.stderr.write(f"lynkr: {file} has mistakes, so commands of plugins are missing; `lynkr check` tells them\n")
         return []

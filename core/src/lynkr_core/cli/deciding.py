@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import anyio
 import msgspec
 
+from lynkr_core.cli.configured import kernel_of
 from lynkr_core.cli.printing import print_json
-from lynkr_core.config import load
 from lynkr_core.decision import decision
 from lynkr_core.errors import LynkrError
 from lynkr_core.exchange import Exchange
-from lynkr_core.kernel import Kernel
 
 DEFAULT = Path("lynkr.toml")
 FRONT = "openai.chat"
@@ -38,7 +36,7 @@ def route(prompt: str, *, model: str = "auto", config: Path = DEFAULT, json: boo
 
 async def dry_run(prompt: str, model: str, config: Path) -> dict[str, Any]:
     """The decision that the running gateway would make for this prompt."""
-    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
+    kernel = kernel_of(config)
     body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": prompt}]})
     async with kernel:
         exchange = Exchange(kernel.dialects[FRONT], "/v1/route", {}, body)
@@ -62,7 +60,7 @@ def explain(request_id: str, *, config: Path = DEFAULT, json: bool = False) -> N
 
 
 async def recorded(request_id: str, config: Path) -> Any:
-    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
+    kernel = kernel_of(config)
     async with kernel:
         return await kernel.stores.journal().find(request_id)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ from msgspec import structs
 
 from lynkr_core.candidates import Catalog, unique
 from lynkr_core.cards import Price
+from lynkr_core.cli.configured import kernel_of
 from lynkr_core.cli.printing import print_json
-from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
 from lynkr_core.exchange import Candidate
-from lynkr_core.kernel import Kernel
 
 DEFAULT = Path("lynkr.toml")
 SHOWN = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
@@ -31,7 +29,7 @@ def prices(*models: str, config: Path = DEFAULT, json: bool = False) -> None:
         config: The file to read.
         json: Print JSON, with everything that is known of each price.
     """
-    catalog = Kernel.from_config(load(config, os.environ, strict=False), os.environ).catalog
+    catalog = kernel_of(config).catalog
     found = [(candidate.id, candidate.price) for candidate in served(catalog, models)]
     if json:
         rows = [{"model": id, "price": builtins(price) if price else None} for id, price in found]

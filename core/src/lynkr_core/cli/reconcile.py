@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -12,12 +11,11 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
+from lynkr_core.cli.configured import kernel_of
 from lynkr_core.cli.exporting import records
 from lynkr_core.cli.exports import EVERY, Sum, Sums, day_of, read_export
 from lynkr_core.cli.printing import print_json
-from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
-from lynkr_core.kernel import Kernel
 from lynkr_core.stores.protocols import Record
 
 DEFAULT = Path("lynkr.toml")
@@ -80,7 +78,7 @@ def renamed(sums: Sums, names: Mapping[str, str]) -> Sums:
 
 async def compared(theirs: Sums, provider: str | None, config: Path) -> list[Line]:
     days = {day for day, _ in theirs}
-    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
+    kernel = kernel_of(config)
     whole = all(model == EVERY for _, model in theirs)
     ours: Sums = {}
     async with kernel:

@@ -23,6 +23,7 @@ from lynkr_core.config import Config, parse, read
 from lynkr_core.errors import ConfigError
 from lynkr_core.kernel import Kernel
 from lynkr_core.models import Live
+from lynkr_core.naming import doubtful
 from lynkr_core.process import Process, Reloaded
 from lynkr_core.settings import Server
 
@@ -70,8 +71,8 @@ class Source(Struct, frozen=True, kw_only=True):
 def exposed(config: Config) -> str | None:
     """Why this configuration must not be served at its address; None when it may."""
     host = config.server.host
-    if any(told.startswith(f"{config.file}: [server]") for told in config.mistakes):
-        return None  # it may be what was meant to be set
+    if doubtful(config, "server"):
+        return None
     if config.server.allow_anonymous or is_loopback(host) or any(plugin.kind == "auth" for plugin in config.plugins):
         return None
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,8 +10,8 @@ from typing import Any
 
 import anyio
 
+from lynkr_core.cli.configured import kernel_of
 from lynkr_core.cli.printing import print_json
-from lynkr_core.config import load
 from lynkr_core.errors import LynkrError
 from lynkr_core.kernel import Kernel
 from lynkr_core.stores import Journal
@@ -75,7 +74,7 @@ async def asked(by: list[str], span: tuple[float, float], baseline: str, limit: 
 @asynccontextmanager
 async def journal_of(config: Path) -> AsyncGenerator[tuple[Kernel, Journal]]:
     """Raises `LynkrError` where nothing outlives the gateway."""
-    kernel = Kernel.from_config(load(config, os.environ, strict=False), os.environ)
+    kernel = kernel_of(config)
     journal = kernel.stores.journal()
     if journal is kernel.stores.memory:
         raise LynkrError(f"{config} has no store that keeps records; [store.sqlite] and [sink.journal] do")

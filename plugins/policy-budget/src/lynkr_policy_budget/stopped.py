@@ -56,9 +56,8 @@ class Stopped:
     async def stop(self, run: Run) -> Run:
         """Raises `InvalidRequest` for one without a name, `OSError` when it cannot be kept."""
         name, kept = name_of(run), Run(run.session, run.caller, run.why[:LONGEST], float(int(time.time())))
-        await self._store.set(
-            self._prefix + name, msgspec.json.encode(kept), math.inf
-        )  # what has a time is a cache, and not moved
+        # for good: what has a time to live is a cache, and `store move` leaves it behind
+        await self._store.set(self._prefix + name, msgspec.json.encode(kept), math.inf)
         self.runs = {**self.runs, name: kept}
         return kept
 

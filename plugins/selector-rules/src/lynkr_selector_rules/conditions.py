@@ -111,7 +111,8 @@ class Condition:
             return True
         if self.when.anywhere:
             texts = strings_of(exchange.body)
-            return self.speaks(texts) and self.says("\n".join(texts))
+            text = "\n".join(texts)
+            return self.speaks(text, texts) and self.says(text)
         text = ask_of(exchange)
         return self._says(text) if len(text) <= MAX_REMEMBERED else self.says(text)
 
@@ -150,10 +151,10 @@ class Condition:
         text = text if self.when.anywhere else text[:READ]
         return not self.patterns or any(searched(pattern, text) for pattern in self.patterns)
 
-    def speaks(self, texts: Sequence[str]) -> bool:
+    def speaks(self, text: str, parts: Sequence[str]) -> bool:
         """Whether all of it together, or any part of it, is in one of the languages."""
         wanted = self.when.language
-        return not wanted or language_of("\n".join(texts)) in wanted or not languages_of(texts).isdisjoint(wanted)
+        return not wanted or language_of(text) in wanted or not languages_of(parts).isdisjoint(wanted)
 
     def contains(self, text: str) -> bool:
         """Looking for plain strings first takes a thirtieth of the time."""
