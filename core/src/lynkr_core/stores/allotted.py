@@ -53,6 +53,8 @@ class Allotted(Counters):
             share.used += amounts.get(hold.counter, 0)
             if not held.lapsed:
                 share.held -= hold.amount
+            elif hold.forfeit:
+                share.used -= hold.amount
         return True
 
     def sweep(self) -> None:

@@ -21,6 +21,12 @@ class Held(Struct, eq=False):
     ends: float
     lapsed: bool = False
 
+    def stands(self, hold: Hold) -> Balance:
+        """What the counter of one of its holds stands at by it."""
+        if not self.lapsed:
+            return Balance(0, hold.amount)
+        return Balance(hold.amount if hold.forfeit else 0, 0)
+
 
 class Counter(Struct, eq=False):
     until: float
@@ -71,6 +77,8 @@ class Counters:
             counter = self._counter(hold)
             if not held.lapsed:
                 counter.held -= hold.amount
+            elif hold.forfeit:
+                counter.used -= hold.amount
             counter.used += amounts.get(hold.counter, 0)
         return True
 
@@ -79,13 +87,13 @@ class Counters:
     ) -> Full | dict[str, Balance]:
         self._sweep(self._clock())
         old, known = self._holding.get(id), self._holding.get(new) is not None
-        freed = {hold.counter: 0 if old.lapsed else hold.amount for hold in old.holds} if old else {}
+        freed = {hold.counter: old.stands(hold) for hold in old.holds} if old else {}
         for hold in () if known else holds:
             at = self._balance(hold.counter)
-            used = at.used + (amounts.get(hold.counter, 0) if hold.counter in freed else 0)
-            held = at.held - freed.get(hold.counter, 0)
-            if used + held + hold.amount > self._limit(hold):
-                return Full(hold.counter, Balance(used, held))
+            if (was := freed.get(hold.counter)) is not None:
+                at = Balance(at.used - was.used + amounts.get(hold.counter, 0), at.held - was.held)
+            if at.used + at.held + hold.amount > self._limit(hold):
+                return Full(hold.counter, at)
         self.book(id, amounts)
         self.hold(new, holds, lease)
         return {hold.counter: self._balance(hold.counter) for hold in holds}
@@ -148,15 +156,21 @@ class Counters:
             each = bucket.period / bucket.capacity
             self._full_at[bucket.name] = max(self._full_at.get(bucket.name, 0.0), now) + sign * bucket.amount * each
 
+    def _lapse(self, held: Held) -> None:
+        held.lapsed = True
+        for hold in held.holds:
+            counter = self._counter(hold)
+            counter.held -= hold.amount
+            if hold.forfeit:
+                counter.used += hold.amount
+
     def _sweep(self, now: float) -> None:
-        """Gives back what leases that are over held; forgets what was over a day ago."""
+        """Ends leases that are over; forgets what was over a day ago."""
         if now < self._sweep_at:
             return
         for id, held in list(self._holding.items()):
             if held.ends <= now and not held.lapsed:
-                held.lapsed = True
-                for hold in held.holds:
-                    self._counter(hold).held -= hold.amount
+                self._lapse(held)
             if held.ends + DAY <= now:
                 del self._holding[id]
         self._counters = {name: counter for name, counter in self._counters.items() if counter.until + DAY > now or counter.held}

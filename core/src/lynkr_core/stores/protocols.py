@@ -109,12 +109,16 @@ class Hold(Struct, frozen=True):
 
     `counter` names it together with its window, as in `policy-budget/team:research/day/2026-11-21/usd`. `amount` and `limit` are whole
     numbers: nano-dollars, tokens or requests. `until`: when the window is over, in seconds since 1970; infinite for one without an end.
+
+    `forfeit`: a lease that ends before anything was booked has used it all, as far as anybody knows: whoever held it may have been killed
+    after the provider was asked. Without it such a lease has used nothing.
     """
 
     counter: str
     amount: int
     limit: int
     until: float
+    forfeit: bool = False
 
 
 class Balance(Struct, frozen=True):
@@ -166,12 +170,12 @@ class Ledger(Protocol):
         """Sets every amount aside, or none of them and names a counter where used + held + amount would pass the limit.
 
         `id` names what is held; to hold again under the same one changes nothing. Each counter is named once. What nobody books within
-        `lease` seconds is given back by itself. Who is cancelled or gets an error does not know whether it is held: book nothing then.
+        `lease` seconds is given back by itself, or, where it is `forfeit`, counts as used. Who is cancelled or gets an error does not know whether it is held: book nothing then.
         """
         ...
 
     async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
-        """Gives back what was set aside and books `amounts`, by counter; a counter that is left out books nothing.
+        """Gives back what was set aside, or was forfeit since, and books `amounts`, by counter; a counter that is left out books nothing.
 
         Exactly once: False when it was booked before, or nothing was held under this id. A lease that is over does not matter for
         a day. What was really used is booked though it passes the limit.

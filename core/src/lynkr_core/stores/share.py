@@ -43,6 +43,7 @@ class Share(Counter, eq=False, kw_only=True):
     """
 
     name: str
+    forfeit: bool
     part: float
     ticks: int
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -31,7 +31,8 @@ class Shares:
     seconds, but for no more than `part` of the limit and an eighth of what is left, so that near the limit every attempt asks the ledger.
     `every` so many seconds what was used is booked, and what nobody wanted since goes back: somebody who is refused while others hold
     room waits for that three times. A share is not given out of after its `lease`: a process that was cut off cannot spend what has gone
-    back, and one that is killed keeps its shares for so long from the others, and what it used since the last tick was never booked.
+    back. One that is killed keeps its shares for so long from the others; then they are used, where they are `forfeit`, as nobody knows
+    how far they were, and else given back.
     """
 
     def __init__(
@@ -151,7 +152,8 @@ class Shares:
         self._tick()
         share = self._shares.get(hold.counter)
         if share is None:
-            share = self._shares[hold.counter] = Share(hold.until, name=hold.counter, part=self._part, ticks=self._ahead)
+            share = Share(hold.until, name=hold.counter, forfeit=hold.forfeit, part=self._part, ticks=self._ahead)
+            self._shares[hold.counter] = share
         return share
 
     def _is_over(self, share: Share) -> bool:
@@ -253,7 +255,7 @@ class Shares:
         change = share.change
         if change is None:
             return None
-        holds = [Hold(share.name, change.amount, change.limit, share.until)]
+        holds = [Hold(share.name, change.amount, change.limit, share.until, share.forfeit)]
         told = await self._ledger.renew(share.id, {share.name: change.used}, change.id, holds, self._lease)
         if isinstance(told, Full):
             share.undo_change()

@@ -100,7 +100,8 @@ class Asking:
             return ()
         day = math.floor(time.time() / 86_400)
         counter, id = f"{self._counter}/{day}", f"{self._counter}/{id}"
-        full = await self._ledger.hold(id, [Hold(counter, math.ceil(price * NANO), self._limit, (day + 1) * 86_400.0)], 60.0)
+        worst = Hold(counter, math.ceil(price * NANO), self._limit, (day + 1) * 86_400.0, forfeit=True)
+        full = await self._ledger.hold(id, [worst], 60.0)
         if full is not None:
             self.over += 1
             return ()

@@ -147,7 +147,7 @@ class Budget:
             amount = getattr(amounts, room.unit)
             if amount is None and not self._allowed(candidate):
                 return self.refused(unpriced(candidate, room.subject))
-            holds.append(Hold(room.counter, amount or 0, room.limit, room.until))
+            holds.append(Hold(room.counter, amount or 0, room.limit, room.until, forfeit=True))
         attempt, lease = last_at(exchange.attempts, candidate), UNKNOWN_SECONDS
         if attempt is not None and (most := attempt.until - attempt.started) < lease:
             lease = most if most > 0 else 0.0

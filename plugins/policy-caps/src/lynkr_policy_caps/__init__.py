@@ -148,7 +148,7 @@ class Caps:
         id = f"{exchange.id}/{next(self._numbers)}/step"
         until = self.clock() + RUN_SECONDS
         try:
-            full = await self._ledger.hold(id, [Hold(counter, 1, most, until)], LEASE)
+            full = await self._ledger.hold(id, [Hold(counter, 1, most, until, forfeit=True)], LEASE)
         except OSError:
             told = "steps cannot be counted now: their store does not answer"
             raise Unavailable(told, code="caps_unavailable", retry_after=2.0) from None

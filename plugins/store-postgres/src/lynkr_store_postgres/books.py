@@ -34,7 +34,7 @@ MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. PostgreSQL's numbers have 64 bits."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float]]).decode
+_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float, bool]]).decode
 
 
 class Books(Counters):
@@ -51,9 +51,8 @@ class Books(Counters):
         """Leases with these ids and those that are over, counters with these names and those of the leases, and buckets."""
         wanted = set(names)
         for id, holds, ends, lapsed in await connection.fetch(LEASES, packed(ids), self._now):
-            held = Held([Hold(counter, amount, 0, until) for counter, amount, until in _decode(holds)], ends)
-            held.lapsed = lapsed
-            self._holding[id.decode()] = held
+            found = [Hold(counter, amount, 0, until, forfeit) for counter, amount, until, forfeit in _decode(holds)]
+            held = self._holding[id.decode()] = Held(found, ends, lapsed)
             self._leases_before[id.decode()] = (ends, lapsed)
             wanted.update(hold.counter for hold in held.holds)
         for name, used, held, until in await connection.fetch(COUNTERS, packed(wanted)) if wanted else ():
@@ -70,7 +69,7 @@ class Books(Counters):
             await connection.execute(SET_COUNTERS, packed(n for n, _ in counters), used, held, [c.until for _, c in counters])
         leases = [(id, held) for id, held in self._holding.items() if self._leases_before.get(id) != (held.ends, held.lapsed)]
         if leases:
-            holds = [_encode([(hold.counter, hold.amount, hold.until) for hold in held.holds]) for _, held in leases]
+            holds = [_encode([(h.counter, h.amount, h.until, h.forfeit) for h in held.holds]) for _, held in leases]
             ends, lapsed = [held.ends for _, held in leases], [held.lapsed for _, held in leases]
             await connection.execute(SET_LEASES, packed(id for id, _ in leases), holds, ends, lapsed)
         if gone := self._leases_before.keys() - self._holding.keys():
@@ -83,14 +82,12 @@ class Books(Counters):
         return min(hold.limit, MOST)
 
     def _sweep(self, now: float) -> None:
-        """Gives back what leases that are over held; what is old is deleted elsewhere."""
+        """Ends leases that are over; what is old is deleted elsewhere."""
         if now < self._sweep_at:
             return
         for held in self._holding.values():
             if held.ends <= now and not held.lapsed:
-                held.lapsed = True
-                for hold in held.holds:
-                    self._counter(hold).held -= hold.amount
+                self._lapse(held)
         self._sweep_at = min((held.ends for held in self._holding.values() if not held.lapsed), default=math.inf)
 
 

@@ -67,8 +67,10 @@ def between(prefix: str, after: str) -> tuple[bytes, bytes]:
 
 
 def pack(holds: Iterable[Hold]) -> bytes:
-    """Name, amount, how much there may be before it, and until when."""
-    return _encode([(h.counter, str(h.amount), str(min(h.limit, MOST) - h.amount), repr(float(h.until))) for h in holds])
+    """Name, amount, how much there may be before it, until when, and whether it is forfeit."""
+    return _encode(
+        [(h.counter, str(h.amount), str(min(h.limit, MOST) - h.amount), repr(float(h.until)), h.forfeit) for h in holds]
+    )
 
 
 def spell(amounts: Mapping[str, int]) -> bytes:

@@ -34,7 +34,7 @@ MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. SQLite's numbers have 64 bits."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float]]).decode
+_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float, bool]]).decode
 V = TypeVar("V")
 
 
@@ -148,16 +148,14 @@ class Books(Counters):
         return counter
 
     def _sweep(self, now: float) -> None:
-        """Gives back a slice of what leases that are over held."""
+        """Ends some of the leases that are over."""
         if now < self._sweep_at:
             return
         self.save()
         rows = self._connection.execute(OVER, (now, LAPSE_ROWS)).fetchall()
         for id, *row in rows:
             held = self._holding[id] = self._holding.get(id) or decode(*row)
-            held.lapsed = True
-            for hold in held.holds:
-                self._counter(hold).held -= hold.amount
+            self._lapse(held)
         self.save()
         (ends,) = self._connection.execute(NEXT_END).fetchone()
         self._sweep_at = math.inf if ends is None else ends
@@ -180,10 +178,9 @@ class Books(Counters):
 
 
 def encode(held: Held) -> bytes:
-    return _encode([(hold.counter, hold.amount, hold.until) for hold in held.holds])
+    return _encode([(hold.counter, hold.amount, hold.until, hold.forfeit) for hold in held.holds])
 
 
 def decode(holds: bytes, ends: float, lapsed: int) -> Held:
-    held = Held([Hold(counter, amount, 0, until) for counter, amount, until in _decode(holds)], ends)
-    held.lapsed = bool(lapsed)
-    return held
+    found = [Hold(counter, amount, 0, until, forfeit) for counter, amount, until, forfeit in _decode(holds)]
+    return Held(found, ends, bool(lapsed))

@@ -23,6 +23,7 @@ from lynkr_core.testing import factories
 IDS = st.sampled_from([f"id{number}" for number in range(6)])
 NAMES = ("day", "hour", "team")
 LIMITS = {"day": 100, "hour": 40, "team": 70}
+FORFEIT = ("day",)
 AMOUNTS = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 45), min_size=1)
 LEASES = st.sampled_from([600.0, 600.0, 600.0, 0.0])
 CALLS = st.one_of(
@@ -111,7 +112,11 @@ class Courses(RuleBasedStateMachine):
         return getattr(ledger, kind)(*arguments)
 
     def holds(self, amounts: Mapping[str, int]) -> list[Hold]:
-        return [Hold(f"{self.begins}/{name}", amounts[name], LIMITS[name], math.inf) for name in NAMES if name in amounts]
+        return [
+            Hold(f"{self.begins}/{name}", amounts[name], LIMITS[name], math.inf, forfeit=name in FORFEIT)
+            for name in NAMES
+            if name in amounts
+        ]
 
     def amounts(self, amounts: Mapping[str, int]) -> dict[str, int]:
         return {f"{self.begins}/{name}": amount for name, amount in amounts.items()}

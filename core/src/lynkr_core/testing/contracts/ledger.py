@@ -99,6 +99,17 @@ class LedgerContract(Contract):
         assert await ledger.balances(DAY) == {DAY: Balance(7, 100)}
 
     @pytest.mark.anyio
+    async def test_what_is_forfeit_is_used_once_its_lease_is_over_until_it_is_booked(self, ledger: Ledger) -> None:
+        await ledger.hold("a", [room(DAY, 60, forfeit=True), room(HOUR, 60)], 0.05)
+        await asyncio.sleep(0.2)
+        assert await ledger.hold("b", [room(DAY, 41)], 60) == Full(DAY, Balance(60, 0))
+        assert await ledger.hold("c", [room(DAY, 40), room(HOUR, 100)], 60) is None
+        assert await ledger.extend("a", 60) is False
+        assert await ledger.balances("budget/") == {DAY: Balance(60, 40), HOUR: Balance(0, 100)}
+        assert [await ledger.book("a", {DAY: 7, HOUR: 5}) for _ in range(2)] == [True, False]
+        assert await ledger.balances("budget/") == {DAY: Balance(7, 40), HOUR: Balance(5, 100)}
+
+    @pytest.mark.anyio
     async def test_a_lease_can_be_made_longer(self, ledger: Ledger) -> None:
         await ledger.hold("a", [room(DAY, 60)], 2.0)
         assert await ledger.extend("a", 600) is True
@@ -182,6 +193,15 @@ class LedgerContract(Contract):
         assert await ledger.renew("a", {DAY: 30}, "c", [room(DAY, 20)], 60) == {DAY: Balance(30, 70)}
 
     @pytest.mark.anyio
+    async def test_what_was_forfeit_is_renewed_by_what_was_used(self, ledger: Ledger) -> None:
+        self.needs_renew()
+        await ledger.hold("a", [room(DAY, 60, forfeit=True)], 60)
+        assert await ledger.extend("a", 0) is True
+        assert await ledger.renew("a", {DAY: 30}, "b", [room(DAY, 71)], 60) == Full(DAY, Balance(30, 0))
+        assert await ledger.balances(DAY) == {DAY: Balance(60, 0)}
+        assert await ledger.renew("a", {DAY: 30}, "b", [room(DAY, 70)], 60) == {DAY: Balance(30, 70)}
+
+    @pytest.mark.anyio
     async def test_counters_are_forgotten_a_day_after_their_window(self, ledger: Ledger) -> None:
         for name, until in (("p/old", time.time() - 2 * 86400), ("p/ends", time.time() + 60), ("p/never", math.inf)):
             await ledger.hold(name, [Hold(name, 1, 5, until)], 60)
@@ -257,18 +277,20 @@ class LedgerContract(Contract):
         if not self.shared:
             pytest.skip("this store is for one process")
         words = [sys.executable, "-m", "lynkr_core.testing.hammer", type(self).plugin.create.__module__.partition(".")[0]]
-        words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), *(["shares"] if shares else [])]
+        words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), str(used := tmp_path / "used")]
+        words += ["shares"] if shares else []
         with ExitStack() as stack:
             processes = [stack.enter_context(process([*words, *more])) for more in (["doomed"], ["doomed"], [], [])]
             assert [started.stdout and started.stdout.readline() for started in processes] == [b"ready\n"] * 4
-            asyncio.run(self.watch(tmp_path, processes))
+            booked = asyncio.run(self.watch(tmp_path, processes))
+        assert sum(map(int, used.read_text().split())) <= booked
         assert [ended.returncode for ended in processes] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
 
     def needs_renew(self) -> None:
         if not self.exact:
             pytest.skip("this ledger has no renew")
 
-    async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> int:
         async with factories.running(self.make(directory)) as ledger:
             killed, at, until = 0, Balance(), time.monotonic() + 240
             while time.monotonic() < until:
@@ -282,6 +304,7 @@ class LedgerContract(Contract):
                 await asyncio.sleep(0.02)
             assert not at.held
             assert HAMMERED * 0.9 <= at.used <= HAMMERED
+            return at.used
 
 
 @contextmanager
@@ -294,5 +317,5 @@ def process(words: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
         started.communicate()
 
 
-def room(counter: str, amount: int) -> Hold:
-    return Hold(counter, amount, 100, math.inf)
+def room(counter: str, amount: int, *, forfeit: bool = False) -> Hold:
+    return Hold(counter, amount, 100, math.inf, forfeit)

@@ -63,13 +63,15 @@ local function know(hold)
   end
 end
 
--- Gives back what leases that are over held.
+-- Ends leases that are over: what is forfeit moves from held to used, which leaves the total, and the rest is given back.
 local function sweep()
   local over = redis.call('ZRANGEBYSCORE', ENDS, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1000)
   for i = 1, #over, 2 do
     local packed = redis.call('HGET', LEASES, over[i])
     if packed then
-      for _, hold in ipairs(cmsgpack.unpack(packed)) do add(TOTAL, hold[1], negative(hold[2])) end
+      for _, hold in ipairs(cmsgpack.unpack(packed)) do
+        if hold[5] then add(USED, hold[1], hold[2]) else add(TOTAL, hold[1], negative(hold[2])) end
+      end
     end
     redis.call('ZADD', LAPSED, over[i + 1], over[i])
     redis.call('ZREM', ENDS, over[i])
@@ -77,7 +79,7 @@ local function sweep()
   end
 end
 
--- The first hold that has no room, and what its counter stands at. hold: name, amount, what there may be before it, until.
+-- The first hold that has no room, and what its counter stands at. hold: name, amount, what there may be before it, until, forfeit.
 local function refused(holds)
   local totals, used = read(names_of(holds))
   for i, hold in ipairs(holds) do
@@ -102,7 +104,9 @@ local function settle(holds, amounts, active, sign)
     if sign then booked = sign(booked) end
     add(TOTAL, hold[1], booked)
     add(USED, hold[1], booked)
-    if active then add(TOTAL, hold[1], sign and hold[2] or negative(hold[2])) end
+    local back = sign and hold[2] or negative(hold[2])
+    if active or hold[5] then add(TOTAL, hold[1], back) end
+    if hold[5] and not active then add(USED, hold[1], back) end
   end
 end
 
