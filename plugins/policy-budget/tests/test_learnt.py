@@ -19,17 +19,22 @@ async def learn(context, id, factor, samples=20):
     await context.stores.key_value().set(f"factors/{id}", told, math.inf)
 
 
-def held(budget, id):
-    exchange = factories.exchange({"model": "m", "messages": [{"role": "user", "content": TEXT}], "max_tokens": 1})
+@pytest.fixture
+def exchange():
+    """One for all candidates: a conversation that is met again is counted message by message, which gives a token more or less."""
+    return factories.exchange({"model": "m", "messages": [{"role": "user", "content": TEXT}], "max_tokens": 1})
+
+
+def held(budget, exchange, id):
     return budget.wanted(exchange, factories.candidate(id, price=Price(input=1, output=1))).amounts.tokens
 
 
-async def test_only_upwards_and_only_with_enough_samples(context):
+async def test_only_upwards_and_only_with_enough_samples(context, exchange):
     await learn(context, "cloud/more", 3.0)
     await learn(context, "cloud/less", 0.5)
     await learn(context, "cloud/new", 3.0, samples=19)
     config = msgspec.convert({"limit": [{"scope": "everyone", "per": "day", "usd": 100}]}, Config)
     async with plugin.create(config, context) as budget:
-        usual = held(budget, "cloud/other")
-        assert (held(budget, "cloud/less"), held(budget, "cloud/new")) == (usual, usual)
-        assert 1.5 < held(budget, "cloud/more") / usual < 2
+        usual = held(budget, exchange, "cloud/other")
+        assert (held(budget, exchange, "cloud/less"), held(budget, exchange, "cloud/new")) == (usual, usual)
+        assert 1.5 < held(budget, exchange, "cloud/more") / usual < 2

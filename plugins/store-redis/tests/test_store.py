@@ -88,7 +88,8 @@ async def test_a_url_that_is_none_is_a_mistake_in_the_configuration(tmp_path: Pa
 
 
 async def test_a_server_that_evicts_budgets_is_not_used(own_server: Any, tmp_path: Path) -> None:
-    ask(own_server, "config", "set", "maxmemory", "1gb", "maxmemory-policy", "allkeys-lru")
+    ask(own_server, "config", "set", "maxmemory", "1gb")
+    ask(own_server, "config", "set", "maxmemory-policy", "allkeys-lru")
     with pytest.raises(ConfigError, match=r"\[store.main\] \$.url: .*redis.sock: maxmemory-policy allkeys-lru"):
         async with create(own_server, tmp_path):
             pass
