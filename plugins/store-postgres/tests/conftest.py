@@ -60,17 +60,16 @@ class RunningPostgres:
 
     def _signal(self, number: int) -> None:
         """The server first, so that it starts nobody else. A child that has ended meanwhile is no reason to leave out the others."""
-        processes = [self.process.pid]
-        with suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+        self._tell(self.process.pid, number)
         with suppress(FileNotFoundError):
-            processes += map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
-        for process in processes[1:]:
-            with suppress(ProcessLookupError):
-                os.kill(process, number)
+            for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+                self._tell(int(child), number)
+
+    def _tell(self, process: int, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
         if number == signal.SIGSTOP:
-            for process in processes:
-                wait_until_stopped(process)
+            wait_until_stopped(process)
 
 
 def wait_until_stopped(process: int) -> None:

@@ -170,7 +170,8 @@ class Ledger(Protocol):
         """Sets every amount aside, or none of them and names a counter where used + held + amount would pass the limit.
 
         `id` names what is held; to hold again under the same one changes nothing. Each counter is named once. What nobody books within
-        `lease` seconds is given back by itself, or, where it is `forfeit`, counts as used. Who is cancelled or gets an error does not know whether it is held: book nothing then.
+        `lease` seconds is given back by itself, or, where it is `forfeit`, counts as used. Who is cancelled or gets an error does not
+        know whether it is held: book nothing then.
         """
         ...
 

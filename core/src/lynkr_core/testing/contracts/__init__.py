@@ -24,6 +24,7 @@ SUITES = (
     "governed",
     "interleaving",
     "journal",
+    "killing",
     "ledger",
     "offline",
     "package",

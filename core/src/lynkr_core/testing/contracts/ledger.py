@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,11 +13,10 @@ import pytest
 
 from lynkr_core.stores import Balance, Bucket, Full, Hold, Ledger
 from lynkr_core.testing import factories
+from lynkr_core.testing.contracts import killing
 from lynkr_core.testing.contracts.base import Contract
 
 DAY, HOUR = "budget/team:ä/day/2026-11-21/usd", "budget/team:ä/hour/2026-11-21T10/usd"
-
-HAMMERED = 4000
 
 
 class LedgerContract(Contract):
@@ -276,45 +270,12 @@ class LedgerContract(Contract):
     def test_killed_processes_neither_overspend_nor_hold_for_ever(self, tmp_path: Path, shares: bool) -> None:
         if not self.shared:
             pytest.skip("this store is for one process")
-        words = [sys.executable, "-m", "lynkr_core.testing.hammer", type(self).plugin.create.__module__.partition(".")[0]]
-        words += [json.dumps(self.make_table(tmp_path)), DAY, str(HAMMERED), str(used := tmp_path / "used")]
-        words += ["shares"] if shares else []
-        with ExitStack() as stack:
-            processes = [stack.enter_context(process([*words, *more])) for more in (["doomed"], ["doomed"], [], [])]
-            assert [started.stdout and started.stdout.readline() for started in processes] == [b"ready\n"] * 4
-            booked = asyncio.run(self.watch(tmp_path, processes))
-        assert sum(map(int, used.read_text().split())) <= booked
-        assert [ended.returncode for ended in processes] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
+        module = type(self).plugin.create.__module__.partition(".")[0]
+        killing.run(self.make, tmp_path, module, self.make_table(tmp_path), DAY, shares=shares)
 
     def needs_renew(self) -> None:
         if not self.exact:
             pytest.skip("this ledger has no renew")
-
-    async def watch(self, directory: Path, processes: Sequence[subprocess.Popen[bytes]]) -> int:
-        async with factories.running(self.make(directory)) as ledger:
-            killed, at, until = 0, Balance(), time.monotonic() + 240
-            while time.monotonic() < until:
-                at = (await ledger.balances(DAY)).get(DAY, Balance())
-                assert 0 <= at.used <= at.used + at.held <= HAMMERED
-                if killed < 2 and at.used > HAMMERED * (killed + 1) // 4:
-                    processes[killed].kill()
-                    killed += 1
-                if all(ended.poll() is not None for ended in processes) and not at.held:
-                    break
-                await asyncio.sleep(0.02)
-            assert not at.held
-            assert HAMMERED * 0.9 <= at.used <= HAMMERED
-            return at.used
-
-
-@contextmanager
-def process(words: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
-    started = subprocess.Popen(words, stdout=subprocess.PIPE)
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.communicate()
 
 
 def room(counter: str, amount: int, *, forfeit: bool = False) -> Hold:
