@@ -163,3 +163,39 @@ async def test_who_waits_for_one_that_is_cancelled_asks_too():
         await asyncio.sleep(0)
         first.cancel()
         assert await asyncio.gather(*others) == [None] * 9
+
+
+class Cut(MemoryStore):
+    """Cannot be asked while it `is_cut`; others who share it can."""
+
+    is_cut = False
+
+    async def renew(self, *given):
+        return await self._cross(super().renew(*given))
+
+    async def book(self, *given):
+        return await self._cross(super().book(*given))
+
+    async def _cross(self, call):
+        if self.is_cut:
+            call.close()
+            raise OSError("the test's network")
+        return await call
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("forfeit", [True, False])
+async def test_what_was_cut_off_for_longer_than_its_lease_is_told_as_it_was_in_the_end(forfeit):
+    store, wanted = Cut(), [Hold("day", 10, 1000, math.inf, forfeit)]
+    async with Shares(store, lease=0.3) as shares:
+        for number in range(10):  # the first ones ask for themselves, the others have a share
+            assert await shares.hold(f"a{number}", wanted, 0.3) is None
+        held = (await used(store)).held
+        assert held >= 100
+        store.is_cut = True
+        for number in range(10):
+            assert shares.try_book(f"a{number}", {"day": 7}) is True
+        await asyncio.sleep(0.5)
+        assert await used(store) == (Balance(held, 0) if forfeit else Balance(0, 0))
+        store.is_cut = False
+    assert await used(store) == Balance(70, 0)
