@@ -1,6 +1,7 @@
 """A connection fed by hand: any split of the bytes gives the same result, and what waits unread is bounded."""
 
 import asyncio
+import math
 from contextlib import suppress
 from itertools import pairwise
 
@@ -137,8 +138,21 @@ async def test_what_waits_unread_is_bounded(size):
     assert sock.aborted
 
 
+@pytest.fixture
+def busy(monkeypatch):
+    """However slow this machine is, one request follows another at once."""
+    monkeypatch.setattr("lynkr_core.upstream.origin.SOON", math.inf)
+
+
 @pytest.mark.anyio
-async def test_requests_of_one_turn_are_written_in_a_row():
+async def test_a_request_alone_is_written_at_once():
+    _, _, sock, _ = begin(asyncio.get_running_loop())
+    assert sock.written
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
+async def test_requests_that_follow_each_other_are_written_in_a_row():
     loop = asyncio.get_running_loop()
     origin, _, first, _ = begin(loop)
     _, _, aborted, call = begin(loop, origin=origin)
@@ -152,6 +166,7 @@ async def test_requests_of_one_turn_are_written_in_a_row():
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
 async def test_few_requests_wait_for_each_other():
     loop = asyncio.get_running_loop()
     origin, _, first, _ = begin(loop)
@@ -165,6 +180,7 @@ async def test_few_requests_wait_for_each_other():
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
 async def test_a_connection_that_is_used_again_within_a_turn_writes_each_request_once():
     origin, connection, sock, call = begin(asyncio.get_running_loop())
     connection.data_received(answer(b"", status=204))

@@ -139,7 +139,7 @@ class Http1Transport:
         return ssl.create_default_context()
 
     def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Http1Call:
-        """Writes the request in this turn of the event loop when a connection is free, else once `response()` has one. Must run in the loop.
+        """Writes the request in this turn of the event loop when a connection is free, else when `response()` is awaited. Must run in it.
 
         Raises `ValueError` for a header with a line end in it.
         """
