@@ -15,7 +15,7 @@ LOOKS = 16
 """Times a silence is looked at before it is too long: one timer for all connections, and a timeout at most a 16th late."""
 
 SOON = 0.0001
-"""Seconds within which a request follows another: only where many come at once. Alone, it would cost a turn of the loop to wait for more."""
+"""Seconds after another request in which one may wait for more. One that comes alone would only pay for a turn of the loop."""
 IN_A_ROW = 32
 """Requests that wait for each other to be written: a turn of the loop may be long."""
 
@@ -127,7 +127,7 @@ class Origin:
         """Requests that follow each other at once are written in a row, at the end of this turn of the event loop.
 
         Each written where it is made wakes a provider on this machine anew, and leaves our own code for the kernel's in between: that
-        was a sixth of the time of a gateway with 64 callers at once.
+        was an eighth of the time of a gateway with 64 callers at once.
         """
         before, self._begun = self._begun, time.monotonic()
         if not self._unwritten:
