@@ -1,6 +1,7 @@
 """A connection fed by hand: any split of the bytes gives the same result, and what waits unread is bounded."""
 
 import asyncio
+import math
 from contextlib import suppress
 from itertools import pairwise
 
@@ -14,7 +15,7 @@ from lynkr_core.testing.wire import answer, chunked
 from lynkr_core.upstream import Endpoint, Timeouts
 from lynkr_core.upstream.connection import Connection
 from lynkr_core.upstream.http1 import Http1Call
-from lynkr_core.upstream.origin import Origin
+from lynkr_core.upstream.origin import IN_A_ROW, Origin
 
 
 class Socket:
@@ -44,8 +45,8 @@ class Socket:
         return 0
 
 
-def begin(loop, silence=9.0):
-    origin = Origin("localhost", 1, None, 9, lambda: None)
+def begin(loop, silence=9.0, origin=None):
+    origin = origin or Origin("localhost", 1, None, 9, lambda: None)
     connection, sock = Connection(origin, loop), Socket()
     connection.connection_made(sock)
     origin._connections.add(connection)
@@ -135,6 +136,59 @@ async def test_what_waits_unread_is_bounded(size):
     assert came < 64 * 1024
     response.abort()
     assert sock.aborted
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """However slow this machine is, one request follows another at once."""
+    monkeypatch.setattr("lynkr_core.upstream.origin.SOON", math.inf)
+
+
+@pytest.mark.anyio
+async def test_a_request_alone_is_written_at_once():
+    _, _, sock, _ = begin(asyncio.get_running_loop())
+    assert sock.written
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
+async def test_requests_that_follow_each_other_are_written_in_a_row():
+    loop = asyncio.get_running_loop()
+    origin, _, first, _ = begin(loop)
+    _, _, aborted, call = begin(loop, origin=origin)
+    _, _, last, _ = begin(loop, origin=origin)
+    call.abort()
+    assert first.written == last.written == b""
+    await asyncio.sleep(0)
+    assert first.written == last.written != b""
+    assert aborted.aborted
+    assert aborted.written == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
+async def test_few_requests_wait_for_each_other():
+    loop = asyncio.get_running_loop()
+    origin, _, first, _ = begin(loop)
+    while not first.written:
+        begin(loop, origin=origin)
+    assert len(origin._connections) == IN_A_ROW
+    _, _, later, _ = begin(loop, origin=origin)
+    assert later.written == b""
+    await asyncio.sleep(0)
+    assert later.written == first.written
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
+async def test_a_connection_that_is_used_again_within_a_turn_writes_each_request_once():
+    origin, connection, sock, call = begin(asyncio.get_running_loop())
+    connection.data_received(answer(b"", status=204))
+    again = Http1Call(origin, Endpoint("http://localhost:1/again"), b"again", b"")
+    again.begin(connection)
+    await asyncio.sleep(0)
+    assert (await call.response()).status == 204
+    assert sock.written == b"again"
 
 
 @pytest.mark.anyio

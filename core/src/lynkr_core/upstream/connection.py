@@ -53,6 +53,10 @@ class Owner(Protocol):
         """The connection is closed or closing; may be told more than once."""
         ...
 
+    def queue(self, connection: Connection, pending: Pending) -> None:
+        """Has the connection `write` this request before the event loop waits again."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """At most one request at a time. The methods `on_…` are httptools' callbacks.
@@ -89,7 +93,7 @@ class Connection(asyncio.Protocol):
         return self._parser is None
 
     def begin(self, pending: Pending) -> None:
-        """Writes a request and awaits its answer."""
+        """Has a request written and awaits its answer."""
         self._pending = pending
         self._answer = None
         self._busy = True
@@ -99,6 +103,12 @@ class Connection(asyncio.Protocol):
         self._stamp = self.loop.time()
         self._silence = pending.silence
         self._owner.watch(pending.silence)
+        self._owner.queue(self, pending)
+
+    def write(self, pending: Pending) -> None:
+        """Writes this request, unless it has come to its end."""
+        if self._pending is not pending:
+            return
         body = pending.body
         if len(body) < JOIN_UNDER:
             self._transport.write(pending.head + body)

@@ -83,7 +83,7 @@ class Http1Call:
 
     # the connection's side
     def begin(self, connection: Connection) -> None:
-        """Writes the request; closes the connection when the call was aborted meanwhile."""
+        """Has the request written; closes the connection when the call was aborted meanwhile."""
         if self._failure is None:
             self._connection = connection
             connection.begin(self)
@@ -139,7 +139,7 @@ class Http1Transport:
         return ssl.create_default_context()
 
     def send(self, endpoint: Endpoint, headers: HeaderList, body: bytes) -> Http1Call:
-        """Writes the request now when a connection is free, else when `response()` is awaited. Must run in the event loop.
+        """Writes the request in this turn of the event loop when a connection is free, else when `response()` is awaited. Must run in it.
 
         Raises `ValueError` for a header with a line end in it.
         """

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from lynkr_core.upstream.connection import Connection
+from lynkr_core.upstream.connection import Connection, Pending
 
 LOOKS = 16
 """Times a silence is looked at before it is too long: one timer for all connections, and a timeout at most a 16th late."""
+
+SOON = 0.0001
+"""Seconds after another request in which one may wait for more. One that comes alone would only pay for a turn of the loop."""
+IN_A_ROW = 32
+"""Requests that wait for each other to be written: a turn of the loop may be long."""
 
 
 class Client(Protocol):
@@ -31,20 +37,9 @@ class Origin:
     """
 
     __slots__ = (
-        "_connections",
-        "_host",
-        "_limit",
-        "_on_idle",
-        "_opening",
-        "_pause",
-        "_port",
-        "_timer",
-        "_tls",
-        "_waiting",
-        "closed",
-        "idle",
-        "name",
-    )
+        "_begun", "_connections", "_host", "_limit", "_on_idle", "_opening", "_pause", "_port", "_timer", "_tls", "_unwritten",
+        "_waiting", "closed", "idle", "name",
+    )  # fmt: skip
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, limit: int, on_idle: Callable[[], None]) -> None:
         self.name = f"{host}:{port}"
@@ -59,6 +54,8 @@ class Origin:
         self._opening = 0
         self._timer: asyncio.TimerHandle | None = None
         self._pause = 0.0
+        self._begun = 0.0
+        self._unwritten: list[tuple[Connection, Pending]] = []
         self._waiting: deque[tuple[Client, asyncio.Future[bool]]] = deque()
 
     @property
@@ -125,6 +122,27 @@ class Origin:
             if not turn.done():
                 self._opening += 1
                 turn.set_result(False)
+
+    def queue(self, connection: Connection, pending: Pending) -> None:
+        """Requests that follow each other at once are written in a row, at the end of this turn of the event loop.
+
+        Each written where it is made wakes a provider on this machine anew, and leaves our own code for the kernel's in between: that
+        was an eighth of the time of a gateway with 64 callers at once.
+        """
+        before, self._begun = self._begun, time.monotonic()
+        if not self._unwritten:
+            if self._begun - before > SOON:
+                connection.write(pending)
+                return
+            connection.loop.call_soon(self._write)
+        self._unwritten.append((connection, pending))
+        if len(self._unwritten) >= IN_A_ROW:
+            self._write()
+
+    def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        for connection, pending in unwritten:
+            connection.write(pending)
 
     def watch(self, silence: float) -> None:
         """Looks at all connections 16 times in `silence` seconds, or oftener for another's sake, while one is in use."""
