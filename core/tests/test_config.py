@@ -28,13 +28,16 @@ def test_the_plugin_is_the_name_unless_said_otherwise():
 
 
 def test_every_mistake_is_told_at_once():
-    found = mistakes('[server]\nprot = 1\nport = "x"\n[sever]\n[models]\nfast = "x"\n[tiers]\nsimple = ["nobody/m"]')
+    found = mistakes(
+        '[server]\nprot = 1\nport = "x"\n[sever]\n[models]\nfast = "x"\n[tiers]\nsimple = ["nobody/m"]\n[order]\n"provider.nobody" = 1'
+    )
     assert found == [
         'lynkr.toml: [server] $.prot: unknown key; did you mean "port"?',
         "lynkr.toml: [server] $.port: expected int, got str",
         'lynkr.toml: [sever]: unknown section; did you mean "server"?',
         "lynkr.toml: [models] $.fast: expected array, got str",
         "lynkr.toml: [tiers] $.simple: 'nobody/m': there is no [provider.nobody]",
+        "lynkr.toml: [order]: there is no [provider.nobody]",
     ]
 
 
@@ -97,6 +100,8 @@ def test_a_secret_shows_nothing():
         ("[provider]\na = 3\n[tiers]\nsimple = ['a/b']", "[provider.a]: expected a table"),
         ("[provider.a]\nuse = ''", "[provider.a] $.use: expected a plugin's name"),
         ("[teirs]\nsimple = ['a/b']\n[provider.a]", '[teirs]: unknown section; did you mean "tiers"?'),
+        ("[provider.echo]\n[order]\n'provider.ecko' = 1", '[order]: there is no [provider.ecko]; did you mean "provider.echo"?'),
+        ("[provider]\na = 3\n[order]\n'provider.a' = 1", "[provider.a]: expected a table"),
         ("[models]\nfast = ['${NOPE}/b']", "[models] $.fast[0]: the environment variable NOPE is not set; "),
         ("[server]\nhost = 'file:/no/such'", "[server] $.host: the file /no/such cannot be read: "),
     ],

@@ -35,13 +35,9 @@ allow_anonymous = true
 admin_key = "operators-key"
 [routing]
 retries = 0
-[order]
-"extension.plain" = 5
-"extension.waiting" = 6
-"extension.stalls" = 7
-"extension.fails" = 7
-"policy.fails" = 7
 """
+ORDER = {"extension.plain": 5, "extension.waiting": 6, "extension.stalls": 7, "extension.fails": 7, "policy.fails": 7}
+"""As in `[order]`: before all plugins of the core."""
 
 
 class Up(HTTPProvider):
@@ -151,7 +147,7 @@ def kernel_of(provider, name, config, probes, more=()):
     settings, mistakes = parse(config, {}), []
     plugins = [("extension", "plain", probes[0]), ("extension", "waiting", probes[1]), ("policy", "gate", Gate()), *more]
     loaded = [Loaded(kind=kind, name=own, use=own, instance=instance) for kind, own, instance in plugins]
-    hooks = compiled(loaded, settings.order, "lynkr.toml", mistakes)
+    hooks = compiled(loaded, ORDER, "lynkr.toml", mistakes)
     known = load_dialects(providers, "lynkr.toml", mistakes) | dialects()
     assert mistakes == []
     catalog = Catalog(providers, Tiers(), models={"chain": ["up1/m", "up2/m"], "alone": ["up1/m"]}, tier_models={}, prices={})

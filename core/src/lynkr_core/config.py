@@ -167,10 +167,10 @@ def _plugin_tables(kind: str, tables: Any, environ: Mapping[str, str], config: C
 
 
 def _references(config: Config, whole: bool) -> Iterator[str]:
-    """Candidates must name an enabled provider. `whole`: it is known which ones there are."""
+    """Candidates must name an enabled provider, and an order a plugin. `whole`: it is known which ones there are."""
+    enabled = [f"{plugin.kind}.{plugin.name}" for plugin in config.plugins]
     providers = [plugin.name for plugin in config.plugins if plugin.kind == "provider"]
-    named = [("tiers", name, ids) for name, ids in config.tiers.tables().items()]
-    named += [("models", name, ids) for name, ids in config.models.items()]
+    named = [*(("tiers", *one) for one in config.tiers.tables().items()), *(("models", *one) for one in config.models.items())]
     for section, name, ids in named:
         for id in ids:
             provider, slash, model = id.partition("/")
@@ -181,9 +181,10 @@ def _references(config: Config, whole: bool) -> Iterator[str]:
                 yield f"{where}: there is no [provider.{provider}]{suggestion(provider, providers)}"
     if list(config.tiers.bounds) != sorted(config.tiers.bounds):
         yield f"{config.file}: [tiers] $.bounds: must rise, as in [25, 50, 75]"
-    for name in config.models:
-        if name in AUTO or name in TIERS:
-            yield f"{config.file}: [models] $.{name}: {name!r} has a meaning of its own; take another name"
+    for id in [id for id in config.order if whole and id not in enabled]:
+        yield f"{config.file}: [order]: there is no [{id}]{suggestion(id, enabled)}"
+    for name in [name for name in config.models if name in AUTO or name in TIERS]:
+        yield f"{config.file}: [models] $.{name}: {name!r} has a meaning of its own; take another name"
 
 
 def convert(value: Any, type: Any, where: str, mistakes: list[str], path: str = "$") -> Any:
