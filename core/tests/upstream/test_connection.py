@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from contextlib import suppress
 from itertools import pairwise
 
@@ -189,6 +190,17 @@ async def test_a_connection_that_is_used_again_within_a_turn_writes_each_request
     await asyncio.sleep(0)
     assert (await call.response()).status == 204
     assert sock.written == b"again"
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
+async def test_the_silence_begins_when_the_request_is_written():
+    origin, _, sock, _ = begin(asyncio.get_running_loop(), silence=0.3)
+    time.sleep(0.5)  # as a plugin that blocks
+    origin._look()
+    assert sock.written
+    assert not sock.aborted
+    await until(lambda: sock.aborted)
 
 
 @pytest.mark.anyio

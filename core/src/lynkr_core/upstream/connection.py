@@ -100,7 +100,6 @@ class Connection(asyncio.Protocol):
         self._bodyless = pending.bodyless
         self._complete = self._extra = False
         self._quiet = 0
-        self._stamp = self.loop.time()
         self._silence = pending.silence
         self._owner.watch(pending.silence)
         self._owner.queue(self, pending)
@@ -109,6 +108,7 @@ class Connection(asyncio.Protocol):
         """Writes this request, unless it has come to its end."""
         if self._pending is not pending:
             return
+        self._stamp = self.loop.time()  # that it waited for others was no silence of the provider's
         body = pending.body
         if len(body) < JOIN_UNDER:
             self._transport.write(pending.head + body)

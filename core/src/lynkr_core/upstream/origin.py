@@ -156,6 +156,7 @@ class Origin:
 
     def _look(self) -> None:
         self._timer = None
+        self._write()  # the loop may look before it writes, and what is unwritten has no silence yet
         now = asyncio.get_running_loop().time()
         limits = [connection.check(now) for connection in list(self._connections)]
         shortest = min([limit for limit in limits if limit is not None], default=None)
