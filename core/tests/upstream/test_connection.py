@@ -194,6 +194,21 @@ async def test_a_connection_that_is_used_again_within_a_turn_writes_each_request
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("busy")
+async def test_a_request_that_cannot_be_written_costs_no_other():
+    loop = asyncio.get_running_loop()
+    origin, _, first, _ = begin(loop)
+    _, _, broken, call = begin(loop, origin=origin)
+    _, _, last, _ = begin(loop, origin=origin)
+    call.body = "no bytes"
+    await asyncio.sleep(0)
+    assert first.written == last.written != b""
+    assert broken.aborted
+    with pytest.raises(UpstreamError, match="was not sent the request"):
+        finish(call.response())
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("busy")
 async def test_the_silence_begins_when_the_request_is_written():
     origin, _, sock, _ = begin(asyncio.get_running_loop(), silence=0.3)
     time.sleep(0.5)  # as a plugin that blocks

@@ -105,16 +105,19 @@ class Connection(asyncio.Protocol):
         self._owner.queue(self, pending)
 
     def write(self, pending: Pending) -> None:
-        """Writes this request, unless it has come to its end."""
+        """Writes this request, unless it has come to its end. Never raises: others of its row are still to be written."""
         if self._pending is not pending:
             return
         self._stamp = self.loop.time()  # that it waited for others was no silence of the provider's
         body = pending.body
-        if len(body) < JOIN_UNDER:
-            self._transport.write(pending.head + body)
-        else:
-            self._transport.writelines((pending.head, body))
-        self._unsent = len(body)
+        try:
+            if len(body) < JOIN_UNDER:
+                self._transport.write(pending.head + body)
+            else:
+                self._transport.writelines((pending.head, body))
+            self._unsent = len(body)
+        except Exception as error:  # a plugin's body that is no bytes
+            self.fail("unavailable", f"was not sent the request: {error}")
 
     def close(self) -> None:
         """Closes the socket at once. Nobody is told; `fail` tells."""
