@@ -101,6 +101,24 @@ async def test_an_open_one_lets_through_and_books_it_when_the_store_is_back():
         await eventually(lambda: stands(store, Balance(27, 0)))
 
 
+async def test_an_open_one_books_once_what_was_held_though_no_answer_came():
+    store = Flaky()
+    async with guard(store, "open") as ledger:
+        real = store.hold
+
+        async def unheard(*given):
+            await real(*given)
+            store.mood = "down"
+            raise ConnectionResetError("reset")
+
+        store.hold = unheard
+        assert await ledger.hold("a", room(10), 60) is None
+        assert ledger.try_book("a", {"day": 7}) is True
+        store.mood = "up"
+        await eventually(lambda: stands(store, Balance(7, 0)))
+    assert await stands(store, Balance(7, 0))
+
+
 async def stands(store, balance):
     return (await MemoryStore.balances(store, "day")).get("day") == balance
 

@@ -199,3 +199,25 @@ async def test_what_was_cut_off_for_longer_than_its_lease_is_told_as_it_was_in_t
         assert await used(store) == (Balance(held, 0) if forfeit else Balance(0, 0))
         store.is_cut = False
     assert await used(store) == Balance(70, 0)
+
+
+@pytest.mark.anyio
+async def test_what_was_held_for_an_attempt_that_failed_after_it_goes_back():
+    """A hold on one counter is made, and meanwhile somebody else takes the room on the other, for which the store is then asked in vain."""
+    store = Cut()
+    async with Shares(store, part=0.0, every=0.05) as shares:
+        for number in range(6):
+            assert await shares.hold(f"a{number}", [Hold("hot", 10, 1000, math.inf)], 60) is None
+        shares.try_book("a5", {})
+        real = store.hold
+
+        async def meanwhile(*given):
+            assert shares.try_hold("other", [Hold("hot", 10, 1000, math.inf)], 60) is None
+            store.is_cut = True
+            return await real(*given)
+
+        store.hold = meanwhile
+        with pytest.raises(OSError, match="network"):
+            await shares.hold("b", [Hold("hot", 10, 1000, math.inf), Hold("cold", 10, 1000, math.inf)], 60)
+        store.is_cut = False
+    assert (await store.balances("cold"))["cold"] == Balance(0, 0)

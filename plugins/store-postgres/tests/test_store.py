@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from lynkr_core import ConfigError
@@ -131,6 +132,22 @@ async def test_migrations_run_once_whoever_begins(server: Any, tmp_path: Path) -
     assert await fetch(server, tmp_path, "SELECT number FROM migration") == [
         (number + 1,) for number in range(len(schema.migrations()))
     ]
+
+
+async def test_leases_of_an_older_version_are_booked_or_given_back(server: Any, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(server.url, server_settings={"search_path": name_of(tmp_path)})
+    try:
+        await schema.migrate(connection, name_of(tmp_path), schema.migrations()[:1])
+        await connection.execute("INSERT INTO counter (name, used, held, until) VALUES ('day', 13, 30, 1e300)")
+        for id, amount, ends in ((b"live", 20, NOW + 600), (b"dead", 10, NOW - 1)):
+            holds = msgspec.msgpack.encode([("day", amount, 1e300)])
+            await connection.execute("INSERT INTO lease (id, holds, ends, lapsed) VALUES ($1, $2, $3, false)", id, holds, ends)
+    finally:
+        await connection.close()
+    async with create(server, tmp_path) as store:
+        assert await store.balances("") == {"day": Balance(13, 20)}
+        assert [await store.book("live", {"day": 9}), await store.book("dead", {"day": 4})] == [True, True]
+        assert await store.balances("") == {"day": Balance(26, 0)}
 
 
 async def test_a_migration_that_fails_leaves_nothing(server: Any, tmp_path: Path) -> None:

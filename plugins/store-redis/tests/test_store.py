@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from lynkr_core.stores import Balance, Full, Hold, MemoryStore
 from lynkr_core.testing import factories
 from lynkr_store_redis import plugin
 from lynkr_store_redis.books import MOST
+from lynkr_store_redis.server import Server
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +141,15 @@ async def test_what_another_store_holds_is_moved_here(server: Any, tmp_path: Pat
     async with create(server, tmp_path) as store:
         assert await store.balances("") == await memory.balances("")
         assert await store.windows("") == await memory.windows("")
+
+
+async def test_what_was_not_answered_is_not_sent_once_the_network_is_back(tmp_path: Path) -> None:
+    """The system would do so for minutes: a hold that was given up, and given back since, would then be made after all."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server("main", f"redis://127.0.0.1:{listening.getsockname()[1]}", "lynkr", 1, 1.5)
+        connection = server.client.connection_pool.make_connection()
+        await connection._connect()
+        found = connection._writer.get_extra_info("socket")
+        assert found.getsockopt(socket.SOL_TCP, socket.TCP_USER_TIMEOUT) == 1500
+        await connection.disconnect()
+        await server.close()

@@ -13,9 +13,11 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 
 from lynkr_core import ConfigError, Context, Journal, Stores
+from lynkr_core.stores import Balance
 from lynkr_core.testing.waiting import least, quickest, until
 from lynkr_store_sqlite import Config, plugin, schema, spill, writer
 
@@ -390,3 +392,19 @@ async def test_what_is_kept_for_good_is_never_evicted_and_has_a_bound(path: Path
         await store.delete("good0")
         await store.set("more", bytes(2500), math.inf)
         assert len(await store.scan("good")) == 7
+
+
+@pytest.mark.anyio
+async def test_leases_of_an_older_version_are_booked_or_given_back(path: Path) -> None:
+    path.touch()
+    connection = schema.connect(path)
+    schema.migrate(connection, schema.MIGRATIONS[:8])
+    connection.execute("INSERT INTO counter (name, used, held, until) VALUES ('day', 13, 30, 1e300)")
+    for id, amount, ends in (("live", 20, NOW + 600), ("dead", 10, NOW - 1)):
+        holds = msgspec.msgpack.encode([("day", amount, 1e300)])
+        connection.execute("INSERT INTO lease (id, holds, ends, lapsed) VALUES (?, ?, ?, 0)", (id, holds, ends))
+    connection.close()
+    async with create(path) as store:
+        assert await store.balances("") == {"day": Balance(13, 20)}
+        assert [await store.book("live", {"day": 9}), await store.book("dead", {"day": 4})] == [True, True]
+        assert await store.balances("") == {"day": Balance(26, 0)}

@@ -48,8 +48,9 @@ class Direct:
         return full
 
     def book(self, id: str, amounts: Mapping[str, int]) -> None:
+        """What is given back already stays so: whoever was let through all the same is booked elsewhere."""
         if id in self._holds:
-            self._booking[id] = amounts
+            self._booking.setdefault(id, amounts)
 
     async def flush(self) -> None:
         """Raises `OSError`; what could not be booked is booked the next time."""

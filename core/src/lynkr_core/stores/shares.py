@@ -88,19 +88,21 @@ class Shares:
         if id in self._direct:  # held, and booked since the last tick
             await self._direct.flush()
         waited = 0
-        while True:
-            self._local.sweep()
-            told = Shares.try_hold(self, id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
-            short = None if not isinstance(told, NotNow) else await self._bring(id, holds, lease)
-            if short is not None and waited < PATIENCE and self._is_hopeful(*short):
-                waited += bool(not self._direct)
-                await (self._direct.flush() if self._direct else asyncio.sleep(self._every))
-            elif short is not None:
-                told = self._refuse(*short)
-            if not isinstance(told, NotNow):
-                if told is not None:
-                    self._direct.book(id, {})
-                return told
+        told: Full | NotNow | None = NOT_NOW
+        try:
+            while isinstance(told, NotNow):
+                self._local.sweep()
+                told = Shares.try_hold(self, id, [hold for hold in holds if not self._direct.has(id, hold)], lease)
+                short = None if not isinstance(told, NotNow) else await self._bring(id, holds, lease)
+                if short is not None and waited < PATIENCE and self._is_hopeful(*short):
+                    waited += bool(not self._direct)
+                    await (self._direct.flush() if self._direct else asyncio.sleep(self._every))
+                elif short is not None:
+                    told = self._refuse(*short)
+            return told
+        finally:
+            if told is not None:  # refused, cancelled or an error: nobody books what was held for it by now
+                self._direct.book(id, {})
 
     async def book(self, id: str, amounts: Mapping[str, int]) -> bool:
         told = self.try_book(id, amounts)

@@ -34,7 +34,7 @@ MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. PostgreSQL's numbers have 64 bits."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float, bool]]).decode
+_decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode  # leases of older versions do not say whether they are forfeit
 
 
 class Books(Counters):
@@ -51,7 +51,7 @@ class Books(Counters):
         """Leases with these ids and those that are over, counters with these names and those of the leases, and buckets."""
         wanted = set(names)
         for id, holds, ends, lapsed in await connection.fetch(LEASES, packed(ids), self._now):
-            found = [Hold(counter, amount, 0, until, forfeit) for counter, amount, until, forfeit in _decode(holds)]
+            found = [Hold(counter, amount, 0, until, *forfeit) for counter, amount, until, *forfeit in _decode(holds)]
             held = self._holding[id.decode()] = Held(found, ends, lapsed)
             self._leases_before[id.decode()] = (ends, lapsed)
             wanted.update(hold.counter for hold in held.holds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -43,6 +44,9 @@ class Server:
             protocol=2,
         )
         where = pool.connection_kwargs
+        if "path" not in where and hasattr(socket, "TCP_USER_TIMEOUT"):
+            # else the system goes on sending, after the network is back, what was given up and has been done again since
+            where.update(socket_keepalive=True, socket_keepalive_options={socket.TCP_USER_TIMEOUT: round(deadline * 1000)})
         self.address: str = where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
         self.line = Line(name, deadline, DOWN, (RedisError,))
         self.client: Any = Redis.from_pool(pool)

@@ -6,7 +6,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. SQLite's numbers have 64 bits."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[str, int, float, bool]]).decode
+_decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode  # leases of older versions do not say whether they are forfeit
 V = TypeVar("V")
 
 
@@ -182,5 +182,5 @@ def encode(held: Held) -> bytes:
 
 
 def decode(holds: bytes, ends: float, lapsed: int) -> Held:
-    found = [Hold(counter, amount, 0, until, forfeit) for counter, amount, until, forfeit in _decode(holds)]
+    found = [Hold(counter, amount, 0, until, *forfeit) for counter, amount, until, *forfeit in _decode(holds)]
     return Held(found, ends, bool(lapsed))

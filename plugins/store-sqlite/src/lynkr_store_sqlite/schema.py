@@ -53,8 +53,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     DROP TABLE journal;
     CREATE VIEW journal AS SELECT id, created, substr(records, at, size) AS record FROM fact JOIN batch ON number = batch;
     """,
-    # what leases hold says since whether it is forfeit: those of before are given back
-    "DELETE FROM lease; UPDATE counter SET held = 0",
+    # leases say since whether they are forfeit, which older versions cannot read; those of before stay: their gateways may still run
+    "SELECT 1",
 )
 """Each is run once, in this order; `PRAGMA user_version` counts those that were. Never change one that was released."""
 
