@@ -168,7 +168,7 @@ def _plugin_tables(kind: str, tables: Any, environ: Mapping[str, str], config: C
 
 def _references(config: Config, whole: bool) -> Iterator[str]:
     """Candidates must name an enabled provider, and an order a plugin. `whole`: it is known which ones there are."""
-    enabled = [f"{plugin.kind}.{plugin.name}" for plugin in config.plugins]
+    enabled = [plugin.section for plugin in config.plugins]
     providers = [plugin.name for plugin in config.plugins if plugin.kind == "provider"]
     named = [*(("tiers", *one) for one in config.tiers.tables().items()), *(("models", *one) for one in config.models.items())]
     for section, name, ids in named:

@@ -145,6 +145,15 @@ def busy(monkeypatch):
     monkeypatch.setattr("lynkr_core.upstream.origin.SOON", math.inf)
 
 
+def three():
+    """The sockets of three requests in a row, and the call of the second one."""
+    loop = asyncio.get_running_loop()
+    origin, _, first, _ = begin(loop)
+    _, _, second, call = begin(loop, origin=origin)
+    _, _, third, _ = begin(loop, origin=origin)
+    return first, second, third, call
+
+
 @pytest.mark.anyio
 async def test_a_request_alone_is_written_at_once():
     _, _, sock, _ = begin(asyncio.get_running_loop())
@@ -154,10 +163,7 @@ async def test_a_request_alone_is_written_at_once():
 @pytest.mark.anyio
 @pytest.mark.usefixtures("busy")
 async def test_requests_that_follow_each_other_are_written_in_a_row():
-    loop = asyncio.get_running_loop()
-    origin, _, first, _ = begin(loop)
-    _, _, aborted, call = begin(loop, origin=origin)
-    _, _, last, _ = begin(loop, origin=origin)
+    first, aborted, last, call = three()
     call.abort()
     assert first.written == last.written == b""
     await asyncio.sleep(0)
@@ -195,10 +201,7 @@ async def test_a_connection_that_is_used_again_within_a_turn_writes_each_request
 @pytest.mark.anyio
 @pytest.mark.usefixtures("busy")
 async def test_a_request_that_cannot_be_written_costs_no_other():
-    loop = asyncio.get_running_loop()
-    origin, _, first, _ = begin(loop)
-    _, _, broken, call = begin(loop, origin=origin)
-    _, _, last, _ = begin(loop, origin=origin)
+    first, broken, last, call = three()
     call.body = "no bytes"
     await asyncio.sleep(0)
     assert first.written == last.written != b""

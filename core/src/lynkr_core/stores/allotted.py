@@ -51,10 +51,7 @@ class Allotted(Counters):
             share = self._shares.get(hold.counter) or self._share(hold)
             share.refusal = None  # there may be room now
             share.used += amounts.get(hold.counter, 0)
-            if not held.lapsed:
-                share.held -= hold.amount
-            elif hold.forfeit:
-                share.used -= hold.amount
+            held.free(hold, share)
         return True
 
     def sweep(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from copy import copy
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from lynkr_core.stores.protocols import Balance, Bucket, Full, Hold, Wait
 
@@ -21,11 +22,12 @@ class Held(Struct, eq=False):
     ends: float
     lapsed: bool = False
 
-    def stands(self, hold: Hold) -> Balance:
-        """What the counter of one of its holds stands at by it."""
+    def free(self, hold: Hold, counter: Counter) -> None:
+        """Takes from the counter of one of its holds what it stands at by it."""
         if not self.lapsed:
-            return Balance(0, hold.amount)
-        return Balance(hold.amount if hold.forfeit else 0, 0)
+            counter.held -= hold.amount
+        elif hold.forfeit:
+            counter.used -= hold.amount
 
 
 class Counter(Struct, eq=False):
@@ -75,10 +77,7 @@ class Counters:
             return False
         for hold in held.holds:
             counter = self._counter(hold)
-            if not held.lapsed:
-                counter.held -= hold.amount
-            elif hold.forfeit:
-                counter.used -= hold.amount
+            held.free(hold, counter)
             counter.used += amounts.get(hold.counter, 0)
         return True
 
@@ -86,14 +85,15 @@ class Counters:
         self, id: str, amounts: Mapping[str, int], new: str, holds: Sequence[Hold], lease: float
     ) -> Full | dict[str, Balance]:
         self._sweep(self._clock())
-        old, known = self._holding.get(id), self._holding.get(new) is not None
-        freed = {hold.counter: old.stands(hold) for hold in old.holds} if old else {}
+        old, known = self._holding.get(id) or Held((), 0.0), self._holding.get(new) is not None
+        before = {hold.counter: hold for hold in old.holds}
         for hold in () if known else holds:
-            at = self._balance(hold.counter)
-            if (was := freed.get(hold.counter)) is not None:
-                at = Balance(at.used - was.used + amounts.get(hold.counter, 0), at.held - was.held)
+            at = copy(self._counters.get(hold.counter)) or Counter(hold.until)
+            if (was := before.get(hold.counter)) is not None:
+                old.free(was, at)
+                at.used += amounts.get(hold.counter, 0)
             if at.used + at.held + hold.amount > self._limit(hold):
-                return Full(hold.counter, at)
+                return Full(hold.counter, Balance(at.used, at.held))
         self.book(id, amounts)
         self.hold(new, holds, lease)
         return {hold.counter: self._balance(hold.counter) for hold in holds}
@@ -177,3 +177,14 @@ class Counters:
         self._full_at = {name: at for name, at in self._full_at.items() if at > now}
         ends = [held.ends for held in self._holding.values() if not held.lapsed]
         self._sweep_at = min([now + SWEEP_SECONDS, *ends])
+
+
+def pack(held: Held) -> bytes:
+    """The holds, but for their limits, for a store that keeps leases in rows."""
+    return msgpack.encode([(hold.counter, hold.amount, hold.until, hold.forfeit) for hold in held.holds])
+
+
+def unpack(holds: bytes, ends: float, lapsed: int) -> Held:
+    """Leases of older versions do not say whether they are forfeit."""
+    found = [Hold(counter, amount, 0, until, *forfeit) for counter, amount, until, *forfeit in msgpack.decode(holds)]
+    return Held(found, ends, bool(lapsed))

@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from lynkr_core.stores import Hold
-from lynkr_core.stores.counters import Counter, Counters, Held
+from lynkr_core.stores.counters import Counter, Counters, pack, unpack
 
 LEASES = (
     "SELECT id, holds, ends, lapsed FROM lease WHERE id = ANY($1) UNION "
@@ -33,9 +31,6 @@ SET_BUCKETS = (
 MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. PostgreSQL's numbers have 64 bits."""
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode  # leases of older versions do not say whether they are forfeit
-
 
 class Books(Counters):
     """What a transaction at the moment `now` needs to know: `read` it, let calls decide, `write` what they changed."""
@@ -51,8 +46,7 @@ class Books(Counters):
         """Leases with these ids and those that are over, counters with these names and those of the leases, and buckets."""
         wanted = set(names)
         for id, holds, ends, lapsed in await connection.fetch(LEASES, packed(ids), self._now):
-            found = [Hold(counter, amount, 0, until, *forfeit) for counter, amount, until, *forfeit in _decode(holds)]
-            held = self._holding[id.decode()] = Held(found, ends, lapsed)
+            held = self._holding[id.decode()] = unpack(holds, ends, lapsed)
             self._leases_before[id.decode()] = (ends, lapsed)
             wanted.update(hold.counter for hold in held.holds)
         for name, used, held, until in await connection.fetch(COUNTERS, packed(wanted)) if wanted else ():
@@ -69,7 +63,7 @@ class Books(Counters):
             await connection.execute(SET_COUNTERS, packed(n for n, _ in counters), used, held, [c.until for _, c in counters])
         leases = [(id, held) for id, held in self._holding.items() if self._leases_before.get(id) != (held.ends, held.lapsed)]
         if leases:
-            holds = [_encode([(h.counter, h.amount, h.until, h.forfeit) for h in held.holds]) for _, held in leases]
+            holds = [pack(held) for _, held in leases]
             ends, lapsed = [held.ends for _, held in leases], [held.lapsed for _, held in leases]
             await connection.execute(SET_LEASES, packed(id for id, _ in leases), holds, ends, lapsed)
         if gone := self._leases_before.keys() - self._holding.keys():

@@ -6,12 +6,10 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Generic, TypeVar
-
-import msgspec
+from typing import Generic, TypeVar
 
 from lynkr_core.stores import Balance, Hold
-from lynkr_core.stores.counters import DAY, Counter, Counters, Held
+from lynkr_core.stores.counters import DAY, Counter, Counters, Held, pack, unpack
 
 COUNTER = "SELECT used, held, until FROM counter WHERE name = ?"
 LEASE = "SELECT holds, ends, lapsed FROM lease WHERE id = ?"
@@ -33,8 +31,6 @@ CACHED_ROWS = 20_000
 MOST = 2**62
 """What a counter can stand at: 4.6 billion dollars in nano-dollars. SQLite's numbers have 64 bits."""
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode  # leases of older versions do not say whether they are forfeit
 V = TypeVar("V")
 
 
@@ -111,7 +107,7 @@ class Books(Counters):
             many(SET_COUNTER, counters)
         if gone := [(id,) for id, held in leases if held is None]:
             many(UNSET_LEASE, gone)
-        if kept := [(id, encode(held), held.ends, held.lapsed) for id, held in leases if held]:
+        if kept := [(id, pack(held), held.ends, held.lapsed) for id, held in leases if held]:
             many(SET_LEASE, kept)
         if buckets := [(name, at) for name, at in self._bucket_rows.take_changes() if at is not None]:
             many(SET_BUCKET, buckets)
@@ -154,7 +150,7 @@ class Books(Counters):
         self.save()
         rows = self._connection.execute(OVER, (now, LAPSE_ROWS)).fetchall()
         for id, *row in rows:
-            held = self._holding[id] = self._holding.get(id) or decode(*row)
+            held = self._holding[id] = self._holding.get(id) or unpack(*row)
             self._lapse(held)
         self.save()
         (ends,) = self._connection.execute(NEXT_END).fetchone()
@@ -170,17 +166,8 @@ class Books(Counters):
 
     def _read_lease(self, id: str) -> Held | None:
         row = self._connection.execute(LEASE, (id,)).fetchone()
-        return decode(*row) if row else None
+        return unpack(*row) if row else None
 
     def _read_bucket(self, name: str) -> float | None:
         row = self._connection.execute(BUCKET, (name,)).fetchone()
         return row[0] if row else None
-
-
-def encode(held: Held) -> bytes:
-    return _encode([(hold.counter, hold.amount, hold.until, hold.forfeit) for hold in held.holds])
-
-
-def decode(holds: bytes, ends: float, lapsed: int) -> Held:
-    found = [Hold(counter, amount, 0, until, *forfeit) for counter, amount, until, *forfeit in _decode(holds)]
-    return Held(found, ends, bool(lapsed))
